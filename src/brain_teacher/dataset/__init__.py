@@ -1,0 +1,1 @@
+"""What a data set is: its description, stimuli, recordings (BData), trials and images."""

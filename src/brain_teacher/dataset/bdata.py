@@ -1,0 +1,115 @@
+"""BData files: the field's HDF5 format for recordings (bdpy, BrainDecoderToolbox2).
+
+Read with ``bdpy.BData``, so that whatever the field writes is read as the field reads it. Written
+with h5py: ``BData.save`` stores the time and the caller's source and paths, so that no two saves
+are equal.
+"""
+
+import contextlib
+import io
+import warnings
+
+import numpy as np
+
+ROI_PREFIX = "ROI_"
+LABELS = ("stimulus_id", "Run", "DataType")
+
+
+def read_bdata(path):
+    """Read the voxels, ROI flags and label columns of one subject.
+
+    Parameters
+    ----------
+    path : path-like
+        A BData file, ``.h5`` or ``.mat``.
+
+    Returns
+    -------
+    voxels : ndarray of shape (n_trials, n_voxels), float64
+    rois : dict of str to ndarray of shape (n_voxels,), bool
+        By the ROI's name without ``ROI_``.
+    labels : dict of str to ndarray of shape (n_trials,), float64
+        Every column that is not a voxel.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or has no voxels or lacks one of the label columns.
+    """
+    bdata = _open(path)
+    try:
+        keys = list(bdata.metadata.key)
+        is_voxel = np.nan_to_num(bdata.get_metadata("VoxelData")) == 1
+    except (TypeError, AttributeError) as error:
+        raise ValueError("no column is marked as VoxelData: this is not a BData file") from error
+    if not is_voxel.any():
+        raise ValueError("no column is marked as VoxelData")
+    rois = {
+        key.removeprefix(ROI_PREFIX): np.nan_to_num(bdata.get_metadata(key))[is_voxel] == 1
+        for key in keys
+        if key.startswith(ROI_PREFIX)
+    }
+    labels = {}
+    for key in keys:
+        columns = (np.nan_to_num(bdata.get_metadata(key)) == 1) & ~is_voxel
+        if not key.startswith(ROI_PREFIX) and columns.sum() == 1:
+            labels[key] = bdata.dataset[:, columns][:, 0]
+    for key in LABELS:
+        if key not in labels:
+            raise ValueError(f"has no column {key!r} (it has {', '.join(sorted(labels))})")
+    return bdata.dataset[:, is_voxel], rois, labels
+
+
+def _open(path):
+    with warnings.catch_warnings():
+        # bdpy 0.26 compiles with invalid escapes and reads through hdf5storage's chararray.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", SyntaxWarning)
+        import bdpy
+
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                return bdpy.BData(str(path))
+        except (OSError, KeyError, RuntimeError, ValueError, TypeError, IndexError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(f"cannot be read as BData ({reason}); fetch it again") from error
+
+
+def write_bdata(path, voxels, *, rois, labels, voxel_metadata=None):
+    """Write one subject's recording; the same arrays give the same bytes.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to write; must end in ``.h5`` for bdpy to read it.
+    voxels : ndarray of shape (n_trials, n_voxels)
+    rois : dict of str to ndarray of shape (n_voxels,), bool
+        By the ROI's name, without ``ROI_``.
+    labels : dict of str to ndarray of shape (n_trials,)
+        Stored as float64 without rounding: ``stimulus_id`` needs all of it.
+    voxel_metadata : dict of str to ndarray of shape (n_voxels,), optional
+        Coordinates, for instance.
+    """
+    import h5py
+
+    n_voxels, width = voxels.shape[1], voxels.shape[1] + len(labels)
+    rows = {"VoxelData": (np.ones(n_voxels), "1 = voxel data")}
+    for roi, mask in rois.items():
+        rows[ROI_PREFIX + roi] = (np.where(mask, 1.0, 0.0), f"1 = {ROI_PREFIX}{roi}")
+    for key, values in (voxel_metadata or {}).items():
+        rows[key] = (np.asarray(values, dtype=np.float64), f"Value = {key}")
+    value = np.full((len(rows) + len(labels), width), np.nan)
+    for row, (values, _) in enumerate(rows.values()):
+        value[row, :n_voxels] = values
+    for position in range(len(labels)):
+        value[len(rows) + position, n_voxels + position] = 1
+    keys = [*rows, *labels]
+    descriptions = [text for _, text in rows.values()] + [f"1 = {key}" for key in labels]
+    columns = [np.asarray(column, dtype=np.float64)[:, None] for column in labels.values()]
+    packed = {"compression": "gzip", "compression_opts": 9, "shuffle": True, "track_times": False}
+    with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+        file.create_dataset("dataset", data=np.hstack([voxels, *columns]), **packed)
+        for name, texts in (("key", keys), ("description", descriptions)):
+            data = np.array([text.encode() for text in texts])
+            file.create_dataset(f"metadata/{name}", data=data, track_times=False)
+        file.create_dataset("metadata/value", data=value, **packed)

@@ -1,0 +1,138 @@
+"""Image files: the ones shown in the scanner, and the unseen ones that students are judged on."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+SPLITS = ("validation", "test")
+UNSEEN_FILE = "unseen.csv"
+
+
+def find_shown(folder):
+    """Image id -> file of the images shown in the scanner (``images/shown/<image_id>.<ext>``)."""
+    files = sorted((Path(folder) / "images" / "shown").glob("*.*"))
+    return {file.stem: file for file in files}
+
+
+def find_unseen(folder):
+    """The images that no subject saw (``images/unseen/<category>/<image_id>.<ext>``).
+
+    Returns
+    -------
+    DataFrame
+        Columns ``image_id``, ``category``, ``path``, in the order of the ids.
+    """
+    files = sorted((Path(folder) / "images" / "unseen").glob("*/*.*"))
+    rows = [(file.stem, file.parent.name, file) for file in files]
+    table = pd.DataFrame(rows, columns=["image_id", "category", "path"])
+    twice = table["image_id"].duplicated()
+    if twice.any():
+        raise ValueError(f"image {table['image_id'][twice].iloc[0]!r} is in two unseen categories")
+    return table.sort_values("image_id", ignore_index=True)
+
+
+def read_unseen_splits(folder):
+    """Read ``unseen.csv`` (image_id, category, split), if the data set has one."""
+    path = Path(folder) / UNSEEN_FILE
+    if not path.exists():
+        return None
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in ("image_id", "category", "split"):
+        if column not in table:
+            raise ValueError(f"{UNSEEN_FILE} has no column {column!r}")
+    wrong = ~table["split"].isin(SPLITS)
+    if wrong.any():
+        raise ValueError(
+            f"{UNSEEN_FILE} row {wrong.idxmax() + 2}: split is {table['split'][wrong.idxmax()]!r}, "
+            "not 'validation' or 'test'"
+        )
+    if table["image_id"].duplicated().any():
+        row = table["image_id"].duplicated().idxmax() + 2
+        raise ValueError(f"{UNSEEN_FILE} row {row}: this image stands in an earlier row too")
+    return table
+
+
+def split_unseen(unseen, categories, *, splits=None, validation_share):
+    """Say which unseen images choose (validation) and which report (test).
+
+    Parameters
+    ----------
+    unseen : DataFrame
+        From `find_unseen`.
+    categories : sequence of str
+        The students' categories; images of others are left out.
+    splits : DataFrame, optional
+        From `read_unseen_splits`. Without it, the first `validation_share` of each category, in the
+        order of a hash of the id, is for validation.
+    validation_share : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        `unseen` with a column ``split``, images without a split left out.
+
+    Raises
+    ------
+    ValueError
+        If a category has no image on a side, or a listed image has no file.
+    """
+    unseen = unseen[unseen["category"].isin(list(categories))]
+    if splits is not None:
+        listed = splits[splits["category"].isin(list(categories))]
+        missing = ~listed["image_id"].isin(unseen["image_id"])
+        if missing.any():
+            raise ValueError(
+                f"{UNSEEN_FILE}: image {listed['image_id'][missing].iloc[0]!r} has no file under "
+                "images/unseen"
+            )
+        table = unseen.merge(listed, on=["image_id", "category"], validate="one_to_one")
+    else:
+        table = unseen.copy()
+        order = table["image_id"].map(lambda name: hashlib.sha256(name.encode()).hexdigest())
+        rank = order.groupby(table["category"]).rank(method="first")
+        count = table.groupby("category")["image_id"].transform("size")
+        first = rank <= (validation_share * count).round()
+        table["split"] = np.where(first, *SPLITS)
+    for category in sorted(categories):
+        for split in SPLITS:
+            if not ((table["category"] == category) & (table["split"] == split)).any():
+                raise ValueError(
+                    f"category {category!r} has no {split} image: put images under "
+                    f"images/unseen/{category}, or correct {UNSEEN_FILE}"
+                )
+    return table.reset_index(drop=True)
+
+
+def load_images(paths, size):
+    """Decode image files into one array, each resized on its shorter side and centre-cropped.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+    size : int
+        Side in pixels.
+
+    Returns
+    -------
+    ndarray of shape (n_images, size, size, 3), uint8
+        RGB.
+
+    Raises
+    ------
+    ValueError
+        If a file is no image; it is named.
+    """
+    from PIL import Image, ImageOps
+
+    images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
+    for row, path in enumerate(paths):
+        try:
+            with Image.open(path) as image:
+                rgb = image.convert("RGB")
+                images[row] = np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ValueError(f"{path} cannot be read as an image ({error})") from error
+    return images

@@ -1,0 +1,156 @@
+"""Trials: which image was shown when, and the voxels that answered."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brain_teacher.dataset.ids import image_ids_from_numbers, split_image_id
+
+STIMULI_FILE = "stimuli.csv"
+
+# GOD's DataType: 1 training images, 2 test images, 3 imagery.
+TRAINING = 1
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """One subject's trials in one ROI.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n_trials, n_voxels), float32
+        As preprocessed by the laboratory; not yet z-scored.
+    image_id, category : ndarray of str, shape (n_trials,)
+    run, data_type : ndarray of int, shape (n_trials,)
+        The scanner's run; GOD's DataType (1 training, 2 test, 3 imagery).
+    groups : dict of str to ndarray of str, shape (n_trials,)
+        The further columns of ``stimuli.csv`` (style, session, ...).
+    """
+
+    data: np.ndarray
+    image_id: np.ndarray
+    category: np.ndarray
+    run: np.ndarray
+    data_type: np.ndarray
+    groups: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        n_trials = len(self.data)
+        if self.data.ndim != 2 or 0 in self.data.shape:
+            raise ValueError(f"voxels have shape {self.data.shape}, not (trials, voxels)")
+        for name, column in self.columns().items():
+            if len(column) != n_trials:
+                raise ValueError(f"{name} has {len(column)} entries for {n_trials} trials")
+        for name in ("image_id", "category"):
+            if (getattr(self, name) == "").any():
+                raise ValueError(f"{name} of trial {np.argmax(getattr(self, name) == '')} is empty")
+        bad = ~np.isfinite(self.data)
+        if bad.any():
+            trial, voxel = np.argwhere(bad)[0]
+            raise ValueError(
+                f"{bad.any(axis=0).sum()} of {self.data.shape[1]} voxels are not finite, first "
+                f"voxel {voxel} in trial {trial} ({self.data[trial, voxel]}); remove such voxels "
+                "or trials from the recording"
+            )
+
+    def columns(self):
+        """The per-trial columns by name, groups included (as ``group_<name>``)."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)[1:-1]}
+        return own | {f"group_{name}": column for name, column in self.groups.items()}
+
+    def take(self, trials):
+        """The same value for some trials (indices or a mask)."""
+        kept = {name: getattr(self, name)[trials] for name in ("image_id", "category", "run")}
+        groups = {name: column[trials] for name, column in self.groups.items()}
+        return Voxels(self.data[trials], data_type=self.data_type[trials], groups=groups, **kept)
+
+
+def read_voxels(path):
+    """Read a file that `write_voxels`' arrays were saved in; returns ``(Voxels, meta)``."""
+    import json
+
+    with np.load(path, allow_pickle=False) as file:
+        groups = {
+            name.removeprefix("group_"): file[name]
+            for name in file.files
+            if name.startswith("group_")
+        }
+        own = {name.name: file[name.name] for name in fields(Voxels)[:-1]}
+        return Voxels(groups=groups, **own), json.loads(str(file["meta"]))
+
+
+def read_stimuli(folder):
+    """Read ``stimuli.csv``, if the data set has one: which number is which image.
+
+    Returns
+    -------
+    DataFrame or None
+        Indexed by ``stimulus_id`` (float64); columns ``image_id``, ``category`` and any groups, all
+        text.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or a cell is empty, no number, or stands twice; the row is given.
+    """
+    path = Path(folder) / STIMULI_FILE
+    if not path.exists():
+        return None
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in ("stimulus_id", "image_id", "category"):
+        if column not in table:
+            raise ValueError(f"has no column {column!r} (it has {', '.join(table.columns)})")
+    numbers = pd.to_numeric(table.pop("stimulus_id"), errors="coerce")
+    for wrong, reason in (
+        (numbers.isna(), "stimulus_id is no number"),
+        (numbers.duplicated(), "stimulus_id stands in an earlier row too"),
+        ((table == "").any(axis=1), "a cell is empty"),
+    ):
+        if wrong.any():
+            # The header is row 1 of the file.
+            raise ValueError(f"row {wrong.idxmax() + 2}: {reason}")
+    table.index = pd.Index(numbers.to_numpy(np.float64), name="stimulus_id")
+    of_image = table.drop_duplicates()
+    if of_image["image_id"].duplicated().any():
+        twice = of_image["image_id"][of_image["image_id"].duplicated()].iloc[0]
+        raise ValueError(f"image {twice!r} has different categories or groups in different rows")
+    return table
+
+
+def name_trials(stimulus_ids, stimuli):
+    """Image, category and groups of each trial.
+
+    Parameters
+    ----------
+    stimulus_ids : ndarray of shape (n_trials,), float64
+    stimuli : DataFrame or None
+        From `read_stimuli`; None means GOD's rule.
+
+    Returns
+    -------
+    DataFrame of n_trials rows
+        Columns ``image_id``, ``category`` and the groups.
+    """
+    if stimuli is None:
+        ids = image_ids_from_numbers(stimulus_ids)
+        return pd.DataFrame({"image_id": ids, "category": [split_image_id(i)[0] for i in ids]})
+    unknown = ~np.isin(stimulus_ids, stimuli.index)
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise ValueError(
+            f"row {row}: stimulus_id {stimulus_ids[row]} is not in {STIMULI_FILE}; add it there"
+        )
+    return stimuli.loc[stimulus_ids].reset_index(drop=True)
+
+
+def image_categories(image_ids, stimuli):
+    """Category of each image id, from ``stimuli.csv`` or by GOD's rule."""
+    if stimuli is None:
+        return np.array([split_image_id(image)[0] for image in image_ids])
+    known = stimuli.drop_duplicates("image_id").set_index("image_id")["category"]
+    missing = [image for image in image_ids if image not in known.index]
+    if missing:
+        raise ValueError(f"image {missing[0]!r} is not in {STIMULI_FILE}; add it there")
+    return known.loc[list(image_ids)].to_numpy(dtype=str)

@@ -1,0 +1,43 @@
+"""The errors that carry an exit code.
+
+::
+
+    BrainTeacherError      a failure: exit code 1
+      UsageError           what was asked for does not exist or cannot be: exit code 2
+
+Pure functions raise ``ValueError``; a command adds which file it was about (`about`) and raises
+one of these. Messages say what is wrong, where, and what to do.
+"""
+
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+
+class BrainTeacherError(Exception):
+    """A failure that a person can mend; shown as one line, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(BrainTeacherError):
+    """A command, option or setting that cannot be carried out as it was given."""
+
+    exit_code = 2
+
+
+@contextmanager
+def about(place):
+    """Turn a ``ValueError`` from a pure function into a failure that names `place`."""
+    try:
+        yield
+    except ValueError as error:
+        raise BrainTeacherError(f"{place}: {error}") from error
+
+
+def nearest(name, names):
+    """``did you mean 'HVC'?`` for a mistyped `name`, or what there is to choose from."""
+    names = sorted(map(str, names))
+    close = get_close_matches(str(name), names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there is {', '.join(names)}" if names else "there is none"

@@ -1,0 +1,177 @@
+"""``params.yaml`` as strict models: the one home of every setting."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from brain_teacher.dataset.ids import NAME
+from brain_teacher.errors import UsageError, nearest
+
+All = Literal["all"]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Block(BaseModel):
+    """A block of params.yaml: unknown keys are errors, nothing has a second default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dataset(Block):
+    """Which data set, and how its unseen images are split."""
+
+    name: str
+    validation_share: Share
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value):
+        if not NAME.fullmatch(value):
+            raise ValueError("may hold only letters, digits and '-'")
+        return value
+
+
+class Preprocess(Block):
+    """Which recordings are cut into which ROIs."""
+
+    subject: All | list[str]
+    roi: All | list[str]
+
+
+class Folds(Block):
+    """What stays together on one side of a fold."""
+
+    by: Literal["image", "run", "group"]
+    group: str | None = None
+
+    @model_validator(mode="after")
+    def _group(self):
+        if (self.by == "group") != (self.group is not None):
+            raise ValueError("'group' names a column of stimuli.csv, and belongs to 'by: group'")
+        return self
+
+
+class Decode(Block):
+    """How voxels become soft labels."""
+
+    decoder: list[str]
+    folds: Folds
+    normalise: Literal["run", "fold"]
+    voxels: Count
+    C: Positive
+    calibrate: bool
+
+
+class Distill(Block):
+    """How students are taught."""
+
+    subject: All | list[str]
+    roi: list[str]
+    decoder: str
+    teacher: list[str]
+    temperature: Positive
+    alpha: Annotated[float, Field(ge=0, le=1)]
+    seeds: Count
+    epochs: Count
+    epoch: Literal["last", "best"]
+    width: Count
+    image_size: Annotated[int, Field(ge=8)]
+    batch: Annotated[int, Field(ge=2)]
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    shift: Annotated[int, Field(ge=0)]
+    flip: bool
+    precision: Literal["float32", "bfloat16", "auto"]
+    device: Literal["auto", "cpu", "cuda"]
+
+    @model_validator(mode="after")
+    def _shift(self):
+        if self.shift >= self.image_size:
+            raise ValueError("shift must be smaller than image_size (reflection padding)")
+        return self
+
+
+class Compare(Block):
+    """The family of comparisons and the margin, fixed before the result."""
+
+    outcome: Literal["accuracy"]
+    family: list[str]
+    margin: Share
+
+
+class Promote(Block):
+    """When the challenger becomes the champion."""
+
+    gate: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Params(Block):
+    """All of params.yaml, a block a stage."""
+
+    dataset: Dataset
+    preprocess: Preprocess
+    decode: Decode
+    distill: Distill
+    compare: Compare
+    promote: Promote
+
+    @property
+    def plan(self):
+        """What was decided before the result: the primary comparison (DESIGN, rule 9)."""
+        brain = {key: getattr(self.distill, key) for key in ("subject", "roi", "decoder")}
+        return {"brain": brain, **self.compare.model_dump(), **self.promote.model_dump()}
+
+
+def load_params(path, overrides=None):
+    """Read params.yaml, with the command line's options put over it.
+
+    Parameters
+    ----------
+    path : path-like
+    overrides : dict of str to dict, optional
+        Block -> key -> value; None and empty values mean: as in the file.
+
+    Raises
+    ------
+    UsageError
+        For a missing file, a key that is unknown (the nearest is offered), missing or out of range.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path} is missing; name the settings with --params FILE") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} holds no blocks (dataset, preprocess, decode, ...)")
+    for block, values in (overrides or {}).items():
+        given = {key: value for key, value in values.items() if value not in (None, "", (), [])}
+        if isinstance(content.get(block), dict):
+            content[block] |= given
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_first_error(error)}") from None
+
+
+def _first_error(error):
+    # A misspelt key is both an unknown and a missing one: the unknown one says more.
+    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    first = errors[0]
+    place = [str(part) for part in first["loc"] if "[" not in str(part) and part != "literal"]
+    where = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        model = Params
+        for part in place[:-1]:
+            model = model.model_fields[part].annotation
+        return f"unknown key {where!r}; {nearest(place[-1], model.model_fields)}"
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    value = first["input"]
+    shown = f" (it is {value!r})" if isinstance(value, str | int | float) else ""
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}{shown}"
