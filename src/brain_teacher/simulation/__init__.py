@@ -1,0 +1,1 @@
+"""Simulated pictures, and the simulated brains that look at them."""

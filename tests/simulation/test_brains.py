@@ -1,0 +1,240 @@
+"""Simulated brains: what is in a recording, and that nothing else is."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from brain_teacher.seeds import named_rng
+from brain_teacher.simulation import brains
+from brain_teacher.simulation.pictures import N_CATEGORIES, draw_mixtures, draw_pictures
+
+SIZES = brains.area_sizes(580)
+
+
+@pytest.fixture(scope="module")
+def stimuli():
+    """Pictures and mixtures of 16 x 8 training pictures and 4 test pictures."""
+    named = np.concatenate([np.repeat(np.arange(16), 8), np.arange(16, 20)])
+    mixtures = draw_mixtures(named, n_categories=16, rng=named_rng(2, "mixtures"))
+    return draw_pictures(mixtures, size=24, rng=named_rng(2, "pictures")), mixtures
+
+
+@pytest.fixture(scope="module")
+def trials():
+    return brains.draw_trials(128, 4, rng=named_rng(2, "trials"))
+
+
+def draw(stimuli, trials, *, snr=0.4, subject="S1", seed=2, sizes=SIZES):
+    return brains.draw_voxels(*stimuli, trials, sizes=sizes, snr=snr, subject=subject, seed=seed)
+
+
+def test_training_pictures_are_shown_once_in_runs_of_32_and_shuffled(trials):
+    is_training = trials.data_type == brains.TRAINING
+    shown = trials.picture[is_training]
+    np.testing.assert_array_equal(np.sort(shown), np.arange(128))
+    assert (np.diff(shown) == 1).mean() < 0.1
+    np.testing.assert_array_equal(trials.run[is_training], np.repeat([1, 2, 3, 4], 32))
+    np.testing.assert_array_equal(trials.block[is_training], np.tile(np.arange(1, 33), 4))
+
+
+def test_test_pictures_are_shown_eight_times_in_two_runs_of_16(trials):
+    is_test = trials.data_type == brains.TEST
+    np.testing.assert_array_equal(trials.run[is_test], np.repeat([1, 2], 16))
+    np.testing.assert_array_equal(trials.block[is_test], np.tile(np.arange(1, 17), 2))
+    for run in (1, 2):
+        shown = trials.picture[is_test & (trials.run == run)]
+        np.testing.assert_array_equal(np.sort(shown), np.repeat([128, 129, 130, 131], 4))
+
+
+@pytest.mark.parametrize(
+    ("n", "lengths"), [(4, [4]), (47, [47]), (60, [30, 30]), (90, [30, 30, 30])]
+)
+def test_other_numbers_of_pictures_give_equal_runs(n, lengths):
+    drawn = brains.draw_trials(n, 4, rng=named_rng(1))
+    assert np.bincount(drawn.run[drawn.data_type == 1])[1:].tolist() == lengths
+
+
+def test_areas_have_the_voxels_of_the_design():
+    masks = brains.roi_masks(SIZES)
+    counts = {roi: int(mask.sum()) for roi, mask in masks.items()}
+    assert counts == {
+        "V1": 80, "V2": 80, "V3": 60, "V4": 60, "LOC": 100, "FFA": 60, "PPA": 60,
+        "LVC": 220, "HVC": 300, "VC": 580,
+    }  # fmt: skip
+
+
+def test_rois_overlap_as_the_field_has_them():
+    masks = brains.roi_masks(SIZES)
+    np.testing.assert_array_equal(masks["LVC"], masks["V1"] | masks["V2"] | masks["V3"])
+    rest = masks["HVC"] & ~(masks["LOC"] | masks["FFA"] | masks["PPA"])
+    assert rest.sum() == 80
+    assert not (masks["LVC"] & masks["HVC"]).any()
+    np.testing.assert_array_equal(masks["VC"] & ~masks["V4"], masks["LVC"] | masks["HVC"])
+
+
+@pytest.mark.parametrize("n", [20, 21, 29, 77, 580, 581, 3000])
+def test_any_number_of_voxels_is_shared_out_in_full(n):
+    sizes = brains.area_sizes(n)
+    assert sum(sizes.values()) == n and min(sizes.values()) >= 2
+    for name, area in brains.AREAS.items():
+        assert abs(sizes[name] - area.voxels * n / 580) < 1
+
+
+def test_voxel_positions_are_distinct_points_of_a_2_mm_grid():
+    positions = brains.voxel_positions(580)
+    assert positions.shape == (580, 3)
+    assert len(np.unique(positions, axis=0)) == 580
+    assert (positions % 2 == 0).all()
+
+
+@pytest.mark.parametrize("name", list(brains.AREAS))
+def test_the_signal_has_the_planned_size(name, stimuli, trials):
+    pictures, mixtures = (values[trials.picture] for values in stimuli)
+    is_training = trials.data_type == 1
+    for share in (0, 1, brains.AREAS[name].share):
+        area = dataclasses.replace(brains.AREAS[name], share=share)
+        signal = brains.draw_signal(
+            area, pictures, mixtures, is_training, n_voxels=300, rng=named_rng(1, name)
+        )[is_training]
+        np.testing.assert_allclose(signal.mean(axis=0), 0, atol=1e-10)
+        # L alone and U alone have a mean SD of exactly 1; together they correlate a little.
+        exact = share in (0, 1)
+        assert signal.std(axis=0).mean() == pytest.approx(1, rel=1e-9 if exact else 0.1)
+
+
+def test_noise_has_variance_one_of_which_a_fifth_is_shared():
+    noise = brains.draw_noise(20_000, 40, rng=named_rng(1))
+    np.testing.assert_allclose(noise.var(axis=0), 1, atol=0.05)
+    values = np.linalg.eigvalsh(np.cov(noise.T))[::-1]
+    # 35 directions hold private noise alone: 0.8 (1 +- sqrt(40 / 20000)) ** 2 (Marchenko-Pastur).
+    np.testing.assert_allclose(values[5:], 0.8, atol=0.09)
+    assert values[:5].sum() - 5 * 0.8 == pytest.approx(40 * 0.2, rel=0.1)
+
+
+def test_a_run_has_one_gain_and_one_offset_a_voxel():
+    run = np.repeat(np.arange(400), 3)
+    gain, offset = brains.draw_run_effects(run, 5, rng=named_rng(1))
+    assert gain.shape == (1200, 1) and offset.shape == (1200, 5)
+    for effect in (gain, offset):
+        by_run = effect.reshape(400, 3, -1)
+        assert (by_run == by_run[:, :1]).all()
+        assert len(np.unique(by_run[:, 0, 0])) == 400
+    # Standard errors: 0.1 / sqrt(800) = 0.0035, 0.5 / sqrt(4000) = 0.008.
+    assert np.log(gain[::3]).std() == pytest.approx(0.1, abs=0.012)
+    assert offset[::3].std() == pytest.approx(0.5, abs=0.03)
+
+
+def test_training_and_test_runs_of_one_number_are_different_runs(stimuli, trials):
+    voxels = draw(stimuli, trials, snr=0)
+    means = [
+        voxels[(trials.data_type == data_type) & (trials.run == 1)].mean(axis=0)
+        for data_type in (brains.TRAINING, brains.TEST)
+    ]
+    # Two offsets of variance 0.25 each, and 1/32 + 1/16 of noise: 0.59 (0.25 if they were one).
+    assert np.var(means[0] - means[1]) == pytest.approx(0.59, abs=0.12)
+
+
+@pytest.mark.parametrize("snr", [0.15, 0.4])
+def test_the_realised_snr_is_the_one_asked_for(snr, stimuli, trials):
+    pictures, mixtures = (values[trials.picture] for values in stimuli)
+    is_training = trials.data_type == 1
+    voxels, start, ratios = draw(stimuli, trials, snr=snr), 0, []
+    for name, size in SIZES.items():
+        # The same generator draws the same signal again.
+        signal = brains.draw_signal(
+            brains.AREAS[name],
+            pictures,
+            mixtures,
+            is_training,
+            n_voxels=size,
+            rng=named_rng(2, "brain", "S1", name),
+        )
+        explained, left = _regress(
+            voxels[is_training, start : start + size], signal[is_training], trials.run[is_training]
+        )
+        ratios.append(explained / left)
+        start += size
+    assert np.mean(ratios) == pytest.approx(snr, rel=0.15)
+
+
+def _regress(voxels, signal, run):
+    """Variance that the signal explains, and what is left, within runs."""
+    design = (run[:, None] == np.unique(run)).astype(float)
+    voxels, signal = (x - design @ np.linalg.lstsq(design, x)[0] for x in (voxels, signal))
+    slope = (voxels * signal).sum(axis=0) / (signal**2).sum(axis=0)
+    residual = voxels - slope * signal
+    dof = len(run) - design.shape[1] - 1
+    left = (residual**2).sum(axis=0) / dof
+    # A slope of noise alone has the mean square left / sum(signal ** 2).
+    slope_squared = slope**2 - left / (signal**2).sum(axis=0)
+    return (slope_squared * signal.var(axis=0)).mean(), left.mean()
+
+
+def test_at_snr_0_the_pictures_change_nothing(stimuli, trials):
+    pictures, mixtures = stimuli
+    swapped = pictures[::-1], mixtures[::-1]
+    np.testing.assert_array_equal(draw(stimuli, trials, snr=0), draw(swapped, trials, snr=0))
+    assert (draw(stimuli, trials) != draw(swapped, trials)).mean() > 0.9
+
+
+def test_v1_says_what_pictures_look_like_and_hvc_what_they_show(stimuli, trials):
+    pictures, mixtures = stimuli
+    other = draw_mixtures(
+        np.arange(len(mixtures)) % 16, n_categories=16, rng=named_rng(9, "mixtures")
+    )
+    v1 = brains.roi_masks(SIZES)["V1"]
+    before, after = draw(stimuli, trials), draw((pictures, other), trials)
+    np.testing.assert_array_equal(before[:, v1], after[:, v1])
+    assert (before != after)[:, ~v1].any(axis=0).all()
+
+
+def test_loc_tells_superclasses_apart_better_than_v1(stimuli, trials):
+    pictures, mixtures = (values[trials.picture] for values in stimuli)
+    is_training = trials.data_type == 1
+    shown = mixtures[is_training][:, :16].reshape(-1, 4, 4).sum(axis=2).argmax(axis=1)
+    between = {}
+    for name in ("V1", "LOC"):
+        signal = brains.draw_signal(
+            brains.AREAS[name], pictures, mixtures, is_training, n_voxels=200, rng=named_rng(1)
+        )[is_training]
+        means = np.stack([signal[shown == s].mean(axis=0) for s in range(4)])
+        between[name] = means.var(axis=0).mean()
+    assert between["LOC"] > 3 * between["V1"]
+
+
+def test_ffa_keeps_discs_and_ppa_crosses(stimuli, trials):
+    pure = np.eye(N_CATEGORIES)[np.tile(np.arange(16), 4)]
+    pictures = draw_pictures(
+        0.85 * pure + 0.15 * np.roll(pure, 1, axis=1), size=24, rng=named_rng(1)
+    )
+    spread = {}
+    for name in ("FFA", "PPA"):
+        area = dataclasses.replace(brains.AREAS[name], share=1.0)
+        signal = brains.draw_signal(
+            area, pictures, pure, np.ones(64, bool), n_voxels=2000, rng=named_rng(1)
+        )
+        spread[name] = [signal[4 * s : 4 * s + 4].var(axis=0).mean() for s in range(4)]
+    for name, preferred in (("FFA", 0), ("PPA", 3)):
+        inside = spread[name].pop(preferred)
+        # 0.35 ** 2 = 0.1225
+        np.testing.assert_allclose(np.array(spread[name]) / inside, 0.1225, rtol=0.15)
+
+
+def test_voxels_are_rounded_to_64ths_and_repeat(stimuli, trials):
+    voxels = draw(stimuli, trials)
+    assert voxels.shape == (160, 580) and voxels.dtype == np.float64
+    np.testing.assert_array_equal(voxels * 64, np.rint(voxels * 64))
+    np.testing.assert_array_equal(voxels, draw(stimuli, trials))
+
+
+def test_subjects_and_seeds_have_their_own_weights_and_noise(stimuli, trials):
+    voxels = draw(stimuli, trials)
+    for other in (draw(stimuli, trials, subject="S2"), draw(stimuli, trials, seed=3)):
+        within = [np.corrcoef(voxels[:, v], other[:, v])[0, 1] for v in range(580)]
+        assert abs(np.mean(within)) < 0.05 and (voxels != other).mean() > 0.9
+
+
+def test_snr_keeps_its_ratios_between_subjects():
+    assert brains.snr_of_subjects(0.2, 7) == [0.2, 0.15, 0.125, 0.1, 0.075, 0.075, 0.075]
+    assert brains.snr_of_subjects(0, 2) == [0, 0]
