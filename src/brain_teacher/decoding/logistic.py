@@ -1,0 +1,33 @@
+"""Multinomial logistic regression with an L2 penalty."""
+
+import numpy as np
+
+
+def fit_predict(voxels, category, held_out, *, C):
+    """Fit on some trials and predict others.
+
+    Parameters
+    ----------
+    voxels : ndarray of shape (n_trials, n_voxels)
+        Scaled voxels of the trials to fit on.
+    category : ndarray of shape (n_trials,)
+    held_out : ndarray of shape (n_held_out, n_voxels)
+    C : float
+        Inverse strength of the penalty, as in scikit-learn.
+
+    Returns
+    -------
+    ndarray of shape (n_held_out, n_classes), float64
+        Log-probabilities, classes in sorted order.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    # Exact under an L2 penalty: the weights lie in the span of the trials, so with more voxels
+    # than trials the problem is solved in the trials' own coordinates, which are fewer.
+    if voxels.shape[1] > voxels.shape[0]:
+        rotation = np.linalg.svd(voxels, full_matrices=False)[2].T
+        voxels, held_out = voxels @ rotation, held_out @ rotation
+    # tol: scikit-learn's default stops too early with a penalty this strong (the loss is a mean
+    # over trials): 1e-4 moves probabilities by up to some percent at 150 classes.
+    model = LogisticRegression(C=C, tol=1e-6, max_iter=10_000)
+    return model.fit(voxels, category).predict_log_proba(held_out)

@@ -1,0 +1,237 @@
+"""Soft labels: a decoder's out-of-fold log-probabilities, with ids."""
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import log_softmax, logsumexp
+
+from brain_teacher.decoding.calibration import at_bound, fit_temperature
+from brain_teacher.decoding.folds import plan_folds
+
+FORMAT = 1
+ROW_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """Out-of-fold log-probabilities of one subject's ROI, or of several combined.
+
+    Attributes
+    ----------
+    log_probs : ndarray of shape (n_images, n_classes), float32
+        Natural log; each row's ``exp`` sums to 1.
+    image_id, class_id : ndarray of str
+        Names of the rows and of the columns.
+    fold : ndarray of int, shape (n_images,)
+        The fold whose decoder, which never saw the image, gave the row.
+    meta : dict
+        What the table is: subject, ROI, decoder, fold plan, calibration, data set, fingerprint.
+    """
+
+    log_probs: np.ndarray
+    image_id: np.ndarray
+    class_id: np.ndarray
+    fold: np.ndarray
+    meta: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        shape = (len(self.image_id), len(self.class_id))
+        if self.log_probs.shape != shape:
+            raise ValueError(f"log_probs has shape {self.log_probs.shape}, its ids say {shape}")
+        if len(self.fold) != len(self.image_id):
+            raise ValueError(f"fold has {len(self.fold)} entries for {shape[0]} images")
+        for name in ("image_id", "class_id"):
+            values, counts = np.unique(getattr(self, name), return_counts=True)
+            if (counts > 1).any():
+                raise ValueError(f"{name} {values[counts > 1][0]!r} stands twice")
+        check_log_probs(self.log_probs, self.image_id)
+
+    def take(self, image_ids):
+        """The rows of some images, in the order given; joined by id."""
+        row_of = {image: row for row, image in enumerate(self.image_id)}
+        missing = [image for image in image_ids if image not in row_of]
+        if missing:
+            raise ValueError(f"has no row for image {missing[0]!r} ({len(missing)} are missing)")
+        rows = np.array([row_of[image] for image in image_ids], dtype=int)
+        return SoftLabels(
+            self.log_probs[rows], self.image_id[rows], self.class_id, self.fold[rows], self.meta
+        )
+
+    def truth(self, category):
+        """Column of the right class of each row, given the rows' categories."""
+        column_of = {name: column for column, name in enumerate(self.class_id)}
+        unknown = [name for name in category if name not in column_of]
+        if unknown:
+            raise ValueError(f"has no column for category {unknown[0]!r}")
+        return np.array([column_of[name] for name in category], dtype=int)
+
+    def arrays(self):
+        """What a soft-label file holds, ready for ``np.savez``."""
+        return {
+            "log_probs": self.log_probs,
+            "image_id": self.image_id,
+            "class_id": self.class_id,
+            "fold": self.fold,
+            "meta": np.array(json.dumps(self.meta, sort_keys=True)),
+        }
+
+
+def read_soft_labels(path):
+    """Read a soft-label file.
+
+    Raises
+    ------
+    ValueError
+        If an array is missing, the format is a later one, or the content is not soft labels.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        missing = {"log_probs", "image_id", "class_id", "fold", "meta"} - set(file.files)
+        if missing:
+            raise ValueError(f"holds no array {min(missing)!r}: it is not a soft-label file")
+        meta = json.loads(str(file["meta"]))
+        if meta.get("format") != FORMAT:
+            raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
+        arrays = {name: file[name] for name in ("log_probs", "image_id", "class_id", "fold")}
+    return SoftLabels(meta=meta, **arrays)
+
+
+def check_log_probs(log_probs, image_id):
+    """Raise ``ValueError`` unless each row is a natural-log probability distribution."""
+    totals = logsumexp(log_probs.astype(np.float64), axis=1)
+    wrong = ~(np.abs(np.expm1(totals)) <= ROW_TOLERANCE)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"row {row} (image {image_id[row]!r}) sums to {np.exp(totals[row]):.4g}, not 1: "
+            "log_probs must be natural-log probabilities, not logits or probabilities"
+        )
+
+
+def soften(log_probs, *, temperature):
+    """Soften soft labels: ``q ~ p ** (1 / T)`` ([1]_, eq. 1 with z = log p).
+
+    Parameters
+    ----------
+    log_probs : ndarray of shape (n_images, n_classes)
+        Natural-log probabilities, not logits: each row's ``exp`` sums to 1.
+    temperature : float
+        T > 0, no unit. 1 changes nothing; larger is softer.
+
+    Returns
+    -------
+    ndarray of shape (n_images, n_classes)
+        Log-probabilities, same dtype; the order within a row is kept.
+
+    Raises
+    ------
+    ValueError
+        If a row does not sum to 1 within 1e-4, or `temperature` <= 0.
+
+    References
+    ----------
+    .. [1] Hinton, Vinyals & Dean (2015), arXiv:1503.02531.
+
+    Examples
+    --------
+    >>> np.exp(soften(np.log([[0.8, 0.2]]), temperature=2.0)).round(3)
+    array([[0.667, 0.333]])
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}, not above 0")
+    log_probs = np.asarray(log_probs)
+    check_log_probs(log_probs, np.arange(len(log_probs)))
+    return log_softmax(log_probs / temperature, axis=1).astype(log_probs.dtype)
+
+
+def combine(tables, categories_of):
+    """Combine subjects (or ROIs) as a product of experts ([1]_), then calibrate the product.
+
+    ``log q = sum_s log p_s - (S - 1) log prior`` for the images that all saw, with the class
+    frequencies among them as priors. Then one temperature per image fold (folds by hash,
+    whatever folds the decoders used), fitted on the other folds' rows, where the tables are
+    calibrated themselves.
+
+    Parameters
+    ----------
+    tables : list of SoftLabels
+        With the same classes. A single one is returned as it is.
+    categories_of : callable
+        Image ids -> category of each.
+
+    Returns
+    -------
+    SoftLabels
+        In the order of the image ids; ``meta`` has the mean NLL before and after the temperature.
+
+    Raises
+    ------
+    ValueError
+        If classes or calibration differ, or no image was seen by all.
+
+    References
+    ----------
+    .. [1] Hinton (2002), Training products of experts by minimizing contrastive divergence.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    first = tables[0]
+    classes = np.sort(first.class_id)
+    for table in tables[1:]:
+        if not np.array_equal(np.sort(table.class_id), classes):
+            raise ValueError(f"{_name(table)} and {_name(first)} have different classes")
+        if table.meta.get("calibrated") != first.meta.get("calibrated"):
+            raise ValueError(f"only one of {_name(table)} and {_name(first)} is calibrated")
+    shared = set(first.image_id).intersection(*(set(table.image_id) for table in tables[1:]))
+    if not shared:
+        raise ValueError("no image was seen by all of the subjects")
+    images = np.array(sorted(shared))
+    category = categories_of(images)
+    total = np.zeros((len(images), len(classes)))
+    for table in tables:
+        rows = table.take(images)
+        total += rows.log_probs[:, np.argsort(rows.class_id)].astype(np.float64)
+    counts = np.array([(category == name).sum() for name in classes])
+    if (counts == 0).any():
+        raise ValueError(f"no image of class {classes[counts == 0][0]!r} was seen by all")
+    total = log_softmax(total - (len(tables) - 1) * np.log(counts / len(images)), axis=1)
+    truth = np.searchsorted(classes, category)
+    fold, calibrated, temperatures = _calibrate(
+        total, truth, images, category, wanted=bool(first.meta.get("calibrated"))
+    )
+    meta = {
+        "format": FORMAT,
+        "combined": [_name(table) for table in tables],
+        "images_left_out": int(sum(len(table.image_id) for table in tables))
+        - len(images) * len(tables),
+        "simulated": any(table.meta.get("simulated", False) for table in tables),
+        "calibrated": bool(first.meta.get("calibrated")),
+        "temperatures": temperatures,
+        "temperatures_at_bound": sum(map(at_bound, temperatures)),
+        "nll_before": mean_nll(total, truth),
+        "nll": mean_nll(calibrated, truth),
+    }
+    return SoftLabels(calibrated.astype(np.float32), images, classes, fold, meta)
+
+
+def _calibrate(log_probs, truth, images, category, *, wanted):
+    plan = plan_folds(images, category, by="image")
+    fold = np.empty(len(images), dtype=np.int16)
+    calibrated, temperatures = log_probs.copy(), []
+    for number, predict in enumerate(plan.predict):
+        held_out = np.isin(images, predict)
+        fold[held_out] = number
+        if wanted:
+            temperature = fit_temperature(log_probs[~held_out], truth[~held_out])
+            calibrated[held_out] = log_softmax(log_probs[held_out] / temperature, axis=1)
+            temperatures.append(temperature)
+    return fold, calibrated, temperatures
+
+
+def mean_nll(log_probs, truth):
+    """Mean negative log-probability of the right class, in nats."""
+    return float(-log_probs[np.arange(len(truth)), truth].mean(dtype=np.float64))
+
+
+def _name(table):
+    return "_".join(str(table.meta.get(key, "?")) for key in ("subject", "roi", "decoder"))
