@@ -1,0 +1,1 @@
+"""From soft labels to students: teachers, losses, network, augmentation, engine."""

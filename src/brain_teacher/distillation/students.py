@@ -1,0 +1,127 @@
+"""Students as values and as files; no torch, so that reading their answers is quick."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from brain_teacher.decoding.soft_labels import check_log_probs, mean_nll
+
+FORMAT = 1
+SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Student:
+    """A trained student, as the engine gives it.
+
+    Attributes
+    ----------
+    curves : dict of str to list of float
+        One value an epoch: ``train_loss``, ``learning_rate``, ``validation_accuracy``,
+        ``validation_nll``.
+    log_probs : dict of str to ndarray of shape (n_images, n_classes), float32
+        ``validation`` and ``test``; rows as the images were given. Empty if it diverged.
+    epoch : int
+        The epoch (from 1) whose weights these are.
+    weights : dict of str to ndarray
+        The network's state. Empty if it diverged.
+    diverged : bool
+        The loss became infinite or NaN.
+    """
+
+    curves: dict
+    log_probs: dict
+    epoch: int
+    weights: dict
+    diverged: bool
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a student answered for the images that no subject saw, with ids.
+
+    Attributes
+    ----------
+    meta : dict
+        Teacher, seed, settings, curves, plan, fingerprint, what the brain was, ...
+    class_id : ndarray of str
+    log_probs, image_id, category : dict of str to ndarray
+        By split; empty if the student diverged.
+    """
+
+    meta: dict
+    class_id: np.ndarray
+    log_probs: dict
+    image_id: dict
+    category: dict
+
+    def __post_init__(self):
+        for split, log_probs in self.log_probs.items():
+            rows = len(self.image_id[split])
+            if log_probs.shape != (rows, len(self.class_id)) or len(self.category[split]) != rows:
+                raise ValueError(f"{split}: log_probs and ids have different lengths")
+            check_log_probs(log_probs, self.image_id[split])
+
+    @property
+    def diverged(self):
+        """Whether the student's loss became infinite or NaN."""
+        return self.meta["diverged"]
+
+    def correct(self, split):
+        """Image id -> whether the most probable class is the image's category."""
+        right = self.class_id[self.log_probs[split].argmax(axis=1)] == self.category[split]
+        return dict(zip(self.image_id[split].tolist(), right.tolist(), strict=True))
+
+    def accuracy(self, split):
+        """Fraction of images answered correctly; None if the student diverged."""
+        if self.diverged:
+            return None
+        return float(np.mean(list(self.correct(split).values())))
+
+    def nll(self, split):
+        """Mean NLL in nats; None if the student diverged."""
+        if self.diverged:
+            return None
+        truth = np.searchsorted(self.class_id, self.category[split])
+        return mean_nll(self.log_probs[split], truth)
+
+
+def student_arrays(student, *, class_id, image_id, category, meta):
+    """What a student file holds, ready for ``np.savez``; ids and categories by split."""
+    arrays = {"class_id": class_id}
+    for split, log_probs in student.log_probs.items():
+        arrays[f"{split}_log_probs"] = log_probs
+        arrays[f"{split}_image_id"] = image_id[split]
+        arrays[f"{split}_category"] = category[split]
+    learnt = {"diverged": student.diverged, "epoch": student.epoch, "curves": student.curves}
+    arrays["meta"] = np.array(json.dumps(meta | learnt | {"format": FORMAT}, sort_keys=True))
+    return arrays
+
+
+def read_student(path):
+    """Read a student file.
+
+    Raises
+    ------
+    ValueError
+        If it is no student file, or of a later format.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        if "meta" not in file.files or "class_id" not in file.files:
+            raise ValueError("is not a student file")
+        meta = json.loads(str(file["meta"]))
+        if meta.get("format") != FORMAT:
+            raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
+        there = [split for split in SPLITS if f"{split}_log_probs" in file.files]
+        parts = [
+            {split: file[f"{split}_{name}"] for split in there}
+            for name in ("log_probs", "image_id", "category")
+        ]
+        return Answers(meta, file["class_id"], *parts)
+
+
+def describe_network(width):
+    """What the network is called in tables: a narrow one is never called ResNet18 alone."""
+    names = {64: "ResNet18", 32: "half-width ResNet18", 16: "quarter-width ResNet18"}
+    return names.get(width, f"ResNet18 of width {width}")

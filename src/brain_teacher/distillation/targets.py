@@ -1,0 +1,55 @@
+"""What a teacher hands to the loss."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ROW_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Probabilities with ids: a teacher's answer for each training image.
+
+    Attributes
+    ----------
+    probs : ndarray of shape (n_images, n_classes), float32
+        Already softened where the teacher's definition says so; never softened again.
+    image_id, class_id : ndarray of str
+
+    Raises
+    ------
+    ValueError
+        If a row is no probability distribution: logits and log-probabilities are refused, so that
+        no softmax is ever applied twice.
+    """
+
+    probs: np.ndarray
+    image_id: np.ndarray
+    class_id: np.ndarray
+
+    def __post_init__(self):
+        if self.probs.shape != (len(self.image_id), len(self.class_id)):
+            raise ValueError(
+                f"probs has shape {self.probs.shape}, its ids say "
+                f"{(len(self.image_id), len(self.class_id))}"
+            )
+        total = self.probs.sum(axis=1, dtype=np.float64)
+        wrong = (self.probs < 0).any(axis=1) | ~(np.abs(total - 1) <= ROW_TOLERANCE)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(
+                f"row {row} (image {self.image_id[row]!r}) is no probability distribution "
+                f"(it sums to {total[row]:.4g}); targets are probabilities, not logits"
+            )
+
+    def join(self, image_ids, class_ids):
+        """The probabilities for some images and classes, in the order given; joined by id."""
+        row_of = {image: row for row, image in enumerate(self.image_id)}
+        column_of = {name: column for column, name in enumerate(self.class_id)}
+        missing = [i for i in image_ids if i not in row_of]
+        missing += [c for c in class_ids if c not in column_of]
+        if missing or len(class_ids) != len(self.class_id):
+            raise ValueError(f"the teacher has no target for {(missing or ['a class'])[0]!r}")
+        rows = [row_of[image] for image in image_ids]
+        return self.probs[np.ix_(rows, [column_of[name] for name in class_ids])]
