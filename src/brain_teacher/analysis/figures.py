@@ -1,0 +1,198 @@
+"""The picture of a comparison: accuracy by teacher, and the brain minus each control.
+
+Nothing here touches pyplot or matplotlib's settings, so that a notebook's own figures stay as
+they are.
+"""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from brain_teacher.analysis.statistics import pair_by_seed
+from brain_teacher.analysis.verdict import LEVEL
+
+# Okabe & Ito's blue and vermilion: told apart by colour-blind eyes, and by lightness in grey.
+_CONTROL, _TEACHER, _FAINT, _BAND = "#0072B2", "#D55E00", "0.72", "0.93"
+
+
+def comparison_figure(scores, differences, *, teacher, chance, margin, title):
+    """A figure of both panels with title and caption; the caller saves it.
+
+    Parameters
+    ----------
+    scores : dict of str to Scores
+    differences : dict of str to Difference
+        `teacher` minus each control, from `compare_to_controls`.
+    teacher : str
+    chance : float
+        Accuracy of guessing, a fraction.
+    margin : float
+        The verdict's d, a fraction.
+    title : str
+        Says what was compared, and *simulated* where it was.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(10, 2.6 + 0.42 * (len(differences) + 1)), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08, wspace=0.04)
+    axes = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1))
+    draw_comparison(scores, differences, axes, teacher=teacher, chance=chance, margin=margin)
+    figure.suptitle(textwrap.fill(title, 90), x=0.01, ha="left", fontsize=12, fontweight="bold")
+    caption = _caption(scores, differences, teacher, margin)
+    caption = textwrap.fill(caption, 165, break_on_hyphens=False)
+    figure.supxlabel(caption, x=0.01, ha="left", fontsize=8, color="0.25")
+    return figure
+
+
+def draw_comparison(scores, differences, axes, *, teacher, chance, margin):
+    """Draw both panels, one row a teacher: controls in the family's order, then `teacher`.
+
+    On the left every small point is a seed, thin lines join the students of one seed, and the
+    large marker is the mean. On the right the large marker is the mean difference with its
+    two-way 95% interval, small points are the seeds' own means, and the band is +-`margin`; a
+    filled marker on a solid bar has a Holm-corrected p < 0.05, a hollow one on a dashed bar has
+    not.
+
+    Parameters
+    ----------
+    scores, differences, teacher, chance, margin
+        As for `comparison_figure`.
+    axes : sequence of two matplotlib.axes.Axes
+
+    Returns
+    -------
+    sequence of two matplotlib.axes.Axes
+        The `axes` that were given.
+
+    Raises
+    ------
+    ValueError
+        If a teacher has no scores.
+    """
+    names = [*differences, teacher]
+    if missing := [name for name in names if name not in scores]:
+        raise ValueError(f"no scores of {', '.join(missing)}")
+    left, right = axes
+    _draw_accuracy(scores, names, left, teacher, chance)
+    _draw_differences(scores, differences, right, teacher, margin)
+    for ax in axes:
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.set_yticks(range(len(names)), names)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="y", color="0.87", linewidth=0.6)
+        ax.set_axisbelow(True)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+    return axes
+
+
+def figure_points(scores):
+    """The picture's points, to lie beside it as CSV.
+
+    Parameters
+    ----------
+    scores : dict of str to Scores
+
+    Returns
+    -------
+    DataFrame
+        Columns ``teacher``, ``seed``, ``accuracy`` (a fraction): a row for each student.
+    """
+    rows = [
+        (name, seed, accuracy)
+        for name, each in scores.items()
+        for seed, accuracy in zip(each.seeds, each.accuracy, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["teacher", "seed", "accuracy"])
+
+
+def _draw_accuracy(scores, names, ax, teacher, chance):
+    points = figure_points({name: scores[name] for name in names})
+    table = 100 * points.pivot(index="teacher", columns="seed", values="accuracy").loc[names]
+    rows = np.arange(len(names))
+    # A seed that a teacher lacks is NaN, where matplotlib breaks the line.
+    ax.plot(table, rows, color=_FAINT, linewidth=0.7, zorder=1, gid="pairs")
+    for row, name in enumerate(names):
+        colour, marker = (_TEACHER, "D") if name == teacher else (_CONTROL, "o")
+        seeds = table.loc[name]
+        ax.plot(seeds, [row] * len(seeds), ".", color=colour, markersize=5, alpha=0.6, zorder=2)
+        _mark(ax, seeds.mean(), row, colour, marker, filled=True)
+    ax.axvline(100 * chance, color="0.2", linewidth=1, linestyle=":", zorder=0, gid="chance")
+    ax.annotate(
+        f"chance {100 * chance:.3g}%",
+        (100 * chance, 1),
+        xycoords=ax.get_xaxis_transform(),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+        color="0.2",
+    )
+    ax.set_xlabel("accuracy on test images (%)")
+
+
+def _draw_differences(scores, differences, ax, teacher, margin):
+    ax.axvspan(-100 * margin, 100 * margin, color=_BAND, linewidth=0, zorder=0, gid="margin")
+    ax.axvline(0, color="0.2", linewidth=1, zorder=1, gid="zero")
+    for row, (name, each) in enumerate(differences.items()):
+        sure = each.p_corrected < LEVEL
+        _, by_seed = pair_by_seed(scores[teacher], scores[name])
+        by_seed = 100 * by_seed.mean(axis=1)
+        # A little below the bar, so that neither hides the other.
+        ax.plot(by_seed, [row + 0.22] * len(by_seed), ".", color="0.45", markersize=5, alpha=0.7)
+        ax.plot(
+            [100 * each.low, 100 * each.high],
+            [row, row],
+            color=_TEACHER,
+            linewidth=2,
+            linestyle="-" if sure else (0, (2, 1.5)),
+            marker="|",
+            markersize=8,
+            zorder=3,
+            gid="interval",
+        )
+        _mark(ax, 100 * each.mean, row, _TEACHER, "D", filled=sure)
+    ax.annotate(
+        f"±{100 * margin:g} points",
+        (0, 1),
+        xycoords=ax.get_xaxis_transform(),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+        color="0.2",
+    )
+    ax.set_xlabel(f"{teacher} minus control (percentage points)")
+
+
+def _mark(ax, x, y, colour, marker, *, filled):
+    ax.plot(
+        x,
+        y,
+        marker,
+        markersize=8,
+        markerfacecolor=colour if filled else "white",
+        markeredgecolor=colour,
+        markeredgewidth=1.3,
+        zorder=4,
+        gid="mean",
+    )
+
+
+def _caption(scores, differences, teacher, margin):
+    # Every teacher has the same test images.
+    images = scores[teacher].correct.shape[1]
+    counts = sorted({each.seeds for each in differences.values()})
+    seeds = counts[0] if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return (
+        f"Left: each small point is a seed, thin lines join the students of one seed, large "
+        f"markers are means. Right: bars are two-way 95% intervals over {seeds} paired seeds and "
+        f"{images} test images (not corrected), small points are single seeds, the band is "
+        f"±{100 * margin:g} percentage points. Filled on a solid bar: Holm-corrected p < "
+        f"{LEVEL:g} within the family of {len(differences)}; hollow on a dashed bar: not."
+    )

@@ -1,0 +1,150 @@
+"""What the comparisons allow to be said, in words fixed before the result."""
+
+from dataclasses import dataclass
+
+from brain_teacher.analysis.statistics import smallest_effect
+
+HARMED = "harmed"
+IMAGES = "taught by the brain's view of each image"
+CLASSES = "taught by class structure"
+REGULARISED = "regularised only"
+CANNOT_TELL = "cannot tell"
+
+IMAGE_CONTROLS = {"permuted-images", "brain-class"}
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict's fixed `words`, and one `sentence` for people with the numbers."""
+
+    words: str
+    sentence: str
+
+
+def decide(differences, *, margin, diverged=()):
+    """The verdict on one brain: the first row that holds.
+
+    ====================================================  =========================================
+    holds when                                            words
+    ====================================================  =========================================
+    below none                                            harmed
+    above every control, both image controls among        taught by the brain's view of each image
+    them, and no seed diverged
+    above none, smoothing and, where it is in the         taught by class structure
+    family, permuted-classes; bounded against at least
+    one image control
+    above none, not above smoothing, bounded against it   regularised only
+    the 90% interval of brain minus none lies inside      no effect as large as d points
+    the margin d
+    always                                                cannot tell
+    ====================================================  =========================================
+
+    *Above* is a mean > 0 with a Holm-corrected p < 0.05, *below* the same under 0, *bounded* a
+    90% interval that ends below d. *Smoothing* is every control whose name begins with
+    ``smooth``; without one, neither *class structure* nor *regularised* can be said. The image
+    controls are ``permuted-images`` and ``brain-class``.
+
+    Parameters
+    ----------
+    differences : dict of str to Difference
+        The brain minus each control of the family, from `compare_to_controls`.
+    margin : float
+        d, a fraction: 0.04 is 4 percentage points.
+    diverged : iterable of (str, int)
+        Teacher and seed of each student that diverged, and so has no scores.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If `differences` lacks ``none``, or `margin` is not between 0 and 1.
+    """
+    if "none" not in differences:
+        raise ValueError("the family has no control 'none'; without it there is no verdict")
+    if not 0 < margin < 1:
+        raise ValueError(f"margin is {margin}; it must be a fraction between 0 and 1 (0.04)")
+    none, family, diverged = differences["none"], set(differences), sorted(diverged)
+    above = {name for name, each in differences.items() if _differs(each) and each.mean > 0}
+    bounded = {name for name, each in differences.items() if each.high90 < margin}
+    smoothing = {name for name in family if name.startswith("smooth")}
+    no_classes = {"none"} | smoothing | (family & {"permuted-classes"})
+    rows = (
+        (HARMED, _differs(none) and none.mean < 0),
+        (IMAGES, family <= above and family >= IMAGE_CONTROLS and not diverged),
+        (CLASSES, smoothing and no_classes <= above and bounded & family & IMAGE_CONTROLS),
+        (REGULARISED, "none" in above and not smoothing <= above and smoothing <= bounded),
+        (_no_effect(margin), -margin < none.low90 and none.high90 < margin),
+        (CANNOT_TELL, True),
+    )
+    words = next(words for words, holds in rows if holds)
+    return Verdict(words, _sentence(words, differences, above, diverged))
+
+
+def _differs(difference):
+    return difference.p_corrected < LEVEL
+
+
+def _no_effect(margin):
+    points = f"{100 * margin:g}"
+    return f"no effect as large as {points} {'point' if points == '1' else 'points'}"
+
+
+def _sentence(words, differences, above, diverged):
+    """One sentence: the numbers against none, who was beaten, and what limits the verdict."""
+    none = differences["none"]
+    parts = [
+        f"{words}: in these subjects brain minus none is {100 * none.mean:+z.1f} points "
+        f"({_interval(none)}; {none.seeds} seeds, {none.images} images)"
+    ]
+    below = [name for name, each in differences.items() if _differs(each) and each.mean < 0]
+    neither = [name for name in differences if name not in above and name not in below]
+    groups = (
+        ("above", "and", [name for name in differences if name in above]),
+        ("below", "and", below),
+        ("not distinguished from", "or", neither),
+    )
+    # Holm's p decides, while the interval shown is uncorrected: say which of them speaks.
+    places = ", ".join(f"{place} {_list(names, word)}" for place, word, names in groups if names)
+    parts.append(f"after Holm's correction it is {places}")
+    if words == CANNOT_TELL:
+        parts.append(_smallest(differences, above))
+    lacking = sorted(IMAGE_CONTROLS - set(differences))
+    if lacking and set(differences) <= above:
+        parts.append(f"without {_list(lacking)} nothing is said about single images")
+    if diverged:
+        students = _list([f"{teacher} seed {seed}" for teacher, seed in diverged])
+        parts.append(
+            f"{students} diverged and is left out, which bars a verdict about single images"
+            if len(diverged) == 1
+            else f"{students} diverged and are left out, which bars a verdict about single images"
+        )
+    sentence = "; ".join(parts)
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def _interval(difference):
+    if difference.constant:
+        return "the same for every seed and image, so without an interval"
+    return f"95% interval {100 * difference.low:+z.1f} to {100 * difference.high:+z.1f}"
+
+
+def _smallest(differences, above):
+    """What could have been seen, against the open comparison that sees least.
+
+    Where the brain is not above none, that comparison decides; else any control it is not above.
+    """
+    names = ["none"] if "none" not in above else [name for name in differences if name not in above]
+    effects = {name: smallest_effect(differences[name]) for name in names or differences}
+    worst = max(effects, key=effects.get)
+    return (
+        "the smallest effect that these seeds and images could have seen (80% power) is "
+        f"{100 * effects[worst]:.1f} points against {worst}"
+    )
+
+
+def _list(names, word="and"):
+    return f" {word} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
