@@ -1,0 +1,133 @@
+"""``preprocess``: BData files to one voxel file per subject and ROI."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from brain_teacher.commands.inputs import choose, open_dataset, open_stimuli, said_simulated
+from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.trials import STIMULI_FILE, Voxels, name_trials
+from brain_teacher.errors import BrainTeacherError, about, nearest
+from brain_teacher.files import (
+    OutputFolder,
+    file_digest,
+    fingerprint,
+    is_stage,
+    run_folder,
+    source_fingerprint,
+    write_json,
+    write_npz,
+)
+from brain_teacher.tracking import flat, tracked
+
+SOURCE = ("dataset", "commands/preprocess.py")
+INDEX = "index.json"
+
+
+def preprocess(params, *, data, out, say=print):
+    """Cut every ROI of every subject from its BData file.
+
+    Parameters
+    ----------
+    params : Params
+    data : path-like
+        A data set folder.
+    out : path-like or None
+        Where the voxel files and ``index.json`` go; None: ``runs/preprocess-<UTC time>``.
+    say : callable
+        Called with lines of text.
+
+    Returns
+    -------
+    Path
+        The output folder.
+    """
+    data = Path(data)
+    description = open_dataset(data)
+    stimuli = open_stimuli(data)
+    subjects = choose(params.preprocess.subject, list(description.subjects), "preprocess.subject")
+    rois = choose(params.preprocess.roi, description.roi, "preprocess.roi")
+    for subject in subjects:
+        if not (data / description.subjects[subject]).is_file():
+            raise BrainTeacherError(
+                f"subject {subject} has no file {data / description.subjects[subject]}; put it "
+                "there, or take the subject out of dataset.yaml"
+            )
+    out = Path(out or run_folder("preprocess"))
+    settings = params.preprocess.model_dump()
+    tags = {"dataset": description.name, "simulated": description.simulated}
+    source = source_fingerprint(SOURCE)
+    stimuli_digest = file_digest(data / STIMULI_FILE) if stimuli is not None else None
+    cells, kept = [], 0
+    with (
+        OutputFolder(out, say).locked() as folder,
+        tracked(
+            "preprocess", f"{description.name}", tags=tags, params=flat(settings, "preprocess")
+        ) as tracker,
+    ):
+        for subject in subjects:
+            file = data / description.subjects[subject]
+            inputs = [file_digest(file), stimuli_digest, description.simulated, description.name]
+            made_from = {roi: fingerprint(inputs, subject, roi, source) for roi in rois}
+            new = [r for r in rois if not folder.is_kept(f"{subject}_{r}.npz", made_from[r])]
+            kept += len(rois) - len(new)
+            meta = {"subject": subject, "dataset": description.name}
+            meta |= {"simulated": description.simulated, "format": 1}
+            for roi, voxels in _cut(file, new, stimuli).items():
+                name = f"{subject}_{roi}.npz"
+                text = json.dumps(meta | {"roi": roi}, sort_keys=True)
+                write_npz(out / name, data=voxels.data, **voxels.columns(), meta=np.array(text))
+                folder.remember(name, made_from[roi])
+        for subject in subjects:
+            for roi in rois:
+                with np.load(out / f"{subject}_{roi}.npz", allow_pickle=False) as file:
+                    shape = file["data"].shape
+                cells.append(
+                    {"subject": subject, "roi": roi, "trials": shape[0], "voxels": shape[1]}
+                )
+        names = {f"{cell['subject']}_{cell['roi']}.npz" for cell in cells}
+        remove_stale(out, names, "*.npz")
+        write_json(out / INDEX, {"dataset": description.name, "cells": cells})
+        voxels_of = {f"voxels/{c['subject']}_{c['roi']}": c["voxels"] for c in cells}
+        tracker.log(metrics=voxels_of, artifacts=[out / INDEX])
+    say(
+        f"preprocess: {len(subjects)} subjects x {len(rois)} ROIs of {description.name} "
+        f"({said_simulated(description.simulated)}): {len(cells) - kept} made, {kept} kept -> {out}"
+    )
+    return out
+
+
+def _cut(file, rois, stimuli):
+    """The Voxels of some ROIs, from one reading of the file."""
+    if not rois:
+        return {}
+    with about(file):
+        data, masks, labels = read_bdata(file)
+        trials = name_trials(labels["stimulus_id"], stimuli)
+    columns = {name: trials[name].to_numpy(dtype=str) for name in trials}
+    cut = {}
+    for roi in rois:
+        if roi not in masks or not masks[roi].any():
+            raise BrainTeacherError(
+                f"{file} has no ROI {roi!r} (it has {', '.join(masks)}); {nearest(roi, masks)} "
+                "Correct preprocess.roi in params.yaml"
+            )
+        with about(f"{file}, ROI {roi}"):
+            cut[roi] = Voxels(
+                data=data[:, masks[roi]].astype(np.float32),
+                image_id=columns["image_id"],
+                category=columns["category"],
+                run=labels["Run"].astype(np.int32),
+                data_type=labels["DataType"].astype(np.int8),
+                groups={n: c for n, c in columns.items() if n not in ("image_id", "category")},
+            )
+    return cut
+
+
+def remove_stale(out, names, pattern):
+    """Under DVC, remove files of former settings: the output holds what this stage makes."""
+    if is_stage():
+        for path in Path(out).glob(pattern):
+            if path.name not in names:
+                path.unlink()
