@@ -37,7 +37,7 @@ class Group(click.Group):
 
 def names(ctx, param, values):
     """Repeatable names, also separated by commas; empty ones (``mlflow run``'s unset) left out."""
-    return tuple(part for value in values for part in value.split(",") if part)
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
 
 class Unset(click.ParamType):

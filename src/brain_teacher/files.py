@@ -111,6 +111,14 @@ def run_folder(command):
     return Path("runs") / f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
+def remove_stale(folder, names, pattern):
+    """Under DVC, remove files of former settings: the output holds what this stage makes."""
+    if is_stage():
+        for path in Path(folder).glob(pattern):
+            if path.name not in names:
+                path.unlink()
+
+
 def is_stage():
     """Whether DVC started this process as a stage."""
     return "DVC_STAGE" in os.environ
@@ -160,7 +168,7 @@ class OutputFolder:
         try:
             write_json(holder, {"pid": os.getpid(), "since": f"{datetime.now(UTC):%H:%M:%S} UTC"})
             for leftover in self.path.rglob(".part-*"):
-                leftover.unlink()
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             yield self
         finally:
             holder.unlink(missing_ok=True)
@@ -182,7 +190,8 @@ class OutputFolder:
             return False
         path = self.path / cell
         return (
-            known.get("made_from") == made_from
+            isinstance(known, dict)
+            and known.get("made_from") == made_from
             and path.is_file()
             and known.get("sha256") == file_digest(path)
         )

@@ -10,9 +10,9 @@ from brain_teacher.dataset.ids import NAME
 from brain_teacher.errors import UsageError, nearest
 
 All = Literal["all"]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, strict=True)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Block(BaseModel):
@@ -79,11 +79,11 @@ class Distill(Block):
     epochs: Count
     epoch: Literal["last", "best"]
     width: Count
-    image_size: Annotated[int, Field(ge=8)]
-    batch: Annotated[int, Field(ge=2)]
+    image_size: Annotated[int, Field(ge=8, strict=True)]
+    batch: Annotated[int, Field(ge=2, strict=True)]
     learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
-    shift: Annotated[int, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    shift: Annotated[int, Field(ge=0, strict=True)]
     flip: bool
     precision: Literal["float32", "bfloat16", "auto"]
     device: Literal["auto", "cpu", "cuda"]
@@ -174,4 +174,6 @@ def _first_error(error):
         return f"{where} is missing"
     value = first["input"]
     shown = f" (it is {value!r})" if isinstance(value, str | int | float) else ""
+    if first["type"] == "literal_error" and len(errors) > 1:
+        return f"{where}: give 'all', or a list of names ([{value}], say){shown}"
     return f"{where}: {first['msg'].removeprefix('Value error, ')}{shown}"

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 
-from brain_teacher.tracking import repository_root
+from brain_teacher.tracking.store import repository_root
 
 PATIENCE = 120  # seconds; the server imports for half a minute on a slow machine
 

@@ -16,6 +16,17 @@ from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import OutputFolder, atomic_write, run_folder, write_json
 from brain_teacher.tracking import flat, tracked
 
+SOURCE = (
+    "dataset",
+    "decoding/calibration.py",
+    "decoding/folds.py",
+    "decoding/soft_labels.py",
+    "seeds.py",
+    "distillation",
+    "analysis",
+    "commands/students.py",
+    "commands/compare.py",
+)
 METRICS = "metrics.json"
 BRAIN = "brain"
 
@@ -193,7 +204,8 @@ def _metrics(everyone, scores, differences, verdict, meta, digest):
         "simulated": meta["simulated"],
         "plan": digest,
         "verdict": verdict.words,
-        "sentence": verdict.sentence,
+        # A list, which `dvc metrics show` leaves out: a sentence would make its table unreadable.
+        "sentences": [verdict.sentence],
         "teachers": [
             {"name": name, "mean": means[name], "seeds": len(each.seeds)}
             for name, each in scores.items()

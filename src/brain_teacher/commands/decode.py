@@ -7,8 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from brain_teacher.cells import cores, run_cells
-from brain_teacher.commands.inputs import choose, said_simulated
-from brain_teacher.commands.preprocess import INDEX, remove_stale
+from brain_teacher.commands.inputs import INDEX, choose, said_simulated
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.decoders import DECODERS, plan_for, training_trials
 from brain_teacher.decoding.quality import quality
@@ -19,6 +18,7 @@ from brain_teacher.files import (
     file_digest,
     fingerprint,
     read_json,
+    remove_stale,
     run_folder,
     source_fingerprint,
     write_json,
@@ -100,7 +100,9 @@ def _plan_cells(params, voxels, subject, roi):
         for r in rois:
             file = voxels / f"{s}_{r}.npz"
             if not file.is_file():
-                raise BrainTeacherError(f"{file} is missing, though {INDEX} lists it: preprocess")
+                raise BrainTeacherError(
+                    f"{file} is missing, though {INDEX} lists it: preprocess again"
+                )
             for d in decoders:
                 cell = {"subject": s, "roi": r, "decoder": d, "file": file}
                 cells.append(cell | {"name": f"{s}_{r}_{d}.npz"})

@@ -39,8 +39,8 @@ SOURCE = (
     "decoding/folds.py",
     "decoding/soft_labels.py",
     "distillation",
-    "commands/distill.py",
     "commands/students.py",
+    "commands/distill.py",
 )
 PRECISION = "precision.json"
 
@@ -171,7 +171,7 @@ def _material(params, description, data, brain):
     missing = [image for image in brain.image_id if image not in shown]
     if missing:
         raise BrainTeacherError(
-            f"image {missing[0]!r} of the soft labels has no file in {data / 'images' / 'shown'} "
+            f"image '{missing[0]}' of the soft labels has no file in {data / 'images' / 'shown'} "
             f"({len(missing)} of {len(brain.image_id)} are missing); put it there"
         )
     size = params.distill.image_size
@@ -206,6 +206,8 @@ def _settle(shared, settings, out, say):
     )
     device = "cpu"
     if settings.device != "cpu" or settings.precision == "auto":
+        import torch
+
         from brain_teacher.distillation.engine import choose_device, measure_precision
 
         try:
@@ -213,6 +215,8 @@ def _settle(shared, settings, out, say):
         except ValueError as error:
             raise UsageError(str(error)) from error
         if settings.precision == "auto":
+            if device == "cpu":
+                torch.set_num_threads(1)  # as students are trained
             record = out / PRECISION
             if not record.exists():
                 fastest = measure_precision(

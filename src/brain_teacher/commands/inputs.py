@@ -10,6 +10,9 @@ from brain_teacher.dataset.description import FILE, read_description
 from brain_teacher.dataset.trials import STIMULI_FILE, read_stimuli
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 
+# What preprocess lists its voxel files in.
+INDEX = "index.json"
+
 
 def open_dataset(folder):
     """The description of a data set folder.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brain_teacher.commands.inputs import choose, open_dataset, open_stimuli, said_simulated
+from brain_teacher.commands.inputs import INDEX, choose, open_dataset, open_stimuli, said_simulated
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.trials import STIMULI_FILE, Voxels, name_trials
 from brain_teacher.errors import BrainTeacherError, about, nearest
@@ -13,7 +13,7 @@ from brain_teacher.files import (
     OutputFolder,
     file_digest,
     fingerprint,
-    is_stage,
+    remove_stale,
     run_folder,
     source_fingerprint,
     write_json,
@@ -22,7 +22,6 @@ from brain_teacher.files import (
 from brain_teacher.tracking import flat, tracked
 
 SOURCE = ("dataset", "commands/preprocess.py")
-INDEX = "index.json"
 
 
 def preprocess(params, *, data, out, say=print):
@@ -123,11 +122,3 @@ def _cut(file, rois, stimuli):
                 groups={n: c for n, c in columns.items() if n not in ("image_id", "category")},
             )
     return cut
-
-
-def remove_stale(out, names, pattern):
-    """Under DVC, remove files of former settings: the output holds what this stage makes."""
-    if is_stage():
-        for path in Path(out).glob(pattern):
-            if path.name not in names:
-                path.unlink()

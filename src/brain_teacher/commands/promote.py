@@ -46,6 +46,7 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
         say(f"promote (dry run): would register {name} ({accuracy}) as {' and '.join(aliases)}")
         say(reason)
         return
+    card, tags = _card(best, evidence, reason), _tags(best, evidence)
     registry = Registry()
     fingerprint = best.meta["fingerprint"]
     version = registry.find_version(fingerprint)
@@ -58,7 +59,7 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
             store.model_card(best),
         )
         version = registry.register(uri, {"fingerprint": fingerprint})
-    registry.describe(version, _card(best, evidence, reason), _tags(best, evidence))
+    registry.describe(version, card, tags)
     for alias in aliases:
         registry.set_alias(alias, version)
     if not champion and registry.alias("champion") == str(version):
@@ -113,7 +114,7 @@ def _card(best, evidence, reason):
             f"decoder, data set {meta['dataset']}), seed {meta['seed']}, its teacher's best on "
             f"validation ({100 * best.accuracy('validation'):.1f}%). {origin}",
             "",
-            f"**Verdict: {evidence['verdict']}.** {evidence['sentence']} {reason}.",
+            f"**Verdict: {evidence['verdict']}.** {evidence['sentences'][0]} {reason}.",
             "",
             "| brain minus | points | 95% interval | p (Holm) |",
             "|---|---|---|---|",

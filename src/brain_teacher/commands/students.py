@@ -157,6 +157,7 @@ class Writer:
             for path in self._folder.path.glob(f"*/{ANSWERS}"):
                 if path.parent.name not in names:
                     shutil.rmtree(path.parent)
+        self._tracker.log(metrics=self._means(cells))
         for cell, answers in self._best.values():
             if not answers.diverged:
                 self._tracker.log_student(
@@ -164,6 +165,15 @@ class Writer:
                     lambda name=cell["name"]: load_classifier(self._folder.path, name),
                     model_card(answers),
                 )
+
+    def _means(self, cells):
+        """Mean accuracy on validation by teacher, for the parent."""
+        values = {}
+        for cell in cells:
+            accuracy = read(self._folder.path, cell["name"]).accuracy("validation")
+            if accuracy is not None:
+                values.setdefault(f"validation_accuracy/{cell['teacher']}", []).append(accuracy)
+        return {name: sum(each) / len(each) for name, each in values.items()}
 
 
 def model_card(answers):

@@ -34,16 +34,22 @@ def read_bdata(path):
     Raises
     ------
     ValueError
-        If the file cannot be read, or has no voxels or lacks one of the label columns.
+        If the file cannot be read, has no voxels, lacks one of the label columns, or has a row
+        without such a label.
     """
     bdata = _open(path)
     try:
         keys = list(bdata.metadata.key)
-        is_voxel = np.nan_to_num(bdata.get_metadata("VoxelData")) == 1
+        # A key that is not there gives None, and that nan here.
+        flags = np.asarray(bdata.get_metadata("VoxelData"), dtype=np.float64)
+        is_voxel = np.nan_to_num(flags) == 1
+        shape = bdata.dataset.shape
     except (TypeError, AttributeError) as error:
         raise ValueError("no column is marked as VoxelData: this is not a BData file") from error
     if not is_voxel.any():
         raise ValueError("no column is marked as VoxelData")
+    if len(shape) != 2 or is_voxel.shape != shape[1:]:
+        raise ValueError(f"dataset has shape {shape}, but metadata for {is_voxel.size} columns")
     rois = {
         key.removeprefix(ROI_PREFIX): np.nan_to_num(bdata.get_metadata(key))[is_voxel] == 1
         for key in keys
@@ -57,6 +63,9 @@ def read_bdata(path):
     for key in LABELS:
         if key not in labels:
             raise ValueError(f"has no column {key!r} (it has {', '.join(sorted(labels))})")
+        wrong = ~np.isfinite(labels[key])
+        if wrong.any():
+            raise ValueError(f"row {wrong.argmax()}: {key} is {labels[key][wrong][0]}")
     return bdata.dataset[:, is_voxel], rois, labels
 
 

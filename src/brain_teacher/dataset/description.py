@@ -59,6 +59,8 @@ class Description(BaseModel):
             raise ValueError("is empty")
         for value in values:
             _file_name(value)
+        if len(set(values)) < len(values):
+            raise ValueError("a name stands twice")
         return values
 
 
@@ -88,7 +90,7 @@ def read_description(folder):
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "top level"
-        raise ValueError(f"{where}: {first['msg']}") from error
+        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def write_description(folder, description):

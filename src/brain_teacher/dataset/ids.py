@@ -47,7 +47,7 @@ def image_ids_from_numbers(stimulus_ids):
         synset = int(number)
         # round, not int: truncation gets only half of GOD's image numbers right.
         image = round((number - synset) * 1e6)
-        if not 0 < synset < 10**8 or image == 0:
+        if not 0 < synset < 10**8 or not 0 < image < 10**6:
             raise ValueError(
                 f"row {row}: stimulus_id {number} is not synset.image (1443537.022563); "
                 "say in stimuli.csv which number is which image"
@@ -78,5 +78,5 @@ def split_image_id(image_id):
     """
     match = _IMAGE_ID.fullmatch(image_id)
     if match is None:
-        raise ValueError(f"image id {image_id!r} does not follow GOD's rule (n01443537_22563)")
+        raise ValueError(f"image id '{image_id}' does not follow GOD's rule (n01443537_22563)")
     return match[1], int(match[2])

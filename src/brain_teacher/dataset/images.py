@@ -12,7 +12,7 @@ UNSEEN_FILE = "unseen.csv"
 
 def find_shown(folder):
     """Image id -> file of the images shown in the scanner (``images/shown/<image_id>.<ext>``)."""
-    files = sorted((Path(folder) / "images" / "shown").glob("*.*"))
+    files = sorted((Path(folder) / "images" / "shown").glob("[!.]*.*"))
     return {file.stem: file for file in files}
 
 
@@ -24,12 +24,13 @@ def find_unseen(folder):
     DataFrame
         Columns ``image_id``, ``category``, ``path``, in the order of the ids.
     """
-    files = sorted((Path(folder) / "images" / "unseen").glob("*/*.*"))
+    files = sorted((Path(folder) / "images" / "unseen").glob("*/[!.]*.*"))
     rows = [(file.stem, file.parent.name, file) for file in files]
     table = pd.DataFrame(rows, columns=["image_id", "category", "path"])
     twice = table["image_id"].duplicated()
     if twice.any():
-        raise ValueError(f"image {table['image_id'][twice].iloc[0]!r} is in two unseen categories")
+        image = table["image_id"][twice].iloc[0]
+        raise ValueError(f"image {image!r} has more than one file under images/unseen")
     return table.sort_values("image_id", ignore_index=True)
 
 
@@ -82,11 +83,12 @@ def split_unseen(unseen, categories, *, splits=None, validation_share):
     unseen = unseen[unseen["category"].isin(list(categories))]
     if splits is not None:
         listed = splits[splits["category"].isin(list(categories))]
-        missing = ~listed["image_id"].isin(unseen["image_id"])
-        if missing.any():
+        found = listed.merge(unseen, on=["image_id", "category"], how="left")
+        if found["path"].isna().any():
+            first = found[found["path"].isna()].iloc[0]
             raise ValueError(
-                f"{UNSEEN_FILE}: image {listed['image_id'][missing].iloc[0]!r} has no file under "
-                "images/unseen"
+                f"{UNSEEN_FILE}: image {first['image_id']!r} has no file under "
+                f"images/unseen/{first['category']}"
             )
         table = unseen.merge(listed, on=["image_id", "category"], validate="one_to_one")
     else:
@@ -100,7 +102,7 @@ def split_unseen(unseen, categories, *, splits=None, validation_share):
         for split in SPLITS:
             if not ((table["category"] == category) & (table["split"] == split)).any():
                 raise ValueError(
-                    f"category {category!r} has no {split} image: put images under "
+                    f"category '{category}' has no {split} image: put images under "
                     f"images/unseen/{category}, or correct {UNSEEN_FILE}"
                 )
     return table.reset_index(drop=True)
@@ -131,8 +133,9 @@ def load_images(paths, size):
     for row, path in enumerate(paths):
         try:
             with Image.open(path) as image:
-                rgb = image.convert("RGB")
+                # By way of RGBA: PIL warns of palettes with transparency otherwise.
+                rgb = image.convert("RGBA" if image.mode == "P" else image.mode).convert("RGB")
                 images[row] = np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f"{path} cannot be read as an image ({error})") from error
     return images

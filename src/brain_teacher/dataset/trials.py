@@ -1,5 +1,8 @@
 """Trials: which image was shown when, and the voxels that answered."""
 
+import json
+import zipfile
+import zlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -68,17 +71,42 @@ class Voxels:
 
 
 def read_voxels(path):
-    """Read a file that `write_voxels`' arrays were saved in; returns ``(Voxels, meta)``."""
-    import json
+    """Read a voxel file: `Voxels` and its ``meta``.
 
-    with np.load(path, allow_pickle=False) as file:
-        groups = {
-            name.removeprefix("group_"): file[name]
-            for name in file.files
-            if name.startswith("group_")
-        }
-        own = {name.name: file[name.name] for name in fields(Voxels)[:-1]}
-        return Voxels(groups=groups, **own), json.loads(str(file["meta"]))
+    Raises
+    ------
+    ValueError
+        If the file is broken, or holds no voxels.
+    """
+    own = [field.name for field in fields(Voxels)[:-1]]
+    arrays, meta = read_npz(path, own, what="voxel")
+    groups = {
+        name.removeprefix("group_"): column
+        for name, column in arrays.items()
+        if name.startswith("group_")
+    }
+    return Voxels(groups=groups, **{name: arrays[name] for name in own}), meta
+
+
+def read_npz(path, names, *, what):
+    """All arrays of an ``.npz`` file that must hold some `names`, and its ``meta`` (JSON).
+
+    Nothing is unpickled: the file may come from anywhere.
+    """
+    try:
+        # Opened here: np.load leaves a file open that turns out to be broken.
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            missing = {*names, "meta"} - set(file.files)
+            if missing:
+                raise ValueError(f"holds no array {min(missing)!r}: it is not a {what} file")
+            arrays = {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, TypeError) as error:
+        # TypeError: a lone .npy array is no archive.
+        raise ValueError(f"is broken, or not a {what} file ({error}); fetch it again") from error
+    meta = json.loads(str(arrays.pop("meta")))
+    if not isinstance(meta, dict):
+        raise ValueError(f"meta is {meta!r}: it is not a {what} file")
+    return arrays, meta
 
 
 def read_stimuli(folder):
@@ -152,5 +180,5 @@ def image_categories(image_ids, stimuli):
     known = stimuli.drop_duplicates("image_id").set_index("image_id")["category"]
     missing = [image for image in image_ids if image not in known.index]
     if missing:
-        raise ValueError(f"image {missing[0]!r} is not in {STIMULI_FILE}; add it there")
+        raise ValueError(f"image '{missing[0]}' is not in {STIMULI_FILE}; add it there")
     return known.loc[list(image_ids)].to_numpy(dtype=str)

@@ -20,7 +20,7 @@ def fit_temperature(log_probs, truth):
     Returns
     -------
     float
-        Between 0.05 and 20; see `at_bound`.
+        Between 0.05 and 20, never worse than 1; see `at_bound`.
 
     References
     ----------
@@ -32,7 +32,9 @@ def fit_temperature(log_probs, truth):
         return -scaled[np.arange(len(truth)), truth].mean()
 
     bounds = (np.log(LOWEST), np.log(HIGHEST))
-    return float(np.exp(minimize_scalar(nll, bounds=bounds, method="bounded").x))
+    inside = minimize_scalar(nll, bounds=bounds, method="bounded").x
+    # The search never arrives at a bound, and stops early where the NLL is flat.
+    return float(np.exp(min((*bounds, 0.0, inside), key=nll)))
 
 
 def at_bound(temperature):

@@ -13,7 +13,10 @@ from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
 
 def training_trials(voxels):
     """The trials that decoders use (data type 1), in an order that does not depend on the file."""
-    voxels = voxels.take(voxels.data_type == TRAINING)
+    training = voxels.data_type == TRAINING
+    if not training.any():
+        raise ValueError(f"no trial has DataType {TRAINING} (training)")
+    voxels = voxels.take(training)
     # Sums of floats depend on their order: sorted trials make shuffled files give equal bits.
     order = sorted(
         range(len(voxels.data)),
@@ -60,7 +63,8 @@ def decode_logistic(voxels, plan, *, normalise, n_voxels, C, calibrate, group=No
     Raises
     ------
     ValueError
-        If a class has no image on a side to be fitted on, or the inner folds cannot be made.
+        If the plan misses an image, a class has no image on a side to be fitted on, or the inner
+        folds cannot be made.
     """
     data = zscore_by_run(voxels.data, voxels.run) if normalise == "run" else voxels.data
     classes = np.unique(voxels.category)
@@ -69,7 +73,7 @@ def decode_logistic(voxels, plan, *, normalise, n_voxels, C, calibrate, group=No
         missing = np.setdiff1d(classes, voxels.category[fit])
         if len(missing):
             raise ValueError(
-                f"folds by {plan.by} leave no image of category {missing[0]!r} to fit on; choose "
+                f"folds by {plan.by} leave no image of category '{missing[0]}' to fit on; choose "
                 "other folds (decode.folds.by)"
             )
         x, x_held_out = data[fit], data[held_out]
@@ -82,6 +86,9 @@ def decode_logistic(voxels, plan, *, normalise, n_voxels, C, calibrate, group=No
         return average_trials(trials, voxels.image_id[held_out])
 
     images = np.unique(voxels.image_id)
+    never = np.setdiff1d(images, np.concatenate(plan.predict))
+    if len(never):
+        raise ValueError(f"the fold plan never predicts image '{never[0]}'")
     log_probs = np.empty((len(images), len(classes)))
     fold, temperatures = np.empty(len(images), dtype=np.int16), []
     for number, (fit_images, predict_images) in enumerate(zip(plan.fit, plan.predict, strict=True)):

@@ -37,13 +37,13 @@ class FoldPlan:
         for fold, (fit, predict) in enumerate(zip(self.fit, self.predict, strict=True)):
             both = np.intersect1d(fit, predict)
             if len(both):
-                raise ValueError(f"image {both[0]!r} is on both sides of fold {fold}")
+                raise ValueError(f"image '{both[0]}' is on both sides of fold {fold}")
             unknown = np.setdiff1d(fit, list(times))
             if len(unknown):
-                raise ValueError(f"image {unknown[0]!r} of fold {fold} is never predicted")
+                raise ValueError(f"image '{unknown[0]}' of fold {fold} is never predicted")
         twice = [image for image, count in times.items() if count > 1]
         if twice:
-            raise ValueError(f"image {twice[0]!r} is predicted in more than one fold")
+            raise ValueError(f"image '{twice[0]}' is predicted in more than one fold")
 
     def __str__(self):
         sides = (f"{len(f)} + {len(p)}" for f, p in zip(self.fit, self.predict, strict=True))
@@ -80,7 +80,7 @@ def plan_folds(image_id, category, *, by="image", unit=None):
     images = np.array(sorted(fold_of))
     folds = np.array([fold_of[image] for image in images])
     if len(np.unique(folds)) < 2:
-        raise ValueError(f"folds by {by} need at least 2 of them; there is only {folds[0]}")
+        raise ValueError(f"folds by {by} need at least 2; every image has {by} {folds[0]}")
     values = np.unique(folds)
     return FoldPlan(
         fit=tuple(images[folds != value] for value in values),

@@ -1,6 +1,7 @@
 """Multinomial logistic regression with an L2 penalty."""
 
 import numpy as np
+from scipy.special import log_softmax
 
 
 def fit_predict(voxels, category, held_out, *, C):
@@ -30,4 +31,8 @@ def fit_predict(voxels, category, held_out, *, C):
     # tol: scikit-learn's default stops too early with a penalty this strong (the loss is a mean
     # over trials): 1e-4 moves probabilities by up to some percent at 150 classes.
     model = LogisticRegression(C=C, tol=1e-6, max_iter=10_000)
-    return model.fit(voxels, category).predict_log_proba(held_out)
+    scores = model.fit(voxels, category).decision_function(held_out)
+    if scores.ndim == 1:
+        scores = np.stack([np.zeros_like(scores), scores], axis=1)
+    # Not predict_log_proba: it takes the log of probabilities that may have become 0.
+    return log_softmax(scores, axis=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import log_softmax, logsumexp
 
+from brain_teacher.dataset.trials import read_npz
 from brain_teacher.decoding.calibration import at_bound, fit_temperature
 from brain_teacher.decoding.folds import plan_folds
 
@@ -44,7 +45,7 @@ class SoftLabels:
         for name in ("image_id", "class_id"):
             values, counts = np.unique(getattr(self, name), return_counts=True)
             if (counts > 1).any():
-                raise ValueError(f"{name} {values[counts > 1][0]!r} stands twice")
+                raise ValueError(f"{name} '{values[counts > 1][0]}' stands twice")
         check_log_probs(self.log_probs, self.image_id)
 
     def take(self, image_ids):
@@ -52,10 +53,21 @@ class SoftLabels:
         row_of = {image: row for row, image in enumerate(self.image_id)}
         missing = [image for image in image_ids if image not in row_of]
         if missing:
-            raise ValueError(f"has no row for image {missing[0]!r} ({len(missing)} are missing)")
+            raise ValueError(f"has no row for image '{missing[0]}' ({len(missing)} are missing)")
         rows = np.array([row_of[image] for image in image_ids], dtype=int)
         return SoftLabels(
             self.log_probs[rows], self.image_id[rows], self.class_id, self.fold[rows], self.meta
+        )
+
+    def sorted(self):
+        """The same table with rows and columns in the order of their ids."""
+        rows, columns = np.argsort(self.image_id), np.argsort(self.class_id)
+        return SoftLabels(
+            self.log_probs[np.ix_(rows, columns)],
+            self.image_id[rows],
+            self.class_id[columns],
+            self.fold[rows],
+            self.meta,
         )
 
     def truth(self, category):
@@ -63,7 +75,7 @@ class SoftLabels:
         column_of = {name: column for column, name in enumerate(self.class_id)}
         unknown = [name for name in category if name not in column_of]
         if unknown:
-            raise ValueError(f"has no column for category {unknown[0]!r}")
+            raise ValueError(f"has no column for category '{unknown[0]}'")
         return np.array([column_of[name] for name in category], dtype=int)
 
     def arrays(self):
@@ -83,27 +95,26 @@ def read_soft_labels(path):
     Raises
     ------
     ValueError
-        If an array is missing, the format is a later one, or the content is not soft labels.
+        If the file is broken, an array is missing, the format is a later one, or the content is
+        not soft labels.
     """
-    with np.load(path, allow_pickle=False) as file:
-        missing = {"log_probs", "image_id", "class_id", "fold", "meta"} - set(file.files)
-        if missing:
-            raise ValueError(f"holds no array {min(missing)!r}: it is not a soft-label file")
-        meta = json.loads(str(file["meta"]))
-        if meta.get("format") != FORMAT:
-            raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
-        arrays = {name: file[name] for name in ("log_probs", "image_id", "class_id", "fold")}
-    return SoftLabels(meta=meta, **arrays)
+    names = ("log_probs", "image_id", "class_id", "fold")
+    arrays, meta = read_npz(path, names, what="soft-label")
+    if meta.get("format") != FORMAT:
+        raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
+    return SoftLabels(meta=meta, **{name: arrays[name] for name in names})
 
 
 def check_log_probs(log_probs, image_id):
     """Raise ``ValueError`` unless each row is a natural-log probability distribution."""
-    totals = logsumexp(log_probs.astype(np.float64), axis=1)
-    wrong = ~(np.abs(np.expm1(totals)) <= ROW_TOLERANCE)
+    with np.errstate(over="ignore"):  # logits may be anything
+        totals = logsumexp(log_probs.astype(np.float64), axis=1)
+        sums = np.exp(totals)
+    wrong = ~(np.abs(sums - 1) <= ROW_TOLERANCE)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"row {row} (image {image_id[row]!r}) sums to {np.exp(totals[row]):.4g}, not 1: "
+            f"row {row} (image '{image_id[row]}') sums to {sums[row]:.4g}, not 1: "
             "log_probs must be natural-log probabilities, not logits or probabilities"
         )
 
@@ -155,7 +166,7 @@ def combine(tables, categories_of):
     Parameters
     ----------
     tables : list of SoftLabels
-        With the same classes. A single one is returned as it is.
+        With the same classes. A single one is only sorted.
     categories_of : callable
         Image ids -> category of each.
 
@@ -174,11 +185,12 @@ def combine(tables, categories_of):
     .. [1] Hinton (2002), Training products of experts by minimizing contrastive divergence.
     """
     if len(tables) == 1:
-        return tables[0]
+        return tables[0].sorted()
+    tables = [table.sorted() for table in tables]
     first = tables[0]
-    classes = np.sort(first.class_id)
+    classes = first.class_id
     for table in tables[1:]:
-        if not np.array_equal(np.sort(table.class_id), classes):
+        if not np.array_equal(table.class_id, classes):
             raise ValueError(f"{_name(table)} and {_name(first)} have different classes")
         if table.meta.get("calibrated") != first.meta.get("calibrated"):
             raise ValueError(f"only one of {_name(table)} and {_name(first)} is calibrated")
@@ -186,14 +198,16 @@ def combine(tables, categories_of):
     if not shared:
         raise ValueError("no image was seen by all of the subjects")
     images = np.array(sorted(shared))
-    category = categories_of(images)
+    category = np.asarray(categories_of(images))
+    unknown = np.setdiff1d(category, classes)
+    if len(unknown):
+        raise ValueError(f"{_name(first)} has no column for category '{unknown[0]}'")
     total = np.zeros((len(images), len(classes)))
     for table in tables:
-        rows = table.take(images)
-        total += rows.log_probs[:, np.argsort(rows.class_id)].astype(np.float64)
+        total += table.take(images).log_probs.astype(np.float64)
     counts = np.array([(category == name).sum() for name in classes])
     if (counts == 0).any():
-        raise ValueError(f"no image of class {classes[counts == 0][0]!r} was seen by all")
+        raise ValueError(f"no image of class '{classes[counts == 0][0]}' was seen by all")
     total = log_softmax(total - (len(tables) - 1) * np.log(counts / len(images)), axis=1)
     truth = np.searchsorted(classes, category)
     fold, calibrated, temperatures = _calibrate(

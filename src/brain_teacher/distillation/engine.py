@@ -91,7 +91,8 @@ def _epochs(network, images, labels, probs, *, recipe, seed, device):
     images = torch.from_numpy(images).to(device)
     labels = torch.from_numpy(labels).to(device)
     probs = None if probs is None else torch.from_numpy(probs).to(device)
-    steps = -(-len(images) // recipe.batch)
+    # Two images a batch at least (batch: 2, an odd number): one breaks batch normalisation.
+    steps = max(min(-(-len(images) // recipe.batch), len(images) // 2), 1)
     optimizer = torch.optim.AdamW(
         network.parameters(),
         lr=recipe.learning_rate,
@@ -101,7 +102,8 @@ def _epochs(network, images, labels, probs, *, recipe, seed, device):
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         recipe.learning_rate,
-        total_steps=steps * recipe.epochs + 1,
+        # 5 would end the warm-up on its first step, and OneCycleLR would divide by zero.
+        total_steps=max(steps * recipe.epochs + 1, 6),
         pct_start=0.2,
         cycle_momentum=False,
     )

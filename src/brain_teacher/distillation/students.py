@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brain_teacher.dataset.trials import read_npz
 from brain_teacher.decoding.soft_labels import check_log_probs, mean_nll
 
 FORMAT = 1
@@ -83,7 +84,8 @@ class Answers:
         """Mean NLL in nats; None if the student diverged."""
         if self.diverged:
             return None
-        truth = np.searchsorted(self.class_id, self.category[split])
+        column_of = {name: column for column, name in enumerate(self.class_id)}
+        truth = np.array([column_of[name] for name in self.category[split]])
         return mean_nll(self.log_probs[split], truth)
 
 
@@ -105,20 +107,17 @@ def read_student(path):
     Raises
     ------
     ValueError
-        If it is no student file, or of a later format.
+        If it is broken, no student file, or of a later format.
     """
-    with np.load(path, allow_pickle=False) as file:
-        if "meta" not in file.files or "class_id" not in file.files:
-            raise ValueError("is not a student file")
-        meta = json.loads(str(file["meta"]))
-        if meta.get("format") != FORMAT:
-            raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
-        there = [split for split in SPLITS if f"{split}_log_probs" in file.files]
-        parts = [
-            {split: file[f"{split}_{name}"] for split in there}
-            for name in ("log_probs", "image_id", "category")
-        ]
-        return Answers(meta, file["class_id"], *parts)
+    arrays, meta = read_npz(path, ("class_id",), what="student")
+    if meta.get("format") != FORMAT:
+        raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
+    there = [split for split in SPLITS if f"{split}_log_probs" in arrays]
+    parts = [
+        {split: arrays[f"{split}_{name}"] for split in there}
+        for name in ("log_probs", "image_id", "category")
+    ]
+    return Answers(meta, arrays["class_id"], *parts)
 
 
 def describe_network(width):

@@ -39,7 +39,7 @@ class Targets:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise ValueError(
-                f"row {row} (image {self.image_id[row]!r}) is no probability distribution "
+                f"row {row} (image '{self.image_id[row]}') is no probability distribution "
                 f"(it sums to {total[row]:.4g}); targets are probabilities, not logits"
             )
 
@@ -50,6 +50,6 @@ class Targets:
         missing = [i for i in image_ids if i not in row_of]
         missing += [c for c in class_ids if c not in column_of]
         if missing or len(class_ids) != len(self.class_id):
-            raise ValueError(f"the teacher has no target for {(missing or ['a class'])[0]!r}")
+            raise ValueError(f"the teacher has no target for '{(missing or ['a class'])[0]}'")
         rows = [row_of[image] for image in image_ids]
         return self.probs[np.ix_(rows, [column_of[name] for name in class_ids])]

@@ -64,8 +64,8 @@ def permuted_images(log_probs, truth, *, temperature, rng):
         rows = np.flatnonzero(truth == column)
         if len(rows) < 2:
             raise ValueError(
-                "permuted-images needs at least 2 images in each class; class in column "
-                f"{column} has one"
+                "permuted-images needs at least 2 images in each class; class number "
+                f"{column + 1} of the sorted classes has one"
             )
         source[rows] = rows[_derangement(len(rows), rng)]
     return brain(log_probs[source], truth, temperature=temperature, rng=rng)
@@ -123,12 +123,12 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed):
     Targets or None
         None means hard labels only.
     """
-    # Rows in the order of their ids: what is drawn must not depend on a file's order.
-    order = np.argsort(soft_labels.image_id)
-    rows = soft_labels.take(soft_labels.image_id[order])
+    # In the order of the ids: what is drawn must not depend on a file's order.
+    category_of = dict(zip(soft_labels.image_id, category, strict=True))
+    rows = soft_labels.sorted()
     probs = TEACHERS[teacher](
         rows.log_probs.astype(np.float64),
-        rows.truth(np.asarray(category)[order]),
+        rows.truth([category_of[image] for image in rows.image_id]),
         temperature=temperature,
         rng=named_rng("teacher", teacher, seed),
     )

@@ -1,0 +1,118 @@
+"""Students as MLflow models, and the registered model's versions."""
+
+from brain_teacher.errors import BrainTeacherError
+from brain_teacher.tracking.store import import_mlflow, prepare_store
+
+MODEL = "brain-teacher-student"
+
+
+def find_mlflow_run(mlflow, fingerprint):
+    """The latest MLflow run of the student with this fingerprint, or None."""
+    client = mlflow.MlflowClient()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments, f"tags.fingerprint = '{fingerprint}'", max_results=1)
+    return runs[0] if runs else None
+
+
+def log_student_model(mlflow, fingerprint, make_model, card):
+    """Log a network on its student's MLflow run, unless it is there; returns the model's URI.
+
+    Parameters
+    ----------
+    make_model : callable
+        Gives the torch module; called only where the store lacks the model.
+    card : dict
+        Metadata: ``class_id``, ``image_size`` and where the student comes from.
+
+    Returns
+    -------
+    str or None
+        None where the store does not know the student.
+    """
+    run = find_mlflow_run(mlflow, fingerprint)
+    if run is None:
+        return None
+    client = mlflow.MlflowClient()
+    logged = client.search_logged_models(
+        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
+    )
+    if logged:
+        return logged[0].model_uri
+    import numpy as np
+    import torch
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    size, n_classes = card["image_size"], len(card["class_id"])
+    # Without names: a named tensor arrives as a dict, which the PyTorch flavour refuses.
+    pixels = TensorSpec(np.dtype(np.float32), (-1, 3, size, size))
+    answer = TensorSpec(np.dtype(np.float32), (-1, n_classes))
+    # The default format, an exported graph (pt2): no pickle, and no source needed to load it.
+    with mlflow.start_run(run_id=run.info.run_id):
+        info = mlflow.pytorch.log_model(
+            make_model(),
+            name="student",
+            input_example=np.full((2, 3, size, size), 128, dtype=np.float32),
+            signature=ModelSignature(Schema([pixels]), Schema([answer])),
+            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            metadata=card,
+        )
+    return info.model_uri
+
+
+class Registry:
+    """The registered model's versions and aliases. Its failures are errors: it is the output."""
+
+    def __init__(self):
+        try:
+            self._mlflow = import_mlflow()
+            self._client = self._mlflow.MlflowClient()
+            self._experiment = prepare_store(self._mlflow, "promote")
+        except Exception as error:  # whatever the store raises
+            raise self._away(error) from error
+
+    @staticmethod
+    def _away(error):
+        first_line = (str(error).splitlines() or [""])[0]
+        return BrainTeacherError(f"the MLflow registry cannot be reached ({first_line[:200]})")
+
+    def find_version(self, fingerprint):
+        """The version of the student with this fingerprint, or None; loads no torch."""
+        found = self._client.search_model_versions(
+            f"name='{MODEL}' and tags.fingerprint='{fingerprint}'"
+        )
+        return found[0].version if found else None
+
+    def student_model(self, fingerprint, name, make_model, card):
+        """The URI of the student's MLflow model; logged again where the store lacks it."""
+        uri = log_student_model(self._mlflow, fingerprint, make_model, card)
+        if uri is None:
+            tags = {"fingerprint": fingerprint}
+            run = self._client.create_run(self._experiment, run_name=name, tags=tags)
+            self._client.set_terminated(run.info.run_id)
+            uri = log_student_model(self._mlflow, fingerprint, make_model, card)
+        return uri
+
+    def register(self, uri, tags):
+        """Make a version of a logged model."""
+        return self._mlflow.register_model(uri, MODEL, tags=tags).version
+
+    def describe(self, version, card, tags):
+        """Put the model card and tags on a version."""
+        self._client.update_model_version(MODEL, str(version), card)
+        for key, value in tags.items():
+            self._client.set_model_version_tag(MODEL, str(version), key, str(value))
+
+    def alias(self, alias):
+        """The version behind an alias, as text, or None."""
+        model = self._client.get_registered_model(MODEL)
+        version = model.aliases.get(alias)
+        return None if version is None else str(version)
+
+    def set_alias(self, alias, version):
+        """Point an alias at a version."""
+        self._client.set_registered_model_alias(MODEL, alias, str(version))
+
+    def remove_alias(self, alias):
+        """Take an alias away."""
+        self._client.delete_registered_model_alias(MODEL, alias)

@@ -1,0 +1,65 @@
+"""Where the MLflow store is, and how it is opened."""
+
+import logging
+import os
+import subprocess
+from pathlib import Path
+
+# The UI then shows the experiment as model training, not as an application of language models.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
+
+def repository_root():
+    """DVC_ROOT under a stage or an experiment, else the nearest folder above with an MLproject."""
+    if "DVC_ROOT" in os.environ:
+        return Path(os.environ["DVC_ROOT"])
+    here = Path.cwd()
+    return next(
+        (folder for folder in (here, *here.parents) if (folder / "MLproject").exists()), here
+    )
+
+
+def import_mlflow():
+    """Import mlflow, pointed at the store, with telemetry off unless a person turned it on."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # A server that is away must not hold up the work for minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault(
+        "MLFLOW_TRACKING_URI", f"sqlite:///{repository_root().absolute() / 'mlflow.db'}"
+    )
+    import mlflow
+
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking", "mlflow.utils.environment"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return mlflow
+
+
+def prepare_store(mlflow, experiment):
+    """Make the schema and the experiment, one process at a time; returns the experiment's id."""
+    from filelock import FileLock
+
+    root = repository_root()
+    # Making the schema is not parallel-safe, and neither is making an experiment.
+    with FileLock(root / ".mlflow.lock"):
+        client = mlflow.MlflowClient()
+        known = client.get_experiment_by_name(experiment)
+        if known is not None:
+            return known.experiment_id
+        local = mlflow.get_tracking_uri().startswith("sqlite")
+        # Absolute: a relative artifact location breaks under another working directory.
+        location = (root.absolute() / "mlartifacts").as_uri() if local else None
+        return client.create_experiment(
+            experiment, artifact_location=location, tags=EXPERIMENT_TAGS
+        )
+
+
+def code_commit():
+    """The commit of the code, with ``+changes`` where the tree differs; None outside git."""
+    try:
+        kept = {"capture_output": True, "text": True, "check": True, "cwd": repository_root()}
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], **kept).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], **kept).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if changed else "")
