@@ -147,7 +147,8 @@ def _measure(out, cell):
     with about(out / cell["name"]):
         meta = read_soft_labels(out / cell["name"]).meta
     ids = {key: cell[key] for key in ("subject", "roi", "decoder")}
-    return ids | meta["quality"] | {"temperatures_at_bound": meta["temperatures_at_bound"]}
+    row = ids | meta["quality"] | {"temperatures_at_bound": meta["temperatures_at_bound"]}
+    return row | ({"caution": meta["caution"]} if "caution" in meta else {})
 
 
 def _summary(table, name, simulated):
@@ -166,4 +167,6 @@ def _summary(table, name, simulated):
             f"{len(at_bound)} of {len(table)} cells have a fold whose temperature ran into a bound "
             f"(nothing to decode there, or too much): {', '.join(cells)}"
         )
+    if "caution" in table:
+        lines += [f"caution: {text}" for text in table["caution"].dropna().unique()]
     return "\n".join(lines)

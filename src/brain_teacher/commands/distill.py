@@ -167,7 +167,8 @@ def _brain(params, description, data, folder):
 
 def _material(params, description, data, brain):
     """Load the images, and say which unseen ones choose and which report."""
-    shown = pictures.find_shown(data)
+    with about(data):
+        shown = pictures.find_shown(data)
     missing = [image for image in brain.image_id if image not in shown]
     if missing:
         raise BrainTeacherError(

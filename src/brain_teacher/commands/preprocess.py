@@ -103,7 +103,7 @@ def _cut(file, rois, stimuli):
         return {}
     with about(file):
         data, masks, labels = read_bdata(file)
-        trials = name_trials(labels["stimulus_id"], stimuli)
+        trials = name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"])
     columns = {name: trials[name].to_numpy(dtype=str) for name in trials}
     cut = {}
     for roi in rois:

@@ -14,17 +14,20 @@ _IMAGE_ID = re.compile(r"(n\d{8})_(\d{1,6})")
 NAME = re.compile(r"[A-Za-z0-9-]+")
 
 
-def image_ids_from_numbers(stimulus_ids):
+def image_ids_from_numbers(stimulus_ids, *, seen=None):
     """Image ids of GOD's ``stimulus_id`` numbers.
 
     Parameters
     ----------
     stimulus_ids : array_like of shape (n_trials,), float64
         The column as stored. float32 would lose the image: 1443537.022563 becomes 1443537.0.
+    seen : ndarray of bool, shape (n_trials,), optional
+        The trials to name; all, if not given.
 
     Returns
     -------
-    ndarray of str, shape (n_trials,)
+    ndarray of str
+        One for each trial named.
 
     Raises
     ------
@@ -42,6 +45,8 @@ def image_ids_from_numbers(stimulus_ids):
     numbers = numbers.astype(np.float64)
     ids = []
     for row, number in enumerate(numbers):
+        if seen is not None and not seen[row]:
+            continue
         if not np.isfinite(number):
             raise ValueError(f"row {row}: stimulus_id is {number}")
         synset = int(number)

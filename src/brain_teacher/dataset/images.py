@@ -13,7 +13,11 @@ UNSEEN_FILE = "unseen.csv"
 def find_shown(folder):
     """Image id -> file of the images shown in the scanner (``images/shown/<image_id>.<ext>``)."""
     files = sorted((Path(folder) / "images" / "shown").glob("[!.]*.*"))
-    return {file.stem: file for file in files}
+    shown = {file.stem: file for file in files}
+    for file in files:
+        if shown[file.stem] != file:
+            raise ValueError(f"image '{file.stem}' has more than one file under images/shown")
+    return shown
 
 
 def find_unseen(folder):

@@ -14,7 +14,7 @@ from brain_teacher.dataset.ids import image_ids_from_numbers, split_image_id
 STIMULI_FILE = "stimuli.csv"
 
 # GOD's DataType: 1 training images, 2 test images, 3 imagery.
-TRAINING = 1
+TRAINING, IMAGERY = 1, 3
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def read_stimuli(folder):
     return table
 
 
-def name_trials(stimulus_ids, stimuli):
+def name_trials(stimulus_ids, stimuli, *, data_type=None):
     """Image, category and groups of each trial.
 
     Parameters
@@ -155,6 +155,8 @@ def name_trials(stimulus_ids, stimuli):
     stimulus_ids : ndarray of shape (n_trials,), float64
     stimuli : DataFrame or None
         From `read_stimuli`; None means GOD's rule.
+    data_type : ndarray of shape (n_trials,), optional
+        Imagery trials (3) show no image: where their number names none, the category stands for it.
 
     Returns
     -------
@@ -162,8 +164,12 @@ def name_trials(stimulus_ids, stimuli):
         Columns ``image_id``, ``category`` and the groups.
     """
     if stimuli is None:
-        ids = image_ids_from_numbers(stimulus_ids)
-        return pd.DataFrame({"image_id": ids, "category": [split_image_id(i)[0] for i in ids]})
+        imagined = np.zeros(len(stimulus_ids), bool) if data_type is None else data_type == IMAGERY
+        imagined &= stimulus_ids == np.floor(stimulus_ids)
+        ids = np.empty(len(stimulus_ids), dtype="<U16")
+        ids[~imagined] = image_ids_from_numbers(stimulus_ids, seen=~imagined)
+        ids[imagined] = [f"n{int(number):08d}" for number in stimulus_ids[imagined]]
+        return pd.DataFrame({"image_id": ids, "category": [i.split("_")[0] for i in ids]})
     unknown = ~np.isin(stimulus_ids, stimuli.index)
     if unknown.any():
         row = int(np.argmax(unknown))

@@ -10,6 +10,15 @@ from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.scaling import best_voxels, standardise, zscore_by_run
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
 
+# A run's z-scored trials sum to 0: where its categories are all different, a held-out trial is
+# minus the sum of its run-mates, which were fitted on and are not of its category. On noise, 8
+# categories once a run, this gave 19 of 96 right where chance is 12; in GOD's design (50 of 150
+# categories a run) nothing of it was seen (20 of 3,600, chance 24).
+CAUTION = (
+    "no run shows a category twice, so z-scoring by run can tell a decoder which categories the "
+    "run still lacks: compare with decode.normalise: fold, or decode.folds.by: run"
+)
+
 
 def training_trials(voxels):
     """The trials that decoders use (data type 1), in an order that does not depend on the file."""
@@ -106,7 +115,15 @@ def decode_logistic(voxels, plan, *, normalise, n_voxels, C, calibrate, group=No
         "temperatures": temperatures,
         "temperatures_at_bound": sum(map(at_bound, temperatures)),
     }
+    if normalise == "run" and plan.by == "image" and not repeats_in_run(voxels):
+        meta["caution"] = CAUTION
     return SoftLabels(log_probs.astype(np.float32), images, classes, fold, meta)
+
+
+def repeats_in_run(voxels):
+    """Whether some run shows some category more than once."""
+    pairs = np.stack([voxels.run.astype(str), voxels.category])
+    return len(np.unique(pairs, axis=1).T) < len(voxels.run)
 
 
 def _inner_temperature(voxels, fit, predict, *, by, group):

@@ -114,7 +114,7 @@ def check_log_probs(log_probs, image_id):
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"row {row} (image '{image_id[row]}') sums to {sums[row]:.4g}, not 1: "
+            f"row {row} (image '{image_id[row]}') sums to {sums[row]:.6g}, not 1: "
             "log_probs must be natural-log probabilities, not logits or probabilities"
         )
 

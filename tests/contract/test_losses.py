@@ -1,0 +1,81 @@
+"""What every loss of ``LOSSES`` owes: one suite over all of them."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.special import softmax
+
+from brain_teacher.distillation.losses import LOSSES
+from brain_teacher.seeds import named_rng
+
+N, K = 8, 5
+
+
+@pytest.fixture(params=LOSSES)
+def loss(request):
+    return LOSSES[request.param]
+
+
+@pytest.fixture
+def batch():
+    rng = named_rng("contract", "losses")
+    logits = torch.tensor(rng.normal(0, 2, (N, K)), dtype=torch.float32, requires_grad=True)
+    probs = torch.tensor(softmax(rng.normal(0, 1, (N, K)), axis=1), dtype=torch.float32)
+    return logits, torch.tensor(rng.integers(0, K, N)), probs
+
+
+def test_it_gives_one_finite_number_and_gradients(loss, batch):
+    logits, labels, probs = batch
+    value = loss(logits, labels, probs, temperature=2.0, alpha=0.5)
+    value.backward()
+    assert value.shape == () and value.isfinite()
+    assert logits.grad.isfinite().all() and logits.grad.abs().sum() > 0
+
+
+def test_without_targets_it_is_the_cross_entropy(loss, batch):
+    logits, labels, _ = batch
+    found = loss(logits, labels, None, temperature=3.0, alpha=0.7)
+    assert found.item() == F.cross_entropy(logits, labels).item()
+
+
+def test_alpha_0_teaches_hard_labels_only(loss, batch):
+    logits, labels, probs = batch
+    found = loss(logits, labels, probs, temperature=3.0, alpha=0.0)
+    assert found.item() == F.cross_entropy(logits, labels).item()
+
+
+def test_its_arguments_stay_as_they_are(loss, batch):
+    before = [part.detach().clone() for part in batch]
+    loss(*batch, temperature=2.0, alpha=0.5).backward()
+    for part, old in zip(batch, before, strict=True):
+        assert torch.equal(part, old)
+
+
+def test_the_order_of_the_images_does_not_matter(loss, batch):
+    order = torch.tensor(named_rng("order").permutation(N))
+    first = loss(*batch, temperature=2.0, alpha=0.5)
+    second = loss(*[part[order] for part in batch], temperature=2.0, alpha=0.5)
+    torch.testing.assert_close(first, second)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
+def test_targets_are_already_soft_and_are_best_met_as_they_are(loss, batch, temperature):
+    # A student whose s_T is the target cannot do better: targets are softened no second time.
+    _, labels, probs = batch
+    chosen = {"temperature": temperature, "alpha": 1.0}
+    met = (temperature * probs.log()).requires_grad_()
+    value = loss(met, labels, probs, **chosen)
+    value.backward()
+    np.testing.assert_allclose(met.grad, 0, atol=1e-6)
+    for other in (probs.log(), 2 * temperature * probs.log()):
+        if not torch.equal(other, met):
+            assert loss(other, labels, probs, **chosen) > value + 1e-4
+
+
+@pytest.mark.parametrize("logits", [60.0, 1e4])
+def test_a_target_of_zero_and_a_sure_student_stay_finite(loss, logits):
+    sure = torch.tensor([[logits, -logits, 0.0]], requires_grad=True)
+    value = loss(sure, torch.tensor([1]), torch.tensor([[0.0, 1.0, 0.0]]), temperature=1.0, alpha=1)
+    value.backward()
+    assert value.isfinite() and value > logits and sure.grad.isfinite().all()

@@ -1,0 +1,153 @@
+"""What every teacher of ``TEACHERS`` owes: one suite over all of them."""
+
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import log_softmax
+
+from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.distillation.targets import Targets
+from brain_teacher.distillation.teachers import TEACHERS, draw_targets
+from brain_teacher.seeds import named_rng
+
+N_CLASSES, EACH = 4, 3
+N = N_CLASSES * EACH
+CLASSES = np.array([f"c{k}" for k in range(N_CLASSES)])
+TRUTH = np.repeat(np.arange(N_CLASSES), EACH)
+
+
+@pytest.fixture(params=TEACHERS)
+def name(request):
+    return request.param
+
+
+def draw_log_probs(seed=0, scale=2.0):
+    rng = named_rng("contract", seed)
+    return log_softmax(rng.normal(0, scale, (N, N_CLASSES)) + 2 * np.eye(N_CLASSES)[TRUTH], axis=1)
+
+
+def teach(name, log_probs, *, temperature=2.0, seed=0):
+    rng = named_rng("teacher", name, seed)
+    return TEACHERS[name](log_probs, TRUTH, temperature=temperature, rng=rng)
+
+
+def soft_labels(log_probs, order=None):
+    order = np.arange(N) if order is None else order
+    images = np.array([f"image{k:02d}" for k in range(N)])
+    return SoftLabels(log_probs[order].astype(np.float32), images[order], CLASSES, np.zeros(N))
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 999), scale=st.floats(0, 30), temperature=st.floats(0.2, 20))
+def test_rows_are_probability_distributions_or_there_are_none(teacher, seed, scale, temperature):
+    probs = teach(teacher, draw_log_probs(seed, scale), temperature=temperature)
+    if probs is not None:
+        assert probs.shape == (N, N_CLASSES)
+        assert (probs >= 0).all()
+        np.testing.assert_allclose(probs.sum(axis=1), 1, atol=1e-9)
+
+
+def test_only_none_has_no_targets(name):
+    assert (teach(name, draw_log_probs()) is None) == (name == "none")
+
+
+def test_the_soft_labels_stay_as_they_are(name):
+    log_probs, truth = draw_log_probs(), TRUTH.copy()
+    before = log_probs.copy()
+    log_probs.flags.writeable = truth.flags.writeable = False
+    TEACHERS[name](log_probs, truth, temperature=2.0, rng=named_rng(0))
+    np.testing.assert_array_equal(log_probs, before)
+
+
+def test_the_same_name_and_seed_give_the_same_targets(name):
+    table, category = soft_labels(draw_log_probs()), CLASSES[TRUTH]
+    first, again, other = (
+        draw_targets(name, table, category, temperature=2.0, seed=seed) for seed in (3, 3, 4)
+    )
+    if name == "none":
+        assert first is again is other is None
+        return
+    np.testing.assert_array_equal(first.probs, again.probs)
+    draws = name == "permuted-images"
+    assert np.array_equal(first.probs, other.probs) != draws
+
+
+def test_the_global_random_state_does_not_matter(name):
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(1)  # noqa: NPY002
+        first = teach(name, draw_log_probs())
+        np.random.seed(2)  # noqa: NPY002
+        second = teach(name, draw_log_probs())
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+@settings(max_examples=10, deadline=None)
+@given(order=st.permutations(range(N)), seed=st.integers(0, 20))
+def test_the_order_of_the_rows_does_not_matter(teacher, order, seed):
+    order, log_probs, category = np.array(order), draw_log_probs(), CLASSES[TRUTH]
+    one = draw_targets(teacher, soft_labels(log_probs), category, temperature=2.0, seed=seed)
+    table = soft_labels(log_probs, order)
+    two = draw_targets(teacher, table, category[order], temperature=2.0, seed=seed)
+    if one is None:
+        assert two is None
+        return
+    images = soft_labels(log_probs).image_id
+    np.testing.assert_array_equal(one.join(images, CLASSES), two.join(images, CLASSES))
+
+
+def test_targets_are_float32_with_the_ids_of_the_soft_labels(name):
+    table = soft_labels(draw_log_probs())
+    targets = draw_targets(name, table, CLASSES[TRUTH], temperature=2.0, seed=0)
+    if targets is None:
+        return
+    assert isinstance(targets, Targets) and targets.probs.dtype == np.float32
+    np.testing.assert_array_equal(targets.image_id, table.image_id)
+    np.testing.assert_array_equal(targets.class_id, table.class_id)
+
+
+def test_a_higher_temperature_makes_no_row_surer(name):
+    log_probs = draw_log_probs()
+    cold, warm, hot = (teach(name, log_probs, temperature=t) for t in (0.5, 2.0, 50.0))
+    if cold is None:
+        return
+    tops = [probs.max(axis=1) for probs in (cold, warm, hot)]
+    if name == "smooth":
+        np.testing.assert_array_equal(*tops[:2])
+        return
+    assert (tops[0] > tops[1]).all() and (tops[1] > tops[2]).all()
+    # p ** (1/50) of rows like these is nearly even.
+    np.testing.assert_allclose(hot, 1 / N_CLASSES, atol=0.1)
+
+
+def test_probabilities_in_place_of_log_probabilities_are_refused(name):
+    # A softmax of a softmax would pass unseen: rows of probabilities are no log-probabilities.
+    reads_values = name not in ("none", "smooth")
+    probs = np.exp(draw_log_probs())
+    if not reads_values:
+        assert teach(name, probs) is None or (teach(name, probs) == 1 / N_CLASSES).all()
+        return
+    with pytest.raises(ValueError) as caught:
+        teach(name, probs)
+    assert str(caught.value).endswith(
+        "not 1: log_probs must be natural-log probabilities, not logits or probabilities"
+    )
+
+
+def test_it_has_the_signature_of_all(name):
+    signature = inspect.signature(TEACHERS[name])
+    kinds = {key: str(part.kind) for key, part in signature.parameters.items()}
+    assert kinds == {
+        "log_probs": "POSITIONAL_OR_KEYWORD",
+        "truth": "POSITIONAL_OR_KEYWORD",
+        "temperature": "KEYWORD_ONLY",
+        "rng": "KEYWORD_ONLY",
+    }
+    assert TEACHERS[name].__doc__

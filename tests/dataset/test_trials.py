@@ -1,0 +1,286 @@
+"""Trials: what Voxels refuse, which image a number is, and voxel files."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brain_teacher.dataset.trials import (
+    Voxels,
+    image_categories,
+    name_trials,
+    read_npz,
+    read_stimuli,
+    read_voxels,
+)
+from making_decoding import GOD_TRIALS, needs_god
+
+STIMULI = """\
+stimulus_id,image_id,category,style
+1,e_thin,e,thin
+2,e_long,e,long
+3.5,n_thin,n,thin
+"""
+
+
+@pytest.fixture
+def voxels():
+    return Voxels(
+        data=np.arange(12, dtype=np.float32).reshape(4, 3),
+        image_id=np.array(["a1", "a2", "b1", "b1"]),
+        category=np.array(["a", "a", "b", "b"]),
+        run=np.array([1, 1, 2, 2], dtype=np.int32),
+        data_type=np.array([1, 1, 1, 2], dtype=np.int8),
+        groups={"style": np.array(["s", "t", "s", "t"])},
+    )
+
+
+def refuses(message, function, *arguments):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function(*arguments)
+
+
+def stimuli_of(folder, text):
+    (folder / "stimuli.csv").write_text(text, encoding="utf-8")
+    return read_stimuli(folder)
+
+
+def save(path, voxels, **meta):
+    np.savez(path, data=voxels.data, **voxels.columns(), meta=np.array(json.dumps(meta)))
+    return path
+
+
+# Voxels
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_voxel_that_is_not_finite_is_named_with_its_trial(voxels, value):
+    data = voxels.data.copy()
+    data[2, 1], data[3, 0], data[3, 1] = value, np.nan, np.nan
+    message = (
+        f"2 of 3 voxels are not finite, first voxel 1 in trial 2 ({np.float32(value)}); remove "
+        "such voxels or trials from the recording"
+    )
+    refuses(message, lambda: replace(voxels, data=data))
+
+
+@pytest.mark.parametrize("name", ["image_id", "category", "run", "data_type"])
+def test_a_column_of_another_length_is_named(voxels, name):
+    short = getattr(voxels, name)[:3]
+    refuses(f"{name} has 3 entries for 4 trials", lambda: replace(voxels, **{name: short}))
+
+
+def test_a_group_of_another_length_is_named(voxels):
+    groups = {"style": np.array(["s"])}
+    refuses("group_style has 1 entries for 4 trials", lambda: replace(voxels, groups=groups))
+
+
+@pytest.mark.parametrize("name", ["image_id", "category"])
+def test_an_empty_id_is_named_with_its_trial(voxels, name):
+    column = getattr(voxels, name).copy()
+    column[2] = ""
+    refuses(f"{name} of trial 2 is empty", lambda: replace(voxels, **{name: column}))
+
+
+@pytest.mark.parametrize("shape", [(12,), (0, 3), (4, 0), (4, 3, 1)])
+def test_voxels_are_a_table_of_trials(voxels, shape):
+    data = np.zeros(shape, dtype=np.float32)
+    refuses(f"voxels have shape {shape}, not (trials, voxels)", lambda: replace(voxels, data=data))
+
+
+@pytest.mark.parametrize("trials", [[2, 0], np.array([True, False, True, False])])
+def test_take_takes_every_column(voxels, trials):
+    taken = voxels.take(np.array(trials))
+    np.testing.assert_array_equal(taken.data, voxels.data[trials])
+    assert list(taken.columns()) == list(voxels.columns())
+    for name, column in voxels.columns().items():
+        np.testing.assert_array_equal(taken.columns()[name], column[trials])
+
+
+def test_columns_name_groups_as_such(voxels):
+    assert list(voxels.columns()) == ["image_id", "category", "run", "data_type", "group_style"]
+
+
+# Voxel files
+
+
+def test_a_voxel_file_survives_the_round_trip(voxels, tmp_path):
+    again, meta = read_voxels(save(tmp_path / "S1_V1.npz", voxels, subject="S1", format=1))
+    assert meta == {"subject": "S1", "format": 1}
+    assert list(again.groups) == ["style"]
+    for name, column in ({"data": voxels.data} | voxels.columns()).items():
+        read = again.data if name == "data" else again.columns()[name]
+        np.testing.assert_array_equal(read, column)
+        assert read.dtype == column.dtype
+
+
+def test_a_voxel_file_without_an_array_says_which(voxels, tmp_path):
+    np.savez(tmp_path / "a.npz", data=voxels.data, meta=np.array("{}"))
+    refuses("holds no array 'category': it is not a voxel file", read_voxels, tmp_path / "a.npz")
+
+
+def test_a_truncated_voxel_file_is_one_line(voxels, tmp_path):
+    path = save(tmp_path / "a.npz", voxels)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"^is broken, or not a voxel file \(.+\); fetch it again"):
+        read_voxels(path)
+
+
+def test_damaged_bytes_are_one_line(voxels, tmp_path):
+    path = save(tmp_path / "a.npz", voxels)
+    whole = bytearray(path.read_bytes())
+    start = whole.index(voxels.data.tobytes())
+    whole[start] ^= 0xFF
+    path.write_bytes(bytes(whole))
+    refuses(
+        "is broken, or not a voxel file (Bad CRC-32 for file 'data.npy'); fetch it again",
+        read_voxels,
+        path,
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04"])
+def test_what_is_no_npz_is_one_line(tmp_path, content):
+    path = tmp_path / "a.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"^is broken, or not a voxel file \(.+\); fetch it again"):
+        read_voxels(path)
+
+
+def test_a_lone_array_is_no_voxel_file(tmp_path):
+    with (tmp_path / "a.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(ValueError, match=r"^is broken, or not a voxel file \(.+\); fetch it again"):
+        read_voxels(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("meta", ["[1]", "3", "null"])
+def test_meta_must_be_a_dictionary(voxels, tmp_path, meta):
+    np.savez(tmp_path / "a.npz", meta=np.array(meta))
+    with pytest.raises(ValueError, match=r"^meta is .+: it is not a voxel file$"):
+        read_npz(tmp_path / "a.npz", [], what="voxel")
+
+
+def test_pickles_stay_shut(voxels, tmp_path):
+    path = tmp_path / "a.npz"
+    names = voxels.columns() | {"image_id": voxels.image_id.astype(object)}
+    np.savez(path, data=voxels.data, **names, meta=np.array("{}"))
+    refuses("Object arrays cannot be loaded when allow_pickle=False", read_voxels, path)
+
+
+# stimuli.csv
+
+
+def test_stimuli_are_text_by_number(tmp_path):
+    table = stimuli_of(tmp_path, STIMULI)
+    assert table.index.tolist() == [1.0, 2.0, 3.5]
+    assert table.columns.tolist() == ["image_id", "category", "style"]
+    assert table.loc[3.5].tolist() == ["n_thin", "n", "thin"]
+
+
+def test_what_looks_like_a_number_or_nothing_stays_text(tmp_path):
+    table = stimuli_of(tmp_path, "stimulus_id,image_id,category\n1,007,NA\n2,1e3,nan\n")
+    assert table["image_id"].tolist() == ["007", "1e3"]
+    assert table["category"].tolist() == ["NA", "nan"]
+
+
+def test_a_data_set_without_stimuli_has_none(tmp_path):
+    assert read_stimuli(tmp_path) is None
+
+
+@pytest.mark.parametrize("missing", ["stimulus_id", "image_id", "category"])
+def test_a_missing_column_is_named(tmp_path, missing):
+    table = pd.DataFrame({"stimulus_id": ["1"], "image_id": ["a"], "category": ["c"]})
+    table = table.drop(columns=missing)
+    message = f"has no column '{missing}' (it has {', '.join(table.columns)})"
+    refuses(message, stimuli_of, tmp_path, table.to_csv(index=False))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("one,n_long,n,long", "row 5: stimulus_id is no number"),
+        (",n_long,n,long", "row 5: stimulus_id is no number"),
+        ("nan,n_long,n,long", "row 5: stimulus_id is no number"),
+        ("2.0,n_long,n,long", "row 5: stimulus_id stands in an earlier row too"),
+        ("4,,n,long", "row 5: a cell is empty"),
+        ("4,n_long,n,", "row 5: a cell is empty"),
+        ("4,e_thin,n,thin", "image 'e_thin' has different categories or groups in different rows"),
+        ("4,e_thin,e,long", "image 'e_thin' has different categories or groups in different rows"),
+    ],
+)
+def test_a_wrong_row_of_stimuli_is_named(tmp_path, line, message):
+    # Rows as a person counts them in the file: the header is row 1.
+    refuses(message, stimuli_of, tmp_path, STIMULI + line + "\n")
+
+
+def test_one_image_may_have_two_numbers(tmp_path):
+    table = stimuli_of(tmp_path, STIMULI + "4,e_thin,e,thin\n")
+    named = name_trials(np.array([4.0, 1.0]), table)
+    assert named["image_id"].tolist() == ["e_thin", "e_thin"]
+
+
+# Names of trials
+
+
+def test_trials_are_named_in_their_order_with_groups(tmp_path):
+    named = name_trials(np.array([3.5, 1.0, 3.5]), stimuli_of(tmp_path, STIMULI))
+    assert named.index.tolist() == [0, 1, 2]
+    assert named.to_dict("list") == {
+        "image_id": ["n_thin", "e_thin", "n_thin"],
+        "category": ["n", "e", "n"],
+        "style": ["thin", "thin", "thin"],
+    }
+
+
+def test_without_stimuli_gods_rule_names_the_trials():
+    named = name_trials(np.array([1443537.022563, 1518878.005958]), None)
+    assert named.to_dict("list") == {
+        "image_id": ["n01443537_22563", "n01518878_5958"],
+        "category": ["n01443537", "n01518878"],
+    }
+
+
+def test_a_number_that_stimuli_do_not_know_is_named_with_its_row(tmp_path):
+    refuses(
+        "row 1: stimulus_id 9.0 is not in stimuli.csv; add it there",
+        name_trials,
+        np.array([1.0, 9.0, 8.0]),
+        stimuli_of(tmp_path, STIMULI),
+    )
+
+
+@needs_god
+def test_gods_numbers_as_stimuli_name_the_same_images_as_the_rule(tmp_path):
+    # Text to float64 must not lose a bit: the numbers are looked up by equality.
+    god = pd.read_csv(GOD_TRIALS, dtype=str).drop_duplicates("image_id")
+    god[["stimulus_id", "image_id", "category"]].to_csv(tmp_path / "stimuli.csv", index=False)
+    numbers = np.array([float(text) for text in god["stimulus_id"]])
+    pd.testing.assert_frame_equal(
+        name_trials(numbers, read_stimuli(tmp_path)), name_trials(numbers, None), check_dtype=False
+    )
+
+
+def test_categories_of_images(tmp_path):
+    table = stimuli_of(tmp_path, STIMULI + "4,e_thin,e,thin\n")
+    assert image_categories(["n_thin", "e_thin"], table).tolist() == ["n", "e"]
+    assert image_categories(np.array(["n01443537_22563"]), None).tolist() == ["n01443537"]
+    refuses(
+        "image 'x' is not in stimuli.csv; add it there",
+        image_categories,
+        np.array(["e_thin", "x"]),
+        table,
+    )
+
+
+def test_imagery_shows_no_image():
+    numbers = np.array([1443537.022563, 1443537.0, 1443537.022563])
+    named = name_trials(numbers, None, data_type=np.array([1, 3, 3]))
+    assert named["image_id"].tolist() == ["n01443537_22563", "n01443537", "n01443537_22563"]
+    assert set(named["category"]) == {"n01443537"}
+    with pytest.raises(ValueError, match=r"^row 1: stimulus_id 1443537.0 is not synset.image"):
+        name_trials(numbers, None, data_type=np.array([1, 2, 3]))

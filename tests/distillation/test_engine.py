@@ -1,0 +1,317 @@
+"""Training one student: repeatable, paired, blind to the test images, at ease with faults."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+
+from brain_teacher.distillation import engine
+from brain_teacher.distillation.engine import (
+    Recipe,
+    choose_device,
+    measure_precision,
+    predict,
+    train_student,
+)
+from brain_teacher.distillation.networks import build_network, normalise
+from brain_teacher.seeds import named_rng
+
+RECIPE = Recipe(
+    temperature=2.0, alpha=0.8, epochs=3, epoch="last", width=4, batch=8, learning_rate=0.01,
+    weight_decay=0.01, shift=1, flip=True, precision="float32",
+)  # fmt: skip
+COLOURS = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200]])
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    # Another number of threads gives other bits.
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def coloured(n, name, size=8, n_classes=3):
+    """Noisy pictures in the colour of their class."""
+    rng = named_rng("coloured", name)
+    labels = np.arange(n) % n_classes
+    noise = rng.normal(0, 40, (n, size, size, 3))
+    pixels = np.clip(COLOURS[labels][:, None, None] + noise, 0, 255).astype(np.uint8)
+    return pixels, labels
+
+
+TRAINING = coloured(24, "training")
+EVALUATION = {"validation": coloured(12, "validation"), "test": coloured(15, "test")}
+PROBS = np.float32(softmax(named_rng("probs").normal(0, 1, (24, 3)), axis=1))
+
+
+def train(recipe=RECIPE, *, images=None, labels=None, probs=None, evaluation=EVALUATION, seed=0):
+    return train_student(
+        TRAINING[0] if images is None else images,
+        TRAINING[1] if labels is None else labels,
+        probs,
+        evaluation=evaluation,
+        n_classes=3,
+        recipe=recipe,
+        seed=seed,
+    )
+
+
+def same_bits(one, other):
+    assert one.curves == other.curves and one.epoch == other.epoch
+    assert one.weights.keys() == other.weights.keys()
+    for name in one.weights:
+        assert one.weights[name].tobytes() == other.weights[name].tobytes(), name
+    for split in one.log_probs:
+        np.testing.assert_array_equal(one.log_probs[split], other.log_probs[split])
+
+
+def test_the_same_seed_gives_the_same_bits_whatever_the_global_state():
+    torch.manual_seed(1)
+    first = train(probs=PROBS)
+    torch.manual_seed(2)
+    same_bits(first, train(probs=PROBS))
+
+
+def test_another_seed_is_another_student():
+    first, second = train(seed=0), train(seed=1)
+    assert not np.array_equal(first.log_probs["test"], second.log_probs["test"])
+
+
+def test_an_easy_task_is_learnt():
+    student = train(replace(RECIPE, epochs=16))
+    assert not student.diverged and student.epoch == 16
+    losses = student.curves["train_loss"]
+    assert losses[-1] < losses[0] / 2
+    for split, (_, labels) in EVALUATION.items():
+        log_probs = student.log_probs[split]
+        assert log_probs.shape == (len(labels), 3) and log_probs.dtype == np.float32
+        np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1, atol=1e-5)
+        # Chance is a third; six seeds gave 1.0 each.
+        assert (log_probs.argmax(axis=1) == labels).mean() > 0.6
+
+
+def test_a_teacher_is_heeded_image_by_image():
+    # Hard labels say nothing; the targets say the truth, row by row.
+    probs = np.float32(0.9 * np.eye(3)[TRAINING[1]] + 0.1 / 3)
+    recipe = replace(RECIPE, epochs=16, alpha=1.0, temperature=1.0)
+    student = train(recipe, labels=np.zeros(24, dtype=int), probs=probs)
+    found = student.log_probs["test"].argmax(axis=1)
+    assert (found == EVALUATION["test"][1]).mean() > 0.6
+
+
+def test_alpha_0_with_targets_is_the_student_of_hard_labels_to_the_bit():
+    same_bits(train(probs=None), train(replace(RECIPE, alpha=0.0), probs=PROBS))
+
+
+def test_two_teachers_of_a_seed_share_start_order_and_augmentation(monkeypatch):
+    seen, starts = [], []
+    augment, build = engine.augment, engine.build_network
+
+    def spy_augment(images, **settings):
+        seen[-1].append(augment(images, **settings).numpy())
+        return torch.from_numpy(seen[-1][-1])
+
+    def spy_build(**settings):
+        network = build(**settings)
+        starts.append({key: value.clone() for key, value in network.state_dict().items()})
+        return network
+
+    monkeypatch.setattr(engine, "augment", spy_augment)
+    monkeypatch.setattr(engine, "build_network", spy_build)
+    for probs, seed in ((None, 0), (PROBS, 0), (PROBS, 1)):
+        seen.append([])
+        train(probs=probs, seed=seed)
+    hard, soft, other = seen
+    assert len(hard) == len(soft) == 9
+    for one, two in zip(hard, soft, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert all(torch.equal(starts[0][name], starts[1][name]) for name in starts[0])
+    assert not np.array_equal(hard[0], other[0])
+    assert not torch.equal(starts[0]["conv1.weight"], starts[2]["conv1.weight"])
+
+
+def test_every_image_is_seen_once_an_epoch_and_in_another_order(monkeypatch):
+    # Grey pictures: the value of a pixel is the number of the image.
+    images = np.broadcast_to(np.arange(24, dtype=np.uint8)[:, None, None, None], (24, 8, 8, 3))
+    seen, augment = [], engine.augment
+
+    def spy(batch, **settings):
+        seen.append(batch[:, 0, 0, 0].tolist())
+        return augment(batch, **settings)
+
+    monkeypatch.setattr(engine, "augment", spy)
+    train(images=images.copy())
+    epochs = [sum(seen[start : start + 3], []) for start in (0, 3, 6)]
+    assert all(sorted(epoch) == list(range(24)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def overfitting():
+    """Validation labels that training makes ever less likely: its NLL must rise in the end."""
+    images, labels = EVALUATION["validation"]
+    wrong = np.where(np.arange(12) < 4, labels, (labels + 1) % 3)
+    return EVALUATION | {"validation": (images, wrong)}
+
+
+BEST = replace(RECIPE, epoch="best", epochs=6)
+
+
+def test_the_best_epoch_is_that_of_the_lowest_validation_nll():
+    labels, epochs = overfitting()["validation"][1], set()
+    for seed in (0, 4):
+        student = train(BEST, evaluation=overfitting(), seed=seed)
+        curve = student.curves["validation_nll"]
+        assert len(curve) == 6 and student.epoch == np.argmin(curve) + 1
+        nll = -student.log_probs["validation"][np.arange(12), labels].mean()
+        assert nll == pytest.approx(min(curve), abs=1e-5)
+        last = train(replace(BEST, epoch="last"), evaluation=overfitting(), seed=seed)
+        assert last.epoch == 6 and last.curves == student.curves
+        assert not np.array_equal(last.log_probs["test"], student.log_probs["test"])
+        epochs.add(student.epoch)
+    # Else "always the first" or "always the last" would pass.
+    assert len(epochs) == 2 and 6 not in epochs
+
+
+def test_the_test_images_choose_nothing():
+    # Poisoned: other pictures, other labels, even labels that cannot be.
+    poison = (np.full((4, 8, 8, 3), 255, dtype=np.uint8), np.array([-1, 99, 7, -5]))
+    clean = train(BEST, evaluation=overfitting())
+    poisoned = train(BEST, evaluation=overfitting() | {"test": poison})
+    assert poisoned.log_probs.pop("test").shape == (4, 3)
+    clean.log_probs.pop("test")
+    same_bits(clean, poisoned)
+
+
+def test_the_validation_labels_choose_the_epoch_but_teach_nothing():
+    clean, other = train(), train(evaluation=overfitting())
+    assert clean.curves["train_loss"] == other.curves["train_loss"]
+    assert clean.curves["validation_nll"] != other.curves["validation_nll"]
+    np.testing.assert_array_equal(clean.log_probs["test"], other.log_probs["test"])
+
+
+def test_weights_are_those_that_gave_the_answers():
+    student = train(BEST, evaluation=overfitting())
+    network = build_network(n_classes=3, width=4, image_size=8, seed=99)
+    network.load_state_dict({name: torch.from_numpy(w) for name, w in student.weights.items()})
+    images = torch.from_numpy(EVALUATION["test"][0])
+    np.testing.assert_array_equal(
+        predict(network, images, precision="float32"), student.log_probs["test"]
+    )
+
+
+def test_predictions_do_not_depend_on_the_batches(monkeypatch):
+    network = build_network(n_classes=3, width=4, image_size=8, seed=0)
+    images = torch.from_numpy(EVALUATION["test"][0])
+    whole = predict(network, images, precision="float32")
+    monkeypatch.setattr(engine, "EVALUATION_BATCH", 4)
+    torch.testing.assert_close(predict(network, images, precision="float32"), whole)
+    # In evaluation mode, by torch alone.
+    network.eval()
+    with torch.inference_mode():
+        logits = network(normalise(images.permute(0, 3, 1, 2).float()))
+    torch.testing.assert_close(whole, torch.log_softmax(logits, dim=1))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_student_that_diverges_is_recorded_as_such(precision):
+    student = train(replace(RECIPE, learning_rate=1e30, precision=precision), probs=PROBS)
+    assert student.diverged and student.log_probs == {} and student.weights == {}
+    losses = student.curves["train_loss"]
+    assert student.epoch == len(losses) <= 3
+    read = json.loads(json.dumps(student.curves, allow_nan=False))
+    assert read == student.curves
+    assert losses[-1] is None or student.curves["validation_nll"][-1] is None
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "expected"),
+    [
+        (9, 8, [5, 4]),  # not 8 and 1: one image has no variance
+        (17, 8, [6, 6, 5]),
+        (16, 8, [8, 8]),
+        (3, 8, [3]),
+        (5, 2, [3, 2]),
+    ],
+)
+def test_batches_are_nearly_equal_and_never_of_one(n, batch, expected, monkeypatch):
+    sizes, augment = [], engine.augment
+
+    def spy(images, **settings):
+        sizes.append(len(images))
+        return augment(images, **settings)
+
+    monkeypatch.setattr(engine, "augment", spy)
+    images, labels = TRAINING
+    student = train(replace(RECIPE, batch=batch, epochs=1), images=images[:n], labels=labels[:n])
+    assert sizes == expected and not student.diverged
+
+
+@pytest.mark.parametrize(("batches", "epochs"), [(1, 1), (1, 2), (2, 2), (1, 4), (1, 5), (4, 1)])
+def test_few_steps_are_enough(batches, epochs):
+    # 4 steps in all once made torch's OneCycleLR divide by zero.
+    student = train(replace(RECIPE, batch=24 // batches, epochs=epochs))
+    assert len(student.curves["train_loss"]) == epochs and not student.diverged
+
+
+def test_curves_have_a_value_an_epoch_and_the_rate_ends_near_zero():
+    curves = train(replace(RECIPE, epochs=5)).curves
+    assert set(curves) == {"train_loss", "learning_rate", "validation_accuracy", "validation_nll"}
+    assert {len(values) for values in curves.values()} == {5}
+    rates = curves["learning_rate"]
+    assert max(rates) <= RECIPE.learning_rate and rates[-1] < 1e-4 * RECIPE.learning_rate
+    assert rates[0] > rates[1] > rates[2] > rates[3] > rates[4]
+
+
+def test_bfloat16_trains_in_bfloat16_and_answers_in_float32():
+    half, full = (train(replace(RECIPE, precision=p, epochs=16)) for p in ("bfloat16", "float32"))
+    assert half.curves["train_loss"] != full.curves["train_loss"]
+    # 8 bits of mantissa, not another computation.
+    assert half.curves["train_loss"][0] == pytest.approx(full.curves["train_loss"][0], rel=0.05)
+    assert all(value.dtype != np.float16 for value in half.weights.values())
+    log_probs = half.log_probs["test"]
+    assert log_probs.dtype == np.float32 and half.weights["conv1.weight"].dtype == np.float32
+    assert (log_probs.argmax(axis=1) == EVALUATION["test"][1]).mean() > 0.6
+
+
+def test_auto_takes_what_is_there(monkeypatch):
+    for there, expected in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert choose_device("auto") == expected
+        assert choose_device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("cuda") == "cuda"
+
+
+def test_a_device_that_is_not_there_is_an_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError) as caught:
+        choose_device("cuda")
+    assert str(caught.value) == (
+        "device is cuda, but torch finds no CUDA device here; use cpu or auto"
+    )
+
+
+@pytest.mark.parametrize("slow", ["float32", "bfloat16"])
+def test_the_faster_precision_is_measured(slow, monkeypatch):
+    clock, settings = [0.0], []
+
+    def epochs(network, images, labels, probs, *, recipe, seed, device):
+        settings.append((recipe.width, recipe.batch, images.shape))
+        clock[0] += 2.0 if recipe.precision == slow else 1.0
+        yield {}
+
+    monkeypatch.setattr(engine, "_epochs", epochs)
+    monkeypatch.setattr(engine.time, "perf_counter", lambda: clock[0])
+    found = measure_precision(image_size=8, width=4, batch=6, device="cpu")
+    assert found == ({"float32", "bfloat16"} - {slow}).pop()
+    assert set(settings) == {(4, 6, (6, 8, 8, 3))}
+
+
+def test_measuring_really_trains():
+    found = measure_precision(image_size=8, width=4, batch=4, device="cpu")
+    assert found in ("float32", "bfloat16")

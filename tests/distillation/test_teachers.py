@@ -1,0 +1,188 @@
+"""Each teacher by its own definition (DESIGN, rule 5)."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import log_softmax
+from scipy.stats import entropy
+
+from brain_teacher.decoding.soft_labels import SoftLabels, soften
+from brain_teacher.distillation import teachers
+from brain_teacher.distillation.teachers import TEACHERS, draw_targets
+from brain_teacher.seeds import named_rng
+
+
+def draw(seed, n=12, n_classes=4, scale=2.0):
+    rng = named_rng("teachers", seed)
+    truth = np.arange(n) % n_classes
+    return log_softmax(rng.normal(0, scale, (n, n_classes)), axis=1), truth
+
+
+def teach(name, log_probs, truth, temperature=2.0, rng=None):
+    return TEACHERS[name](np.asarray(log_probs), truth, temperature=temperature, rng=rng)
+
+
+def test_the_controls_are_those_of_the_design():
+    assert list(TEACHERS) == [
+        "none", "smooth", "smooth-matched", "permuted-images", "brain-class", "brain",
+    ]  # fmt: skip
+
+
+def test_smooth_is_even_and_softening_leaves_it_even():
+    log_probs, truth = draw(0)
+    for temperature in (1.0, 7.0):
+        probs = teach("smooth", log_probs, truth, temperature)
+        np.testing.assert_array_equal(probs, np.full((12, 4), 0.25))
+        np.testing.assert_allclose(np.exp(soften(np.log(probs), temperature=5)), probs, rtol=1e-12)
+
+
+def test_brain_is_the_softened_soft_labels_by_hand():
+    # p ** (1/2), by hand: sqrt 0.81 : sqrt 0.09 : sqrt 0.09 : sqrt 0.01 = 9 : 3 : 3 : 1.
+    probs = teach("brain", np.log([[0.81, 0.09, 0.09, 0.01]]), np.array([2]))
+    np.testing.assert_allclose(probs, np.array([[9, 3, 3, 1]]) / 16, rtol=1e-12)
+
+
+def entropies_agree(log_probs, truth, temperature):
+    probs = teach("smooth-matched", log_probs, truth, temperature)
+    q = np.exp(log_softmax(log_probs / temperature, axis=1))
+    np.testing.assert_allclose(entropy(probs, axis=1), entropy(q, axis=1), atol=1e-6)
+    rows, n_classes = np.arange(len(truth)), log_probs.shape[1]
+    e = 1 - probs[rows, truth]
+    assert (e >= 0).all() and (e <= 1 - 1 / n_classes + 1e-9).all()
+    assert (probs[rows, truth] >= probs.max(axis=1) - 1e-12).all()
+    rest = probs.copy()
+    rest[rows, truth] = rest[rows, (truth + 1) % n_classes]
+    np.testing.assert_allclose(rest, (e / (n_classes - 1))[:, None] * np.ones(n_classes), atol=1e-9)
+    return e
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n_classes=st.integers(2, 40),
+    scale=st.floats(0, 60),
+    temperature=st.floats(0.3, 20),
+)
+def test_smooth_matched_is_as_unsure_as_the_brain(seed, n_classes, scale, temperature):
+    log_probs, truth = draw(seed, n=n_classes + 1, n_classes=n_classes, scale=scale)
+    entropies_agree(log_probs, truth, temperature)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 16, 150])
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 2.0, 3.7])
+def test_smooth_matched_of_an_even_row_is_even(n_classes, temperature):
+    log_probs = np.full((3, n_classes), -np.log(n_classes))
+    e = entropies_agree(log_probs, np.array([0, 1, n_classes - 1]), temperature)
+    # The entropy is flat at its top: e is known to the root of the rounding only.
+    np.testing.assert_allclose(e, 1 - 1 / n_classes, atol=1e-6)
+
+
+@pytest.mark.parametrize("sure", [1e-4, 1e-9, 1e-15, 1e-300])
+def test_smooth_matched_of_a_sure_row_is_sure_of_the_true_class(sure):
+    log_probs = np.log([[1 - 2 * sure, sure, sure], [sure, sure, 1 - 2 * sure]])
+    e = entropies_agree(log_probs, np.array([0, 1]), 1.0)
+    # Three classes with the same two small masses: e is their sum, as well as 1 - e can hold it.
+    np.testing.assert_allclose(e, 2 * sure, rtol=1e-6, atol=1e-16)
+
+
+def test_smooth_matched_of_an_exactly_one_hot_row_is_one_hot():
+    log_probs = np.array([[0.0, -np.inf, -np.inf], [-np.inf, 0.0, -np.inf]])
+    probs = teach("smooth-matched", log_probs, np.array([0, 2]))
+    np.testing.assert_array_equal(probs, [[1, 0, 0], [0, 0, 1]])
+
+
+def test_smooth_matched_by_hand():
+    # Two classes: the brain's 0.3 and 0.7 have the entropy of 0.7 on the true class, whichever.
+    probs = teach("smooth-matched", np.log([[0.3, 0.7], [0.3, 0.7]]), np.array([0, 1]), 1.0)
+    np.testing.assert_allclose(probs, [[0.7, 0.3], [0.3, 0.7]], rtol=1e-9)
+
+
+def marked(n_each=5, n_classes=3):
+    """Soft labels whose rows all differ, and the rows' classes, mixed."""
+    truth = named_rng("marked").permutation(np.repeat(np.arange(n_classes), n_each))
+    return draw(1, n=len(truth), n_classes=n_classes)[0], truth
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_permuted_images_exchanges_the_rows_of_a_class_and_none_keeps_its_own(seed):
+    log_probs, truth = marked()
+    brain = teach("brain", log_probs, truth)
+    permuted = teach("permuted-images", log_probs, truth, rng=named_rng(seed))
+    assert (permuted != brain).any(axis=1).all()
+    for column in range(3):
+        rows = truth == column
+        first, second = (sorted(map(tuple, table[rows])) for table in (brain, permuted))
+        assert first == second
+
+
+def test_permuted_images_draws_all_derangements_alike():
+    # Three images have two derangements: 200 draws, standard error 7.
+    log_probs = draw(2, n=3, n_classes=3)[0]
+    truth = np.zeros(3, dtype=int)
+    brain = teach("brain", log_probs, truth)
+    rng = named_rng("derangements")
+    first = [
+        np.array_equal(teach("permuted-images", log_probs, truth, rng=rng)[0], brain[1])
+        for _ in range(200)
+    ]
+    assert 70 < sum(first) < 130
+
+
+def test_permuted_images_draws_anew_for_each_seed():
+    log_probs, truth = marked()
+    images = np.array([f"i{k:02d}" for k in range(len(truth))])
+    classes = np.array(["a", "b", "c"])
+    table = SoftLabels(log_probs.astype(np.float32), images, classes, np.zeros(len(truth)))
+    drawn = [
+        draw_targets("permuted-images", table, classes[truth], temperature=2.0, seed=seed).probs
+        for seed in range(5)
+    ]
+    for one in range(5):
+        for other in range(one):
+            assert not np.array_equal(drawn[one], drawn[other])
+
+
+def test_permuted_images_needs_two_images_of_each_class():
+    log_probs, _ = draw(3, n=5, n_classes=3)
+    truth = np.array([0, 0, 1, 2, 2])
+    with pytest.raises(ValueError) as caught:
+        teach("permuted-images", log_probs, truth, rng=named_rng(0))
+    assert str(caught.value) == (
+        "permuted-images needs at least 2 images in each class; class number 2 of the "
+        "sorted classes has one"
+    )
+
+
+def test_a_derangement_of_two_exchanges_them():
+    for seed in range(10):
+        np.testing.assert_array_equal(teachers._derangement(2, named_rng(seed)), [1, 0])
+
+
+def test_brain_class_is_the_class_mean_at_t_1_and_then_softened_by_hand():
+    log_probs = np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.9, 0.06, 0.04]])
+    truth = np.array([0, 2, 0])
+    # The mean of rows 0 and 2 is 0.7, 0.18, 0.12. Softening first would give other numbers.
+    mean = np.array([[0.7, 0.18, 0.12], [0.1, 0.1, 0.8], [0.7, 0.18, 0.12]])
+    expected = np.sqrt(mean) / np.sqrt(mean).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(teach("brain-class", log_probs, truth), expected, rtol=1e-12)
+    np.testing.assert_allclose(teach("brain-class", log_probs, truth, 1.0), mean, rtol=1e-12)
+
+
+def test_a_category_without_a_column_is_refused():
+    table = SoftLabels(
+        np.log([[0.4, 0.6]]).astype(np.float32), np.array(["i"]), np.array(["a", "b"]), np.zeros(1)
+    )
+    with pytest.raises(ValueError) as caught:
+        draw_targets("brain", table, ["c"], temperature=1.0, seed=0)
+    assert str(caught.value) == "has no column for category 'c'"
+
+
+def test_targets_cannot_be_softened_as_if_they_were_log_probabilities():
+    probs = teach("brain", *draw(4))
+    with pytest.raises(ValueError) as caught:
+        soften(probs, temperature=2.0)
+    assert str(caught.value).endswith(
+        "not 1: log_probs must be natural-log probabilities, not logits or probabilities"
+    )

@@ -1,0 +1,83 @@
+"""Students where the truth is known: simulated brains that see the pictures, and some that do not.
+
+At the sample's own size, except for the number of seeds. The simulation's seeds were written here
+before any result was seen.
+"""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brain_teacher.analysis.statistics import Scores, paired_difference
+from brain_teacher.commands import students
+from brain_teacher.commands.decode import decode
+from brain_teacher.commands.distill import distill
+from brain_teacher.commands.preprocess import preprocess
+from brain_teacher.commands.simulate import DEFAULTS, simulate
+from brain_teacher.params import Params
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.full
+
+
+def teach(folder, monkeypatch, *, snr, seed, teachers, seeds, calibrate=True):
+    """Scores of some teachers' students on a data set of that SNR."""
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["dataset"]["name"] = "truth"
+    content["preprocess"]["roi"] = ["HVC"]
+    content["decode"]["calibrate"] = calibrate
+    content["distill"] |= {"teacher": teachers, "seeds": seeds}
+    params = Params.model_validate(content)
+    simulate("data/truth", **DEFAULTS | {"snr": snr, "seed": seed})
+    preprocess(params, data="data/truth", out="voxels")
+    decode(params, voxels="voxels", out="soft_labels")
+    distill(params, data="data/truth", soft_labels="soft_labels", out="students")
+    scores = {}
+    for teacher in teachers:
+        correct = [
+            students.read("students", f"{teacher}_{k}").correct("test") for k in range(seeds)
+        ]
+        images = sorted(correct[0])
+        rows = [[answers[image] for image in images] for answers in correct]
+        scores[teacher] = Scores(tuple(range(seeds)), rows)
+    return scores
+
+
+def test_brain_teacher_helps_where_the_truth_says_so(tmp_path, monkeypatch):
+    scores = teach(
+        tmp_path,
+        monkeypatch,
+        snr=DEFAULTS["snr"],
+        seed=601,
+        teachers=["none", "permuted-images", "brain"],
+        seeds=4,
+    )
+    for control in ("none", "permuted-images"):
+        difference = paired_difference(scores["brain"], scores[control])
+        print(f"brain - {control}: {difference}")
+        assert difference.mean > 0.02 and difference.p < 0.05, control
+
+
+# Uncalibrated is the harder null: temperatures would make a useless brain's targets even, and
+# with them all teachers alike.
+@pytest.mark.parametrize("calibrate", [True, False])
+def test_brain_teacher_does_not_beat_permuted_images_at_snr_0(tmp_path, monkeypatch, calibrate):
+    scores = teach(
+        tmp_path,
+        monkeypatch,
+        snr=0.0,
+        seed=602,
+        teachers=["permuted-images", "brain"],
+        seeds=6,
+        calibrate=calibrate,
+    )
+    difference = paired_difference(scores["brain"], scores["permuted-images"])
+    print(f"calibrate {calibrate}: brain - permuted-images: {difference}")
+    # One-sided, at 1%: two tests of this kind together are wrong once in 50 seeds.
+    assert difference.mean <= 0 or difference.p / 2 > 0.01

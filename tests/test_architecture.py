@@ -1,0 +1,248 @@
+"""The arrows between the rooms, what is loaded when, and that the project's files agree."""
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import grimp
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from brain_teacher.cli import main
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
+ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text("utf-8"))["entry_points"]
+SOURCED = ["preprocess", "decode", "distill", "compare"]
+# Of no consequence for a result: how it is written, told and asked for.
+PLUMBING = ["cells", "errors", "files", "tracking", "commands.inputs"]
+# Of it, decode takes a file's name.
+PLUMBING += ["commands.preprocess"]
+# Their __init__ holds a docstring and no more.
+PACKAGES = {"brain_teacher", "commands", "dataset", "decoding", "distillation", "analysis"}
+
+
+@pytest.mark.parametrize(
+    "name", ["MLproject", "dvc.yaml", "params.yaml", "src", "data.dvc", "tests", "conda.yaml",
+             "README.md"],
+)  # fmt: skip
+def test_the_repository_has_what_its_map_says(name):
+    assert (ROOT / name).exists()
+
+
+def lint(folder):
+    """Run import-linter on the source under `folder`; its exit code and what it said."""
+    command = "from importlinter.cli import lint_imports_command as c; c(['--no-cache'])"
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_imports_go_the_way_of_the_data():
+    code, said = lint(ROOT)
+    assert code == 0, said
+    assert f"Contracts: {len(PROJECT['tool']['importlinter']['contracts'])} kept, 0 broken" in said
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("decoding/folds.py", "from brain_teacher.distillation import losses", "one way"),
+        ("dataset/ids.py", "import click", "no command line, no tracking, no settings"),
+        ("analysis/verdict.py", "import brain_teacher.params", "no command line, no tracking"),
+        ("commands/decode.py", "import mlflow", "Only tracking imports mlflow"),
+    ],
+)
+def test_a_wrong_import_breaks_a_contract(module, line, contract, tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "src" / "brain_teacher" / module).open("a") as file:
+        file.write(f"\n{line}\n")
+    code, said = lint(tmp_path)
+    assert code == 1
+    assert any(contract in row and "BROKEN" in row for row in said.splitlines()), said
+
+
+HEAVY = ("torch", "torchvision", "mlflow", "dvc", "sklearn", "matplotlib")
+
+
+def loaded(code):
+    """Which heavy packages `code` loads in a fresh process."""
+    report = f"\nimport sys\nprint([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code + report],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["brain_teacher", "brain_teacher.cli", "brain_teacher.params", "brain_teacher.files",
+     "brain_teacher.cells", "brain_teacher.tracking", "brain_teacher.distillation.students"],
+)  # fmt: skip
+def test_importing_it_loads_nothing_heavy(module):
+    assert loaded(f"import {module}") == "[]"
+
+
+def test_that_check_can_fail():
+    assert loaded("import brain_teacher, sklearn") == "['sklearn']"
+
+
+def source_of(stage):
+    return importlib.import_module(f"brain_teacher.commands.{stage}").SOURCE
+
+
+@pytest.mark.parametrize("stage", SOURCED)
+def test_a_stage_depends_on_the_source_that_its_fingerprint_reads(stage):
+    sources = {dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")}
+    assert sources == {f"src/brain_teacher/{place}" for place in source_of(stage)}
+
+
+@pytest.mark.parametrize("stage", SOURCED)
+def test_a_stage_names_every_module_that_it_uses(stage):
+    graph = grimp.build_graph("brain_teacher", cache_dir=None)
+    used = {
+        name.removeprefix("brain_teacher.")
+        for name in graph.find_upstream_modules(f"brain_teacher.commands.{stage}")
+    }
+    named = [place.removesuffix(".py").replace("/", ".") for place in source_of(stage)]
+    allowed = [*named, *PLUMBING]
+    lacking = {
+        name
+        for name in used - PACKAGES
+        if not any(name == place or name.startswith(f"{place}.") for place in allowed)
+    }
+    assert lacking == set()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_stage_depends_on_exists_or_is_made_by_a_stage_before(stage):
+    made = set()
+    for name, content in STAGES.items():
+        if name == stage:
+            break
+        for out in content["outs"]:
+            made |= {out} if isinstance(out, str) else set(out)
+    for dep in STAGES[stage]["deps"]:
+        if dep.startswith("src/"):
+            assert (ROOT / dep).exists(), dep
+        elif dep.startswith("outputs/"):
+            assert dep in made
+        else:
+            assert dep == "data/${dataset.name}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stages_command_is_one_that_the_command_line_takes(stage):
+    program, name, *rest = STAGES[stage]["cmd"].split()
+    assert (program, name) == ("brain-teacher", stage)
+    options = {option for parameter in main.commands[stage].params for option in parameter.opts}
+    assert rest[::2] and set(rest[::2]) <= options
+    # What it writes is what DVC is told.
+    out = rest[rest.index("--out") + 1]
+    outs = [o if isinstance(o, str) else next(iter(o)) for o in STAGES[stage]["outs"]]
+    assert all(o == out or o.startswith(out + "/") for o in outs)
+    assert {value for value in rest[1::2] if value != out} <= set(STAGES[stage]["deps"])
+
+
+def test_the_params_that_a_stage_depends_on_exist():
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    for stage, content in STAGES.items():
+        assert stage in params
+        for place in content["params"]:
+            block = params
+            for key in place.split("."):
+                assert key in block, (stage, place)
+                block = block[key]
+
+
+def test_every_command_is_an_entry_point():
+    assert sorted(ENTRY_POINTS) == sorted(main.commands)
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_an_entry_points_parameters_are_options_of_its_command(name):
+    options = {
+        option.removeprefix("--"): parameter
+        for parameter in main.commands[name].params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+    }
+    given = ENTRY_POINTS[name]["parameters"]
+    for key, content in given.items():
+        assert key in options
+        assert content["type"] == "string"
+        if "default" in content:
+            # Empty: as in params.yaml. Else the command line's own default: one value, one home.
+            assert content["default"] in ("", str(options[key].default)), key
+        else:
+            assert options[key].required
+    assert {key for key, option in options.items() if option.required} <= set(given)
+    called = " ".join(f"--{key} {{{key}}}" for key in given)
+    assert ENTRY_POINTS[name]["command"] == (
+        f"PYTHONPATH=src python -m brain_teacher {name} {called}"
+    )
+
+
+def test_the_mlproject_uses_conda_yaml():
+    content = yaml.safe_load((ROOT / "MLproject").read_text("utf-8"))
+    assert content["conda_env"] == "conda.yaml" and content["name"] == PROJECT["project"]["name"]
+
+
+def test_conda_yaml_has_python_and_the_pinned_requirements():
+    *packages, pip = yaml.safe_load((ROOT / "conda.yaml").read_text("utf-8"))["dependencies"]
+    assert pip == {"pip": ["-r requirements.txt"]} and "pip" in packages
+    (python,) = (package for package in packages if package.startswith("python="))
+    version = python.removeprefix("python=")
+    assert SpecifierSet(PROJECT["project"]["requires-python"]).contains(version)
+
+
+def locked():
+    """The text of requirements.txt and, by name, the requirements with their hashes."""
+    text = (ROOT / "requirements.txt").read_text("utf-8")
+    pins = {}
+    lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    for line in lines.replace("\\\n", " ").splitlines():
+        requirement, *hashes = re.split(r"\s+--hash=", line.strip())
+        parsed = Requirement(requirement)
+        pins.setdefault(canonicalize_name(parsed.name), []).append((parsed, hashes))
+    return text, pins
+
+
+def test_every_requirement_is_pinned_with_hashes_and_no_host_is_named():
+    text, pins = locked()
+    assert "://" not in text and "--index-url" not in text and "--find-links" not in text
+    assert len(pins) > 50
+    for each in pins.values():
+        for requirement, hashes in each:
+            assert re.fullmatch(r"==[^,*]+", str(requirement.specifier)), requirement
+            assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", h) for h in hashes)
+
+
+def test_every_dependency_is_pinned_to_a_version_that_it_allows():
+    _, pins = locked()
+    extras = PROJECT["project"]["optional-dependencies"]["test"]
+    for line in [*PROJECT["project"]["dependencies"], *extras]:
+        wanted = Requirement(line)
+        for pinned, _ in pins[canonicalize_name(wanted.name)]:
+            (specifier,) = pinned.specifier
+            assert wanted.specifier.contains(specifier.version), line

@@ -1,0 +1,253 @@
+"""The command line: help at once, exit codes, one line an error, empty options."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from brain_teacher import __version__
+from brain_teacher.cli import main
+from brain_teacher.errors import BrainTeacherError, UsageError
+
+ROOT = Path(__file__).parents[1]
+PARAMS = str(ROOT / "params.yaml")
+COMMANDS = ["simulate", "preprocess", "decode", "distill", "compare", "promote"]
+HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def in_a_fresh_process(code):
+    """What `code` prints in a new interpreter that knows the source."""
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys\nsys.path.insert(0, {str(ROOT / 'src')!r})\n{code}",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Replace a command by one that notes how it was called."""
+    calls = []
+
+    def replace(name):
+        def command(*args, **settings):
+            calls.append((args, settings))
+
+        monkeypatch.setattr(f"brain_teacher.commands.{name}.{name}", command)
+        return calls
+
+    return replace
+
+
+@pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]], ids=str)
+def test_help_loads_nothing_heavy(command):
+    heavy = in_a_fresh_process(
+        "from brain_teacher.cli import main\n"
+        f"main([*{command!r}, '--help'], standalone_mode=False)\n"
+        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    assert heavy.startswith("Usage: ") and heavy.endswith("LOADED []\n")
+
+
+def test_that_check_can_fail():
+    out = in_a_fresh_process(f"import numpy\nprint([n for n in {HEAVY!r} if n in sys.modules])")
+    assert out == "['numpy']\n"
+
+
+def test_the_group_names_every_command_in_the_order_of_the_chain():
+    result = run("--help")
+    assert result.exit_code == 0
+    assert "preprocess -> decode -> distill -> compare -> promote" in result.output
+    assert sorted(main.commands) == sorted(COMMANDS)
+    for name in COMMANDS:
+        assert re.search(rf"^  {name}  +[A-Z]", result.output, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_an_example(name):
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert re.search(rf"Example:\n +brain-teacher {name} --\w", result.output)
+    for option in ("--params FILE", "--quiet", "--debug", "--help"):
+        assert option in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_is_a_line_that_the_command_takes(name, called):
+    example = re.search(r"brain-teacher (\w+ .*)", run(name, "--help").output)[1].split()
+    calls = called(name)
+    result = run(*example, "--params", PARAMS) if name != "simulate" else run(*example)
+    assert (result.exit_code, result.output, len(calls)) == (0, "", 1)
+
+
+def test_the_version_is_the_packages():
+    result = run("--version")
+    assert (result.exit_code, result.output) == (0, f"brain-teacher, version {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "begins"),
+    [
+        (["distil"], "Error: No such command 'distil'."),
+        (["decode", "--rio", "V1"], "Error: No such option '--rio'."),
+        (["simulate", "--seed", "1"], "Error: Missing option '--out'."),
+        (
+            ["distill", "--seeds", "many"],
+            "Error: Invalid value for '--seeds': 'many' is not a valid integer.",
+        ),
+        (["promote", "now"], "Error: Got unexpected extra argument (now)"),
+    ],
+    ids=str,
+)
+def test_a_usage_error_exits_with_2(arguments, begins):
+    result = run(*arguments)
+    assert result.exit_code == 2 and result.stdout == ""
+    # What follows is click's own advice, which differs between its versions.
+    assert result.stderr.splitlines()[-1].startswith(begins)
+
+
+def test_a_wrong_setting_exits_with_2_and_one_line(tmp_path):
+    result = run("compare", "--params", tmp_path / "no.yaml")
+    assert result.exit_code == 2 and result.stdout == ""
+    assert result.stderr == (
+        f"Error: {tmp_path / 'no.yaml'} is missing; name the settings with --params FILE\n"
+    )
+
+
+def failing(monkeypatch, error):
+    def command(*args, **settings):
+        raise error
+
+    monkeypatch.setattr("brain_teacher.commands.compare.compare", command)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (BrainTeacherError("no students here"), 1, "no students here"),
+        (UsageError("no such thing"), 2, "no such thing"),
+        (
+            FileNotFoundError(2, "No such file or directory", "x.h5"),
+            1,
+            "[Errno 2] No such file or directory: 'x.h5'",
+        ),
+        (KeyError("a"), 1, "KeyError: 'a' (unexpected; --debug shows where)"),
+    ],
+    ids=["failure", "usage", "file", "unexpected"],
+)
+def test_an_error_is_one_line_and_an_exit_code(error, code, line, monkeypatch):
+    failing(monkeypatch, error)
+    result = run("compare", "--params", PARAMS)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", f"Error: {line}\n")
+
+
+def test_debug_lets_the_error_through(monkeypatch):
+    error = BrainTeacherError("no students here")
+    failing(monkeypatch, error)
+    result = run("compare", "--params", PARAMS, "--debug")
+    assert result.exception is error and result.stderr == ""
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_real_process_shows_a_traceback_only_with_debug(debug, tmp_path):
+    command = [sys.executable, "-m", "brain_teacher", "preprocess", "--params", PARAMS]
+    command += ["--data", str(tmp_path / "none")] + ["--debug"] * debug
+    env = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    message = (
+        f"there is no data set folder {tmp_path / 'none'}: `dvc pull data.dvc` brings the sample, "
+        "`brain-teacher simulate` makes one, or name yours with --data or dataset.name"
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    if debug:
+        lines = done.stderr.splitlines()
+        assert lines[0] == "Traceback (most recent call last):"
+        assert lines[-1] == f"brain_teacher.errors.BrainTeacherError: {message}"
+    else:
+        assert done.stderr == f"Error: {message}\n"
+
+
+def distilled(called, *options):
+    calls = called("distill")
+    result = run("distill", "--params", PARAMS, *options)
+    assert (result.exit_code, result.output) == (0, "")
+    (params,), settings = calls[-1]
+    return params, settings
+
+
+def test_repeated_and_comma_separated_names_are_equal(called):
+    repeated, _ = distilled(called, "--teacher", "none", "--teacher", "brain", "--roi", "V1")
+    commas, _ = distilled(called, "--teacher", "none,brain", "--roi", "V1")
+    assert repeated == commas
+    assert commas.distill.teacher == ["none", "brain"] and commas.distill.roi == ["V1"]
+
+
+def test_empty_options_are_unset(called):
+    # `mlflow run` passes an unset parameter as an empty string.
+    names = ["subject", "roi", "decoder", "teacher", "temperature", "alpha", "seeds", "epochs"]
+    empty = [part for name in names for part in (f"--{name}", "")]
+    params, settings = distilled(called, *empty, "--out", "", "--device", "")
+    plain, others = distilled(called)
+    assert params == plain
+    for given in (settings, others):
+        assert not given["out"] and given["data"] == Path("data/sample")
+        assert given["soft_labels"] == "outputs/soft_labels" and given["quiet"] is False
+
+
+def test_options_reach_the_settings(called):
+    options = {"temperature": "4.5", "alpha": "0", "seeds": "2", "epochs": "3", "device": "cpu"}
+    given = [part for name, value in options.items() for part in (f"--{name}", value)]
+    params, settings = distilled(called, *given, "--data", "here", "--out", "there", "--quiet")
+    found = {name: getattr(params.distill, name) for name in options}
+    assert found == {"temperature": 4.5, "alpha": 0.0, "seeds": 2, "epochs": 3, "device": "cpu"}
+    assert settings["data"] == Path("here") and settings["out"] == "there"
+    assert settings["quiet"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("decode", ["--subject", "S1,S2", "--roi", ""], {"subject": ("S1", "S2"), "roi": ()}),
+        ("decode", ["--voxels", "v", "--out", "o"], {"voxels": "v", "out": "o"}),
+        ("compare", ["--students", "s", "--out", "o"], {"students": "s", "out": "o"}),
+        ("promote", ["--students", "s", "--comparison", "c"], {"students": "s", "comparison": "c"}),
+        ("promote", ["--dry-run"], {"dry_run": True, "students": "outputs/students"}),
+        ("promote", [], {"dry_run": False, "comparison": "outputs/comparison"}),
+    ],
+)
+def test_other_options_reach_their_command(name, options, expected, called):
+    calls = called(name)
+    result = run(name, "--params", PARAMS, *options)
+    assert (result.exit_code, result.output) == (0, "")
+    settings = calls[-1][1]
+    assert {key: settings[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("name", COMMANDS[1:])
+def test_quiet_says_nothing(name, called):
+    calls = called(name)
+    for quiet in (False, True):
+        run(name, "--params", PARAMS, *["--quiet"] * quiet)
+    loud, silent = (settings["say"] for _, settings in calls)
+    assert silent("anything") is None
+    import click
+
+    assert loud is click.echo
+
+
+def test_simulates_defaults_are_those_of_the_command(called):
+    from brain_teacher.commands.simulate import DEFAULTS
+
+    calls = called("simulate")
+    assert run("simulate", "--out", "x", "--seed", "5").exit_code == 0
+    settings = calls[-1][1]
+    del settings["say"]
+    assert settings == DEFAULTS | {"out": "x", "seed": 5}
