@@ -1,6 +1,7 @@
 """The arrows between the rooms, what is loaded when, and that the project's files agree."""
 
 import importlib
+import json
 import os
 import re
 import shutil
@@ -246,3 +247,16 @@ def test_every_dependency_is_pinned_to_a_version_that_it_allows():
         for pinned, _ in pins[canonicalize_name(wanted.name)]:
             (specifier,) = pinned.specifier
             assert wanted.specifier.contains(specifier.version), line
+
+
+def test_benchmarks_run_quickly(tmp_path):
+    file = tmp_path / "rows.json"
+    subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "decoders.py", "--quick", "--json", file],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    for row in json.loads(file.read_text()):
+        assert row["largest_difference"] < 1e-4
+        assert row["ratio_low"] <= row["ratio"] <= row["ratio_high"]

@@ -157,13 +157,18 @@ def _title(student, scores):
 
 def _notes(params, everyone):
     """What a reader must know besides the verdict."""
-    digests = {student.meta["plan"] for student in everyone.values()}
-    if digests != {plan_digest(params)}:
-        return [
+    notes = []
+    if any(student.meta["simulated"] for student in everyone.values()):
+        notes.append(
+            "Simulated: the intervals are for this one draw of pictures and brains; another draw "
+            "would differ by more, and real brains are another matter."
+        )
+    if {student.meta["plan"] for student in everyone.values()} != {plan_digest(params)}:
+        notes.append(
             "The plan (brain, family, margin, outcome, gate) was changed after some of these "
             "students were trained: this comparison is exploratory."
-        ]
-    return []
+        )
+    return notes
 
 
 def _write(out, figure, points, table, markdown, text):
