@@ -1,0 +1,62 @@
+"""What the README shows is what was printed: table and verdict are the committed metrics'."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+METRICS = json.loads((ROOT / "outputs" / "comparison" / "metrics.json").read_text("utf-8"))
+TABLE = README.split("<!-- table")[1].split("<!-- end of table")[0]
+
+
+def rows():
+    cells = [
+        [c.strip() for c in line.split("|")[1:-1]] for line in TABLE.splitlines() if "|" in line
+    ]
+    return {row[0]: row for row in cells[2:]}
+
+
+def test_the_table_is_the_committed_one():
+    assert list(rows()) == [*METRICS["brain_minus"], "brain"]
+    for name, mean in METRICS["accuracy"].items():
+        assert rows()[name][2] == f"{100 * mean:.1f}"
+    for each in METRICS["differences"]:
+        row = rows()[each["b"]]
+        assert row[4:7] == [f"{100 * each[key]:+.1f}" for key in ("mean", "low", "high")]
+
+
+def test_the_verdict_is_the_committed_one():
+    assert METRICS["sentences"][0] in " ".join(TABLE.replace(">", " ").split())
+    assert METRICS["verdict"] in METRICS["sentences"][0].lower()
+
+
+def test_it_says_that_the_sample_is_simulated():
+    assert METRICS["simulated"] is True
+    assert "(simulated)" in TABLE
+
+
+def test_it_fits_two_screens():
+    assert len(README.splitlines()) <= 120
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(((?!https?:)[^)]+)\)", README))
+def test_what_it_links_to_is_there(target):
+    assert (ROOT / target).exists()
+
+
+def test_the_commands_that_it_shows_exist():
+    shown = set(re.findall(r"^brain-teacher (\w+)", README, re.MULTILINE))
+    assert shown
+    for command in shown:
+        subprocess.run(
+            [sys.executable, "-m", "brain_teacher", command, "--help"],
+            check=True,
+            capture_output=True,
+        )
+    targets = set(re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`?make (\w[\w-]*)", README)) <= targets
