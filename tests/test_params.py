@@ -56,7 +56,7 @@ MESSAGES = [
     ({"distill.epohcs": 3}, "unknown key 'distill.epohcs'; did you mean 'epochs'?"),
     ({"decode.folds.bye": 1}, "unknown key 'decode.folds.bye'; did you mean 'by'?"),
     ({"dcode": {}}, "unknown key 'dcode'; did you mean 'decode'?"),
-    ({"promote.zzz": 3}, "unknown key 'promote.zzz'; there is gate"),
+    ({"promote.zzz": 3}, "unknown key 'promote.zzz' (there is gate)"),
     (
         # A misspelt key is missing too: the misspelling says more.
         {"distill.seeds": DELETE, "distill.seed": 3},
@@ -86,8 +86,7 @@ MESSAGES = [
     ),
     (
         {"decode.calibrate": "maybe"},
-        "decode.calibrate: Input should be a valid boolean, unable to interpret input "
-        "(it is 'maybe')",
+        "decode.calibrate: Input should be a valid boolean (it is 'maybe')",
     ),
     ({"distill.roi": "HVC"}, "distill.roi: Input should be a valid list (it is 'HVC')"),
     ({"distill.roi": None}, "distill.roi: Input should be a valid list"),

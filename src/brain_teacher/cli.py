@@ -3,7 +3,6 @@
 Nothing heavy is imported here: ``--help`` answers at once.
 """
 
-import sys
 from pathlib import Path
 
 import click
@@ -22,7 +21,7 @@ class Group(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            if "--debug" in sys.argv or ctx.meta.get("debug"):
+            if ctx.meta.get("debug"):
                 raise
             if isinstance(error, BrainTeacherError):
                 text, code = str(error), error.exit_code
@@ -57,7 +56,14 @@ INTEGER, FLOAT, TEXT = Unset(click.INT), Unset(click.FLOAT), Unset(click.STRING)
 def common(command):
     """The options that every command has."""
     for option in (
-        click.option("--debug", is_flag=True, help="Show tracebacks."),
+        click.option(
+            "--debug",
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=lambda ctx, option, value: ctx.meta.update(debug=value),
+            help="Show tracebacks.",
+        ),
         click.option("--quiet", is_flag=True, help="Say nothing but errors."),
         click.option(
             "--params",
@@ -78,17 +84,28 @@ def out_option(what):
     return click.option("--out", default="", metavar="DIR", help=help_text)
 
 
-def repeatable(name, what):
+def folder_option(name, default):
+    """A folder that is read; empty means the one of dvc.yaml."""
+    return click.option(
+        f"--{name}",
+        default=default,
+        show_default=True,
+        metavar="DIR",
+        callback=lambda ctx, option, value: value or default,
+        help="What the command before it wrote.",
+    )
+
+
+def repeatable(name, what, default="as in params.yaml"):
     """An option that can be given several times, or once with commas."""
-    help_text = f"{what}; repeat it, or separate with commas.  [default: as in params.yaml]"
+    help_text = f"{what}; repeat it, or separate with commas.  [default: {default}]"
     return click.option(f"--{name}", multiple=True, callback=names, metavar="NAME", help=help_text)
 
 
-def settings(params_file, debug=False, **overrides):
+def settings(params_file, **overrides):
     """Read the settings; options given lie over them."""
     from brain_teacher.params import load_params
 
-    click.get_current_context().find_root().meta["debug"] = debug
     return load_params(params_file, overrides)
 
 
@@ -115,48 +132,38 @@ def main():
     """
 
 
+def simulation_options(command):
+    """The sizes of a simulated data set; empty means the default."""
+    for name, what in reversed(SIMULATION.items()):
+        kind = INTEGER if isinstance(DEFAULTS[name], int) else FLOAT
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            default=DEFAULTS[name],
+            show_default=True,
+            callback=lambda ctx, option, value: DEFAULTS[option.name] if value is None else value,
+            help=what,
+        )(command)
+    return command
+
+
+SIMULATION = {
+    "snr": "Signal to noise variance of the first subject; 0: brains see nothing.",
+    "subjects": "How many brains look.",
+    "categories": "2 to 16.",
+    "shown": "Pictures of each category shown in the scanner.",
+    "unseen": "Pictures of each category that no subject saw.",
+    "voxels": "Voxels of the ROI VC.",
+    "image_size": "Side in pixels.",
+    "seed": "The same seed gives the same bytes.",
+}
+
+
 @main.command()
 @common
 @click.option("--out", required=True, metavar="DIR", help="The data set folder to make.")
-@click.option(
-    "--snr",
-    type=float,
-    default=DEFAULTS["snr"],
-    show_default=True,
-    help="Signal to noise variance of the first subject; 0: brains see nothing.",
-)
-@click.option("--subjects", type=int, default=DEFAULTS["subjects"], show_default=True)
-@click.option("--categories", type=int, default=DEFAULTS["categories"], show_default=True)
-@click.option(
-    "--shown",
-    type=int,
-    default=DEFAULTS["shown"],
-    show_default=True,
-    help="Pictures of each category shown in the scanner.",
-)
-@click.option(
-    "--unseen",
-    type=int,
-    default=DEFAULTS["unseen"],
-    show_default=True,
-    help="Pictures of each category that no subject saw.",
-)
-@click.option(
-    "--voxels",
-    type=int,
-    default=DEFAULTS["voxels"],
-    show_default=True,
-    help="Voxels of the ROI VC.",
-)
-@click.option(
-    "--image-size",
-    type=int,
-    default=DEFAULTS["image_size"],
-    show_default=True,
-    help="Side in pixels.",
-)
-@click.option("--seed", type=int, required=True, help="The same seed gives the same bytes.")
-def simulate(params_file, quiet, debug, **options):
+@simulation_options
+def simulate(params_file, quiet, **options):
     """Draw a data set of simulated pictures and simulated brains.
 
     \b
@@ -165,7 +172,6 @@ def simulate(params_file, quiet, debug, **options):
     """
     from brain_teacher.commands.simulate import simulate as command
 
-    click.get_current_context().find_root().meta["debug"] = debug
     command(**options, say=say_unless(quiet))
 
 
@@ -177,7 +183,7 @@ def simulate(params_file, quiet, debug, **options):
 @out_option("voxels")
 @repeatable("subject", "A subject")
 @repeatable("roi", "An ROI")
-def preprocess(params_file, quiet, debug, data, out, subject, roi):
+def preprocess(params_file, quiet, data, out, subject, roi):
     """Cut BData files into voxels, one file per subject and ROI.
 
     \b
@@ -186,18 +192,18 @@ def preprocess(params_file, quiet, debug, data, out, subject, roi):
     """
     from brain_teacher.commands.preprocess import preprocess as command
 
-    params = settings(params_file, debug, preprocess={"subject": list(subject), "roi": list(roi)})
+    params = settings(params_file, preprocess={"subject": list(subject), "roi": list(roi)})
     command(params, data=data_folder(params, data), out=out, say=say_unless(quiet))
 
 
 @main.command()
 @common
-@click.option("--voxels", default="outputs/voxels", show_default=True, metavar="DIR")
+@folder_option("voxels", "outputs/voxels")
 @out_option("soft labels and metrics.json")
-@repeatable("subject", "A subject")
-@repeatable("roi", "An ROI")
+@repeatable("subject", "A subject", "all there are")
+@repeatable("roi", "An ROI", "all there are")
 @repeatable("decoder", "A decoder")
-def decode(params_file, quiet, debug, voxels, out, subject, roi, decoder):
+def decode(params_file, quiet, voxels, out, subject, roi, decoder):
     """Decode voxels into out-of-fold soft labels.
 
     \b
@@ -206,7 +212,7 @@ def decode(params_file, quiet, debug, voxels, out, subject, roi, decoder):
     """
     from brain_teacher.commands.decode import decode as command
 
-    params = settings(params_file, debug, decode={"decoder": list(decoder)})
+    params = settings(params_file, decode={"decoder": list(decoder)})
     command(
         params,
         voxels=voxels,
@@ -223,7 +229,7 @@ def decode(params_file, quiet, debug, voxels, out, subject, roi, decoder):
 @click.option(
     "--data", default="", metavar="DIR", help="A data set.  [default: data/<dataset.name>]"
 )
-@click.option("--soft-labels", default="outputs/soft_labels", show_default=True, metavar="DIR")
+@folder_option("soft-labels", "outputs/soft_labels")
 @out_option("students")
 @repeatable("subject", "A subject; several are combined")
 @repeatable("roi", "An ROI; several are combined")
@@ -234,9 +240,9 @@ def decode(params_file, quiet, debug, voxels, out, subject, roi, decoder):
 @click.option("--temperature", type=FLOAT, help="T of the soft term.")
 @click.option("--alpha", type=FLOAT, help="Weight of the soft term.")
 @click.option("--seeds", type=INTEGER, help="How many seeds a teacher.")
-@click.option("--epochs", type=INTEGER)
-@click.option("--device", type=TEXT, metavar="auto|cpu|cuda")
-def distill(params_file, quiet, debug, data, soft_labels, out, subject, roi, teacher, **options):
+@click.option("--epochs", type=INTEGER, help="Passes through the training images.")
+@click.option("--device", type=TEXT, metavar="auto|cpu|cuda", help="Where to train.")
+def distill(params_file, quiet, data, soft_labels, out, subject, roi, teacher, **options):
     """Train the students of every teacher.
 
     \b
@@ -246,7 +252,7 @@ def distill(params_file, quiet, debug, data, soft_labels, out, subject, roi, tea
     from brain_teacher.commands.distill import distill as command
 
     chosen = {"subject": list(subject), "roi": list(roi), "teacher": list(teacher), **options}
-    params = settings(params_file, debug, distill=chosen)
+    params = settings(params_file, distill=chosen)
     command(
         params,
         data=data_folder(params, data),
@@ -259,9 +265,9 @@ def distill(params_file, quiet, debug, data, soft_labels, out, subject, roi, tea
 
 @main.command()
 @common
-@click.option("--students", default="outputs/students", show_default=True, metavar="DIR")
+@folder_option("students", "outputs/students")
 @out_option("metrics.json, tables and figures")
-def compare(params_file, quiet, debug, students, out):
+def compare(params_file, quiet, students, out):
     """Hold the brain-taught students against every control; print table and verdict.
 
     \b
@@ -270,15 +276,15 @@ def compare(params_file, quiet, debug, students, out):
     """
     from brain_teacher.commands.compare import compare as command
 
-    command(settings(params_file, debug), students=students, out=out, say=say_unless(quiet))
+    command(settings(params_file), students=students, out=out, say=say_unless(quiet))
 
 
 @main.command()
 @common
-@click.option("--students", default="outputs/students", show_default=True, metavar="DIR")
-@click.option("--comparison", default="outputs/comparison", show_default=True, metavar="DIR")
+@folder_option("students", "outputs/students")
+@folder_option("comparison", "outputs/comparison")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-def promote(params_file, quiet, debug, students, comparison, dry_run):
+def promote(params_file, quiet, students, comparison, dry_run):
     """Register the best brain-taught student as challenger, or champion.
 
     \b
@@ -288,7 +294,7 @@ def promote(params_file, quiet, debug, students, comparison, dry_run):
     from brain_teacher.commands.promote import promote as command
 
     command(
-        settings(params_file, debug),
+        settings(params_file),
         students=students,
         comparison=comparison,
         dry_run=dry_run,

@@ -35,9 +35,6 @@ def about(place):
 
 
 def nearest(name, names):
-    """``did you mean 'HVC'?`` for a mistyped `name`, or what there is to choose from."""
-    names = sorted(map(str, names))
-    close = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"there is {', '.join(names)}" if names else "there is none"
+    """``; did you mean 'HVC'?`` for a mistyped `name`; nothing where no name is like it."""
+    close = get_close_matches(str(name), map(str, names), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -139,7 +139,8 @@ class OutputFolder:
 
     def __init__(self, path, say=print):
         self.path = Path(path)
-        self.state = self.path.absolute().parent / STATE / self.path.name
+        whole = Path(os.path.abspath(path))  # "." has no name of its own
+        self.state = whole.parent / STATE / whole.name
         self._say = say
 
     @contextmanager

@@ -4,15 +4,35 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.errors import UsageError, nearest
 
+
+def _no_bool(value):
+    if isinstance(value, bool):
+        raise ValueError("give a number")
+    return value
+
+
 All = Literal["all"]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Names = Annotated[list[str], Field(min_length=1)]
+Yes = Annotated[bool, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True)]
+# Not strict: YAML 1.1 reads 1e-3 as text.
+Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+Count = Annotated[Whole, Field(ge=1)]
+Share = Annotated[Number, Field(gt=0, lt=1)]
+Positive = Annotated[Number, Field(gt=0)]
 
 
 class Block(BaseModel):
@@ -38,8 +58,8 @@ class Dataset(Block):
 class Preprocess(Block):
     """Which recordings are cut into which ROIs."""
 
-    subject: All | list[str]
-    roi: All | list[str]
+    subject: All | Names
+    roi: All | Names
 
 
 class Folds(Block):
@@ -58,33 +78,34 @@ class Folds(Block):
 class Decode(Block):
     """How voxels become soft labels."""
 
-    decoder: list[str]
+    decoder: Names
     folds: Folds
     normalise: Literal["run", "fold"]
     voxels: Count
     C: Positive
-    calibrate: bool
+    calibrate: Yes
 
 
 class Distill(Block):
     """How students are taught."""
 
-    subject: All | list[str]
-    roi: list[str]
+    subject: All | Names
+    roi: Names
     decoder: str
-    teacher: list[str]
+    teacher: Names
+    loss: Literal["hinton"]
     temperature: Positive
-    alpha: Annotated[float, Field(ge=0, le=1)]
+    alpha: Annotated[Number, Field(ge=0, le=1)]
     seeds: Count
     epochs: Count
     epoch: Literal["last", "best"]
     width: Count
-    image_size: Annotated[int, Field(ge=8, strict=True)]
-    batch: Annotated[int, Field(ge=2, strict=True)]
+    image_size: Annotated[Whole, Field(ge=8)]
+    batch: Annotated[Whole, Field(ge=2)]
     learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    shift: Annotated[int, Field(ge=0, strict=True)]
-    flip: bool
+    weight_decay: Annotated[Number, Field(ge=0)]
+    shift: Annotated[Whole, Field(ge=0)]
+    flip: Yes
     precision: Literal["float32", "bfloat16", "auto"]
     device: Literal["auto", "cpu", "cuda"]
 
@@ -99,14 +120,14 @@ class Compare(Block):
     """The family of comparisons and the margin, fixed before the result."""
 
     outcome: Literal["accuracy"]
-    family: list[str]
+    family: Names
     margin: Share
 
 
 class Promote(Block):
     """When the challenger becomes the champion."""
 
-    gate: Annotated[float, Field(ge=0, lt=1)]
+    gate: Annotated[Number, Field(ge=0, lt=1)]
 
 
 class Params(Block):
@@ -169,11 +190,13 @@ def _first_error(error):
         model = Params
         for part in place[:-1]:
             model = model.model_fields[part].annotation
-        return f"unknown key {where!r}; {nearest(place[-1], model.model_fields)}"
+        guess = nearest(place[-1], model.model_fields)
+        known = "" if guess else f" (there is {', '.join(model.model_fields)})"
+        return f"unknown key {where!r}{guess}{known}"
     if first["type"] == "missing":
         return f"{where} is missing"
     value = first["input"]
     shown = f" (it is {value!r})" if isinstance(value, str | int | float) else ""
-    if first["type"] == "literal_error" and len(errors) > 1:
+    if first["type"] == "literal_error" and first["loc"][-1] == "literal['all']":
         return f"{where}: give 'all', or a list of names ([{value}], say){shown}"
     return f"{where}: {first['msg'].removeprefix('Value error, ')}{shown}"

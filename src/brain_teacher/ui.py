@@ -20,6 +20,9 @@ def serve(first_port=5000):
         print("Error: there are no MLflow runs yet: run `make demo` first", file=sys.stderr)
         return 1
     store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    if store.startswith("http"):
+        print(f"{store}   (the MLflow server that MLFLOW_TRACKING_URI names)")
+        return 0
     port = _free_port(first_port)
     address = f"http://127.0.0.1:{port}"
     # Without job execution the server starts no worker processes that would outlive it.

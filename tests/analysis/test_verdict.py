@@ -205,14 +205,15 @@ def test_sentence_of_cannot_tell_says_what_could_have_been_seen():
         "Cannot tell: in these subjects brain minus none is +1.0 points (95% interval -5.0 to +7.0;"
         " 8 seeds, 960 images); after Holm's correction it is not distinguished from none, smooth,"
         " smooth-matched, permuted-images or brain-class; the smallest effect that these seeds and"
-        " images could have seen (80% power) is 3.3 points against none."
+        " images could have seen (80% power, uncorrected p) is 3.3 points against none."
     )
     open_controls = family(smooth=WIDE, brain_class=wide)
     assert decide(open_controls, margin=0.04).sentence == (
         "Cannot tell: in these subjects brain minus none is +5.0 points (95% interval +2.0 to +8.0;"
         " 8 seeds, 960 images); after Holm's correction it is above none, smooth-matched and"
         " permuted-images, not distinguished from smooth or brain-class; the smallest effect that"
-        " these seeds and images could have seen (80% power) is 6.5 points against brain-class."
+        " these seeds and images could have seen (80% power, uncorrected p) is 6.5"
+        " points against brain-class."
     )
 
 
@@ -236,9 +237,10 @@ def test_sentence_says_which_image_control_is_lacking():
 def test_sentence_of_equal_differences_has_no_interval():
     same = difference(0, 1, 0, 0, low=0, high=0, se=0)
     assert decide({"none": same}, margin=0.04).sentence == (
-        "No effect as large as 4 points: in these subjects brain minus none is +0.0 points (the"
-        " same for every seed and image, so without an interval; 8 seeds, 960 images); after"
-        " Holm's correction it is not distinguished from none."
+        "Cannot tell: in these subjects brain minus none is +0.0 points (the same for every seed"
+        " and image, so without an interval; 8 seeds, 960 images); after Holm's correction it is"
+        " not distinguished from none; all differences are equal, so nothing is known of their"
+        " error."
     )
 
 

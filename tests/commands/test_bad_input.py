@@ -125,7 +125,7 @@ def test_roi_that_the_recording_lacks(folder):
     change("data/sample/dataset.yaml", lambda content: content["roi"].append("FFB"))
     assert fails("preprocess", "--roi", "FFB") == (
         "data/sample/bdata/S1.h5 has no ROI 'FFB' (it has V1, V2, V3, V4, LOC, FFA, PPA, LVC, HVC, "
-        "VC); did you mean 'FFA'? Correct preprocess.roi in params.yaml"
+        "VC); correct preprocess.roi in params.yaml; did you mean 'FFA'?"
     )
 
 
@@ -243,3 +243,18 @@ def test_comparison_and_promotion_without_students(folder):
 def test_simulate_never_overwrites(folder):
     said = fails("simulate", "--out", "data/sample", "--seed", "1", code=2)
     assert said == ("data/sample exists already; choose another folder with --out, or remove it")
+
+
+def test_an_unseen_image_that_was_shown(folder):
+    shutil.copy("data/sample/images/shown/n99000001_2.png", "data/sample/images/unseen/n99000001/")
+    assert fails("distill", "--roi", "V1") == (
+        "data/sample: image 'n99000001_2' is under images/unseen and under images/shown (1 are): "
+        "students would be tested on what they learnt from"
+    )
+
+
+def test_an_empty_list(folder):
+    change("params.yaml", lambda content: content["distill"].update(teacher=[]))
+    assert fails("distill", code=2) == (
+        "params.yaml: distill.teacher: List should have at least 1 item after validation, not 0"
+    )

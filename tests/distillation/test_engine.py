@@ -20,6 +20,7 @@ from brain_teacher.distillation.networks import build_network, normalise
 from brain_teacher.seeds import named_rng
 
 RECIPE = Recipe(
+    loss="hinton",
     temperature=2.0, alpha=0.8, epochs=3, epoch="last", width=4, batch=8, learning_rate=0.01,
     weight_decay=0.01, shift=1, flip=True, precision="float32",
 )  # fmt: skip

@@ -89,7 +89,7 @@ def test_the_registered_model_predicts(chain):
 
 def test_dry_run_touches_nothing(chain):
     before = registry(chain)
-    assert "would register" in chain.brain_teacher("promote", "--dry-run")
+    assert "would be version 1, known already, of" in chain.brain_teacher("promote", "--dry-run")
     assert registry(chain) == before
 
 
@@ -148,6 +148,13 @@ def test_pull_brings_the_soft_labels_alone(chain, tmp_path):
     assert not (fresh / "outputs" / "voxels").exists()
 
 
+def test_another_brain_keeps_no_student_of_the_former(chain, tmp_path):
+    distill = ("distill", "--teacher", "none,smooth,brain", "--out", str(tmp_path / "students"))
+    assert "6 new, 0 kept" in chain.brain_teacher(*distill)
+    assert "0 new, 6 kept" in chain.brain_teacher(*distill)
+    assert "6 new, 0 kept" in chain.brain_teacher(*distill, "--roi", "LOC")
+
+
 def test_a_control_without_students_is_an_error(chain):
     params = yaml.safe_load((chain.path / "params.yaml").read_text())
     params["compare"]["family"].append("permuted-classes")
@@ -167,4 +174,7 @@ def test_a_changed_plan_is_said(chain):
     other.parent.mkdir(exist_ok=True)
     other.write_text(yaml.safe_dump(params))
     said = chain.brain_teacher("compare", "--params", str(other))
-    assert "The plan (brain, family, margin, outcome, gate) was changed after some of" in said
+    assert "Exploratory: these students were not trained under the plan that stands in" in said
+    comparison = next((chain.path / "runs").glob("compare-*"))
+    said = chain.brain_teacher("promote", "--dry-run", "--comparison", str(comparison))
+    assert "Not champion: the comparison is exploratory" in said

@@ -2,19 +2,22 @@
 
 import os
 import re
+import shutil
 import signal
 import time
 
 import pytest
 
-from cloning import dvc, make_clone
+from cloning import Clone, dvc
 
 
 @pytest.fixture
-def clone(tmp_path):
-    """A clone whose distill stage lasts long enough to be killed in it; decoded already."""
-    clone = make_clone(tmp_path / "clone", epochs=12, seeds=3)
-    clone.run(*dvc(), "repro", "decode")
+def clone(chain, tmp_path):
+    """A copy of the chain whose distill stage lasts long enough to be killed in it."""
+    shutil.copytree(chain.path, tmp_path / "clone", symlinks=True)
+    clone = Clone(tmp_path / "clone")
+    shutil.rmtree(clone.path / "outputs" / "students")
+    clone.change_params(distill={"epochs": 12, "seeds": 3})
     return clone
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import real_data
 from brain_teacher.analysis import verdict
-from brain_teacher.commands import students as store
+from brain_teacher.commands import student_files
 from brain_teacher.commands.compare import compare
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
@@ -78,7 +78,7 @@ def chain(work, request):
         params, data=data, soft_labels=soft_labels, out=folder / "students", quiet=True
     )
     comparison = compare(params, students=students, out=folder / "comparison")
-    return Chain(params, folder, soft_labels, comparison, store.read_all(students))
+    return Chain(params, folder, soft_labels, comparison, student_files.read_all(students))
 
 
 def test_the_pictures_are_those_that_the_recording_holds_upright():

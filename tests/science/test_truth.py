@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from brain_teacher.analysis.statistics import Scores, paired_difference
-from brain_teacher.commands import students
+from brain_teacher.commands import student_files
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
 from brain_teacher.commands.preprocess import preprocess
@@ -41,7 +41,7 @@ def teach(folder, monkeypatch, *, snr, seed, teachers, seeds, calibrate=True):
     scores = {}
     for teacher in teachers:
         correct = [
-            students.read("students", f"{teacher}_{k}").correct("test") for k in range(seeds)
+            student_files.read("students", f"{teacher}_{k}").correct("test") for k in range(seeds)
         ]
         images = sorted(correct[0])
         rows = [[answers[image] for image in images] for answers in correct]

@@ -77,7 +77,11 @@ def decide(differences, *, margin, diverged=()):
         (IMAGES, family <= above and family >= IMAGE_CONTROLS and not diverged),
         (CLASSES, smoothing and no_classes <= above and bounded & family & IMAGE_CONTROLS),
         (REGULARISED, "none" in above and not smoothing <= above and smoothing <= bounded),
-        (_no_effect(margin), -margin < none.low90 and none.high90 < margin),
+        # All answers equal gives an interval of no width, which is no evidence of equivalence.
+        (
+            _no_effect(margin),
+            -margin < none.low90 and none.high90 < margin and not none.constant,
+        ),
         (CANNOT_TELL, True),
     )
     words = next(words for words, holds in rows if holds)
@@ -140,8 +144,11 @@ def _smallest(differences, above):
     names = ["none"] if "none" not in above else [name for name in differences if name not in above]
     effects = {name: smallest_effect(differences[name]) for name in names or differences}
     worst = max(effects, key=effects.get)
+    if effects[worst] == 0:
+        return "all differences are equal, so nothing is known of their error"
     return (
-        "the smallest effect that these seeds and images could have seen (80% power) is "
+        "the smallest effect that these seeds and images could have seen (80% power, uncorrected "
+        "p) is "
         f"{100 * effects[worst]:.1f} points against {worst}"
     )
 

@@ -1,5 +1,6 @@
 """``compare``: students to table, figure, verdict and ``metrics.json``."""
 
+import os
 import textwrap
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from brain_teacher.analysis.figures import comparison_figure, figure_points
 from brain_teacher.analysis.statistics import Scores, compare_to_controls
 from brain_teacher.analysis.tables import as_markdown, as_text, teacher_table
 from brain_teacher.analysis.verdict import decide
-from brain_teacher.commands import students as store
-from brain_teacher.commands.inputs import choose, plan_digest, said_simulated
+from brain_teacher.commands import student_files
+from brain_teacher.commands.inputs import BRAIN, METRICS, choose, plan_digest, said_simulated
 from brain_teacher.distillation.students import describe_network
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import OutputFolder, atomic_write, run_folder, write_json
@@ -24,11 +25,9 @@ SOURCE = (
     "seeds.py",
     "distillation",
     "analysis",
-    "commands/students.py",
+    "commands/student_files.py",
     "commands/compare.py",
 )
-METRICS = "metrics.json"
-BRAIN = "brain"
 
 
 def compare(params, *, students, out, say=print):
@@ -48,7 +47,7 @@ def compare(params, *, students, out, say=print):
     Path
         The output folder.
     """
-    everyone = store.read_all(students)
+    everyone = student_files.read_all(students)
     first = next(iter(everyone.values()))
     _check_alike(everyone, first)
     scores, diverged = _scores(everyone, params.compare.family, students)
@@ -65,9 +64,10 @@ def compare(params, *, students, out, say=print):
     settings = flat(params.compare.model_dump(), "compare")
     with (
         OutputFolder(out, say).locked(),
-        tracked("compare", meta["dataset"], tags=tags, params=settings) as tracker,
+        tracked("compare", _mlflow_name(meta), tags=tags, params=settings) as tracker,
     ):
-        content = _metrics(everyone, scores, differences, verdict, meta, plan_digest(params))
+        content = _metrics(everyone, scores, differences, verdict, meta)
+        content |= {"plan": plan_digest(params), "exploratory": _is_exploratory(params, everyone)}
         figure = comparison_figure(
             scores,
             differences,
@@ -79,7 +79,7 @@ def compare(params, *, students, out, say=print):
         says = [f"Verdict: {verdict.sentence}", *notes]
         text = "\n".join([as_text(table, title), *(textwrap.fill(line, 92) for line in says)])
         markdown = as_markdown(table, title) + "\n" + "\n\n".join(says) + "\n"
-        files = _write(out, figure, figure_points(scores), table, markdown, text)
+        files = _write(out, figure, figure_points(scores), table, markdown, text, meta)
         write_json(out / METRICS, content)
         metrics = {f"accuracy/{name}": value for name, value in content["accuracy"].items()}
         metrics |= {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
@@ -94,9 +94,19 @@ def _check_alike(everyone, first):
         for key in ("settings", "dataset", "subject", "roi", "decoder"):
             if student.meta[key] != first.meta[key]:
                 raise BrainTeacherError(
-                    f"student {name} has another {key} than the others ({student.meta[key]!r}, "
-                    f"not {first.meta[key]!r}): distill into a folder of its own"
+                    f"student {name} has another {key} than the others "
+                    f"({_difference(student.meta[key], first.meta[key])}): distill into a folder "
+                    "of its own"
                 )
+
+
+def _difference(mine, other):
+    """What differs, in a few words; of two dictionaries, the keys that do."""
+    if not isinstance(mine, dict):
+        return f"{mine}, not {other}"
+    keys = sorted(mine.keys() | other.keys())
+    differ = [key for key in keys if mine.get(key) != other.get(key)]
+    return ", ".join(f"{key} {mine.get(key)}, not {other.get(key)}" for key in differ)
 
 
 def _scores(everyone, family, folder):
@@ -139,6 +149,10 @@ def _scores(everyone, family, folder):
     return scores, tuple(diverged)
 
 
+def _mlflow_name(meta):
+    return f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
+
+
 def _title(student, scores):
     meta = student.meta
     seeds, images = scores[BRAIN].correct.shape
@@ -163,26 +177,33 @@ def _notes(params, everyone):
             "Simulated: the intervals are for this one draw of pictures and brains; another draw "
             "would differ by more, and real brains are another matter."
         )
-    if {student.meta["plan"] for student in everyone.values()} != {plan_digest(params)}:
+    if _is_exploratory(params, everyone):
         notes.append(
-            "The plan (brain, family, margin, outcome, gate) was changed after some of these "
-            "students were trained: this comparison is exploratory."
+            "Exploratory: these students were not trained under the plan that stands in "
+            "params.yaml (brain, family, margin, outcome, gate), or this is a DVC experiment."
         )
     return notes
 
 
-def _write(out, figure, points, table, markdown, text):
+def _is_exploratory(params, everyone):
+    """Whether the plan was not fixed before these students were trained (DESIGN, rule 9)."""
+    digests = {student.meta["plan"] for student in everyone.values()}
+    return digests != {plan_digest(params)} or "DVC_EXP_NAME" in os.environ
+
+
+def _write(out, figure, points, table, markdown, text, meta):
     tables, figures = out / "tables", out / "figures"
+    origin = {"dataset": meta["dataset"], "simulated": meta["simulated"]}
     files = [tables / f"comparison.{ending}" for ending in ("csv", "md", "txt")]
-    files += [figures / f"comparison.{ending}" for ending in ("png", "svg", "csv")]
+    files += [figures / name for name in ("comparison.png", "comparison.svg", "points.csv")]
     writers = [
-        lambda path: table.to_csv(path, index=False),
+        lambda path: table.assign(**origin).to_csv(path, index=False),
         lambda path: path.write_text(markdown, "utf-8"),
         lambda path: path.write_text(text + "\n", "utf-8"),
         # No date or version inside: the same students give the same bytes.
         lambda path: figure.savefig(path, dpi=150, metadata={"Software": None}),
         lambda path: figure.savefig(path, metadata={"Date": None, "Creator": None}),
-        lambda path: points.to_csv(path, index=False),
+        lambda path: points.assign(**origin).to_csv(path, index=False),
     ]
     with matplotlib.rc_context({"svg.hashsalt": "brain-teacher"}):
         for path, write in zip(files, writers, strict=True):
@@ -191,7 +212,7 @@ def _write(out, figure, points, table, markdown, text):
     return files
 
 
-def _metrics(everyone, scores, differences, verdict, meta, digest):
+def _metrics(everyone, scores, differences, verdict, meta):
     students = [
         {
             "teacher": student.meta["teacher"],
@@ -207,7 +228,6 @@ def _metrics(everyone, scores, differences, verdict, meta, digest):
     return {
         "dataset": meta["dataset"],
         "simulated": meta["simulated"],
-        "plan": digest,
         "verdict": verdict.words,
         # A list, which `dvc metrics show` leaves out: a sentence would make its table unreadable.
         "sentences": [verdict.sentence],

@@ -7,7 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from brain_teacher.cells import cores, run_cells
-from brain_teacher.commands.inputs import INDEX, choose, said_simulated
+from brain_teacher.commands.inputs import INDEX, METRICS, choose, said_simulated
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.decoders import DECODERS, plan_for, training_trials
 from brain_teacher.decoding.quality import quality
@@ -27,7 +27,6 @@ from brain_teacher.files import (
 from brain_teacher.tracking import flat, tracked
 
 SOURCE = ("dataset", "decoding", "commands/decode.py")
-METRICS = "metrics.json"
 
 
 def decode(params, *, voxels, out, subject=(), roi=(), say=print, quiet=False):
@@ -56,11 +55,17 @@ def decode(params, *, voxels, out, subject=(), roi=(), say=print, quiet=False):
     settings = params.decode.model_dump(exclude={"decoder"})
     out = Path(out or run_folder("decode"))
     source = source_fingerprint(SOURCE)
-    simulated, name = _origin(cells[0]["file"])
+    index = read_json(voxels / INDEX)
+    simulated, name = index["simulated"], index["dataset"]
     tags = {"dataset": name, "simulated": simulated}
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked("decode", name, tags=tags, params=flat(settings, "decode")) as tracker,
+        tracked(
+            "decode",
+            f"{name} ({said_simulated(simulated)})",
+            tags=tags,
+            params=flat(settings, "decode"),
+        ) as tracker,
     ):
         for cell in cells:
             cell["fingerprint"] = fingerprint(file_digest(cell["file"]), settings)
@@ -107,11 +112,6 @@ def _plan_cells(params, voxels, subject, roi):
                 cell = {"subject": s, "roi": r, "decoder": d, "file": file}
                 cells.append(cell | {"name": f"{s}_{r}_{d}.npz"})
     return cells
-
-
-def _origin(file):
-    meta = read_voxels(file)[1]
-    return meta["simulated"], meta["dataset"]
 
 
 def decode_cell(settings, cell):

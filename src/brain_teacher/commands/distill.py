@@ -1,35 +1,25 @@
 """``distill``: soft labels and images to students, one folder per teacher and seed."""
 
-from dataclasses import dataclass
+import time
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from brain_teacher.cells import cores, run_cells
-from brain_teacher.commands import students as store
+from brain_teacher.commands import student_files
 from brain_teacher.commands.inputs import (
     choose,
     dvc_hash,
     open_dataset,
-    open_stimuli,
     plan_digest,
     said_simulated,
 )
-from brain_teacher.dataset import images as pictures
-from brain_teacher.dataset.trials import image_categories
-from brain_teacher.decoding.soft_labels import combine, read_soft_labels
-from brain_teacher.distillation.students import SPLITS, describe_network, student_arrays
+from brain_teacher.commands.material import gather, read_brain, settle
+from brain_teacher.distillation.students import describe_network, student_arrays
 from brain_teacher.distillation.teachers import TEACHERS, draw_targets
-from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import (
-    OutputFolder,
-    fingerprint,
-    read_json,
-    run_folder,
-    source_fingerprint,
-    write_json,
-)
+from brain_teacher.errors import BrainTeacherError
+from brain_teacher.files import OutputFolder, fingerprint, run_folder, source_fingerprint
 from brain_teacher.tracking import flat, tracked
 
 SOURCE = (
@@ -39,22 +29,10 @@ SOURCE = (
     "decoding/folds.py",
     "decoding/soft_labels.py",
     "distillation",
-    "commands/students.py",
+    "commands/material.py",
+    "commands/student_files.py",
     "commands/distill.py",
 )
-PRECISION = "precision.json"
-
-
-@dataclass(frozen=True)
-class Material:
-    """All that the students of one command share; sent once to each process."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    evaluation: dict
-    class_id: np.ndarray
-    recipe: dict
-    device: str
 
 
 def distill(params, *, data, soft_labels, out, say=print, quiet=False):
@@ -80,52 +58,35 @@ def distill(params, *, data, soft_labels, out, say=print, quiet=False):
     data, settings = Path(data), params.distill
     description = open_dataset(data)
     teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
-    brain, tables = _brain(params, description, data, Path(soft_labels))
-    shared, unseen, category = _material(params, description, data, brain)
+    brain, origin = read_brain(params, description, data, Path(soft_labels))
+    material = gather(params, data, brain, origin)
     out = Path(out or run_folder("distill"))
     word = said_simulated(description.simulated)
-    tags = {
-        "dataset": description.name,
-        "simulated": description.simulated,
-        "roi": "+".join(settings.roi),
-        "subject": "+".join(dict.fromkeys(table.meta["subject"] for table in tables)),
-        "decoder": settings.decoder,
-        "plan": plan_digest(params),
-        "soft_labels_dvc": dvc_hash(soft_labels),
-    }
-    name = f"{description.name} {tags['roi']} ({word})"
+    tags = origin | {"plan": plan_digest(params)}
+    if (version := dvc_hash(soft_labels)) is not None:
+        tags["soft_labels_dvc"] = version
+    name = f"{description.name} {origin['roi']} ({word})"
     _say_brain(brain, say)
     with OutputFolder(out, say).locked() as folder:
-        shared = _settle(shared, settings, out, say)
-        cells = _cells(shared, brain, category, teachers, settings)
+        material = settle(material, settings, out, say)
+        cells = _cells(material, brain, teachers, settings)
         source = source_fingerprint(SOURCE)
         with tracked(
             "distill", name, tags=tags, params=flat(settings.model_dump(), "distill")
         ) as tracker:
-            writer = store.Writer(folder, tracker, source, tags)
+            tracker.log(metrics=_brain_metrics(brain))
+            writer = student_files.Writer(folder, tracker, source, tags)
             new = writer.new_cells(cells)
             say(
                 f"distill: {len(cells)} students ({len(teachers)} teachers x {settings.seeds} "
                 f"seeds), {len(new)} new, {len(cells) - len(new)} kept"
             )
-            processes = cores() if shared.device == "cpu" else 1
+            processes = cores() if material.device == "cpu" else 1
             bar = tqdm(total=len(new), unit="student", disable=True if quiet else None)
-            for cell, student in run_cells(train_cell, new, shared=shared, processes=processes):
-                meta = {
-                    **{key: cell[key] for key in ("teacher", "seed", "fingerprint")},
-                    **{key: tags[key] for key in ("dataset", "simulated", "roi", "subject")},
-                    **{"decoder": settings.decoder, "plan": tags["plan"]},
-                    "settings": shared.recipe | {"image_size": settings.image_size},
-                    "device": shared.device,
-                }
-                arrays = student_arrays(
-                    student,
-                    class_id=shared.class_id,
-                    image_id={s: unseen[s]["image_id"].to_numpy(dtype=str) for s in SPLITS},
-                    category={s: unseen[s]["category"].to_numpy(dtype=str) for s in SPLITS},
-                    meta=meta,
-                )
-                writer.write(cell, student, arrays)
+            for cell, (student, seconds) in run_cells(
+                train_cell, new, shared=material, processes=processes
+            ):
+                writer.write(cell, student, _arrays(student, cell, material, tags["plan"]), seconds)
                 bar.update()
             bar.close()
             writer.finish(cells)
@@ -133,115 +94,24 @@ def distill(params, *, data, soft_labels, out, say=print, quiet=False):
     return out
 
 
-def _brain(params, description, data, folder):
-    """The soft labels of the chosen subjects and ROIs, combined."""
-    settings = params.distill
-    if not description.pictures:
-        raise BrainTeacherError(
-            f"data set {description.name} has no pictures (dataset.yaml: pictures: false): voxels "
-            "can be decoded, but there is nothing that a student could look at"
-        )
-    subjects = choose(settings.subject, list(description.subjects), "distill.subject")
-    rois = choose(settings.roi, description.roi, "distill.roi")
-    stimuli = open_stimuli(data)
-    tables = []
-    for subject in subjects:
-        for roi in rois:
-            file = folder / f"{subject}_{roi}_{settings.decoder}.npz"
-            if not file.is_file():
-                raise BrainTeacherError(
-                    f"{file} is missing: `dvc pull {folder}` brings the published soft labels, "
-                    "`dvc repro decode` makes them"
-                )
-            with about(file):
-                table = read_soft_labels(file)
-            if table.meta.get("dataset") != description.name:
-                raise BrainTeacherError(
-                    f"{file} belongs to data set {table.meta.get('dataset')!r}, not to "
-                    f"{description.name!r}; decode this data set, or name the other with --data"
-                )
-            tables.append(table)
-    with about(folder):
-        return combine(tables, lambda ids: image_categories(ids, stimuli)), tables
-
-
-def _material(params, description, data, brain):
-    """Load the images, and say which unseen ones choose and which report."""
-    with about(data):
-        shown = pictures.find_shown(data)
-    missing = [image for image in brain.image_id if image not in shown]
-    if missing:
-        raise BrainTeacherError(
-            f"image '{missing[0]}' of the soft labels has no file in {data / 'images' / 'shown'} "
-            f"({len(missing)} of {len(brain.image_id)} are missing); put it there"
-        )
-    size = params.distill.image_size
-    with about(data):
-        category = image_categories(brain.image_id, open_stimuli(data))
-        table = pictures.split_unseen(
-            pictures.find_unseen(data),
-            np.unique(category),
-            splits=pictures.read_unseen_splits(data),
-            validation_share=params.dataset.validation_share,
-        )
-        unseen = {split: table[table["split"] == split] for split in SPLITS}
-        images = pictures.load_images([shown[image] for image in brain.image_id], size)
-        class_id = np.sort(brain.class_id)
-        evaluation = {
-            split: (
-                pictures.load_images(list(part["path"]), size),
-                np.searchsorted(class_id, part["category"].to_numpy(dtype=str)),
-            )
-            for split, part in unseen.items()
-        }
-    labels = np.searchsorted(class_id, category)
-    return Material(images, labels, evaluation, class_id, {}, ""), unseen, category
-
-
-def _settle(shared, settings, out, say):
-    """Choose device and precision, as ``auto`` asks for, and complete the material."""
-    from dataclasses import replace
-
-    recipe = settings.model_dump(
-        exclude={"subject", "roi", "decoder", "teacher", "seeds", "device", "image_size"}
+def _arrays(student, cell, material, plan):
+    """What the student's file holds."""
+    meta = {key: cell[key] for key in ("teacher", "seed", "fingerprint")} | material.origin
+    settings = material.recipe | {"image_size": material.images.shape[1]}
+    meta |= {"plan": plan, "settings": settings, "device": material.device}
+    return student_arrays(
+        student,
+        class_id=material.class_id,
+        image_id=material.image_id,
+        category=material.category,
+        meta=meta,
     )
-    device = "cpu"
-    if settings.device != "cpu" or settings.precision == "auto":
-        import torch
-
-        from brain_teacher.distillation.engine import choose_device, measure_precision
-
-        try:
-            device = choose_device(settings.device)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-        if settings.precision == "auto":
-            if device == "cpu":
-                torch.set_num_threads(1)  # as students are trained
-            record = out / PRECISION
-            if not record.exists():
-                fastest = measure_precision(
-                    image_size=settings.image_size,
-                    width=settings.width,
-                    batch=settings.batch,
-                    device=device,
-                )
-                write_json(record, {"precision": fastest})
-            recipe["precision"] = read_json(record)["precision"]
-            say(f"precision: {recipe['precision']} (measured for this folder, {record})")
-    return replace(shared, recipe=recipe, device=device)
 
 
-def _cells(shared, brain, category, teachers, settings):
+def _cells(material, brain, teachers, settings):
     """One cell a student: its targets, its fingerprint, its name."""
-    inputs = fingerprint(
-        shared.images,
-        shared.labels,
-        *[part for split in SPLITS for part in shared.evaluation[split]],
-        shared.class_id,
-        shared.recipe,
-        shared.device,
-    )
+    inputs = fingerprint(*material.inputs())
+    category = material.class_id[material.labels]
     cells = []
     for teacher in teachers:
         for seed in range(settings.seeds):
@@ -251,25 +121,29 @@ def _cells(shared, brain, category, teachers, settings):
                 )
             except ValueError as error:
                 raise BrainTeacherError(f"teacher {teacher}: {error}") from error
-            probs = None if targets is None else targets.join(brain.image_id, shared.class_id)
-            made_from = fingerprint(inputs, seed, "none" if probs is None else probs)
-            name = f"{teacher}_{seed}"
+            probs = None if targets is None else targets.join(brain.image_id, material.class_id)
             cells.append(
-                {"name": name, "teacher": teacher, "seed": seed, "probs": probs}
-                | {"fingerprint": made_from}
+                {
+                    "name": f"{teacher}_{seed}",
+                    "teacher": teacher,
+                    "seed": seed,
+                    "probs": probs,
+                    "fingerprint": fingerprint(inputs, seed, "none" if probs is None else probs),
+                }
             )
     return cells
 
 
 def train_cell(shared, cell):
-    """Train one student; the work of one process."""
+    """Train one student; gives it and the seconds it took. The work of one process."""
     import torch
 
     from brain_teacher.distillation.engine import Recipe, train_student
 
     if shared.device == "cpu":
         torch.set_num_threads(1)  # 1 and 2 threads give different bits
-    return train_student(
+    start = time.perf_counter()
+    student = train_student(
         shared.images,
         shared.labels,
         cell["probs"],
@@ -279,23 +153,36 @@ def train_cell(shared, cell):
         seed=cell["seed"],
         device=shared.device,
     )
+    return student, time.perf_counter() - start
 
 
 def _say_brain(brain, say):
-    if "combined" in brain.meta:
-        left_out = brain.meta["images_left_out"]
-        say(
-            f"brain: {len(brain.meta['combined'])} tables combined over {len(brain.image_id)} "
-            f"images; NLL {brain.meta['nll_before']:.3f} before the group's temperature, "
-            f"{brain.meta['nll']:.3f} after"
-            + (f"; {left_out} rows of images that not all saw were left out" if left_out else "")
-        )
+    """What the combination did; a single table says nothing."""
+    meta = brain.meta
+    if "combined" not in meta:
+        return
+    text = f"brain: {len(meta['combined'])} tables combined over {len(brain.image_id)} images"
+    text += (
+        f"; NLL {meta['nll_before']:.3f} before the group's temperature, {meta['nll']:.3f} after"
+    )
+    if meta["temperatures_at_bound"]:
+        text += f"; {meta['temperatures_at_bound']} folds' temperatures ran into a bound"
+    if meta["nll"] > meta["nll_before"]:
+        text += "; the temperature made it worse: too few images to fit one?"
+    if meta["images_left_out"]:
+        text += f"; {meta['images_left_out']} rows of images that not all saw were left out"
+    say(text)
+
+
+def _brain_metrics(brain):
+    names = ("nll_before", "nll", "temperatures_at_bound")
+    return {f"brain/{name}": brain.meta[name] for name in names if name in brain.meta}
 
 
 def _summary(out, cells, name, word):
     lines, rows = [], {}
     for cell in cells:
-        student = store.read(out, cell["name"])
+        student = student_files.read(out, cell["name"])
         rows.setdefault(cell["teacher"], []).append(student.accuracy("validation"))
         width = student.meta["settings"]["width"]
     for teacher, values in rows.items():

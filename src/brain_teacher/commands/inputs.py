@@ -10,8 +10,10 @@ from brain_teacher.dataset.description import FILE, read_description
 from brain_teacher.dataset.trials import STIMULI_FILE, read_stimuli
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 
-# What preprocess lists its voxel files in.
-INDEX = "index.json"
+# What preprocess lists its voxel files in; where decode and compare put their figures.
+INDEX, METRICS = "index.json", "metrics.json"
+# The teacher that controls are held against.
+BRAIN = "brain"
 
 
 def open_dataset(folder):
@@ -48,7 +50,7 @@ def choose(wanted, known, where):
     for name in wanted:
         if name not in known:
             raise UsageError(
-                f"{where}: there is no {name!r}; {nearest(name, known)} (known: {', '.join(known)})"
+                f"{where}: there is no {name!r}{nearest(name, known)} (known: {', '.join(known)})"
             )
     return list(dict.fromkeys(wanted))
 

@@ -62,7 +62,10 @@ def preprocess(params, *, data, out, say=print):
     with (
         OutputFolder(out, say).locked() as folder,
         tracked(
-            "preprocess", f"{description.name}", tags=tags, params=flat(settings, "preprocess")
+            "preprocess",
+            f"{description.name} ({said_simulated(description.simulated)})",
+            tags=tags,
+            params=flat(settings, "preprocess"),
         ) as tracker,
     ):
         for subject in subjects:
@@ -87,7 +90,8 @@ def preprocess(params, *, data, out, say=print):
                 )
         names = {f"{cell['subject']}_{cell['roi']}.npz" for cell in cells}
         remove_stale(out, names, "*.npz")
-        write_json(out / INDEX, {"dataset": description.name, "cells": cells})
+        origin = {"dataset": description.name, "simulated": description.simulated}
+        write_json(out / INDEX, origin | {"cells": cells})
         voxels_of = {f"voxels/{c['subject']}_{c['roi']}": c["voxels"] for c in cells}
         tracker.log(metrics=voxels_of, artifacts=[out / INDEX])
     say(
@@ -109,8 +113,8 @@ def _cut(file, rois, stimuli):
     for roi in rois:
         if roi not in masks or not masks[roi].any():
             raise BrainTeacherError(
-                f"{file} has no ROI {roi!r} (it has {', '.join(masks)}); {nearest(roi, masks)} "
-                "Correct preprocess.roi in params.yaml"
+                f"{file} has no ROI {roi!r} (it has {', '.join(masks)}); correct "
+                f"preprocess.roi in params.yaml{nearest(roi, masks)}"
             )
         with about(f"{file}, ROI {roi}"):
             cut[roi] = Voxels(

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from brain_teacher.commands import students as store
-from brain_teacher.commands.compare import BRAIN, METRICS
+from brain_teacher.analysis.verdict import IMAGES
+from brain_teacher.commands import student_files
+from brain_teacher.commands.inputs import BRAIN, METRICS, plan_digest
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import read_json
 from brain_teacher.tracking import MODEL, Registry
-
-CHAMPION_VERDICT = "taught by the brain's view of each image"
 
 
 def promote(params, *, students, comparison, dry_run=False, say=print):
@@ -28,7 +27,7 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
     """
     folder = Path(students)
     evidence = read_json(Path(comparison) / METRICS)
-    everyone = store.read_all(folder)
+    everyone = student_files.read_all(folder)
     _check_same_students(everyone, evidence, folder, comparison)
     taught = {
         name: student
@@ -37,38 +36,38 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
     }
     if not taught:
         raise BrainTeacherError(f"{folder} holds no brain-taught student that did not diverge")
-    name = min(taught, key=lambda name: store.rank(taught[name]))
+    name = min(taught, key=lambda name: student_files.rank(taught[name]))
     best = taught[name]
-    champion, reason = _judge(evidence, params.promote.gate)
+    champion, reason = _judge(evidence, params)
     aliases = ["challenger"] + ["champion"] * champion
-    accuracy = f"{100 * best.accuracy('validation'):.1f}% on validation"
-    if dry_run:
-        say(f"promote (dry run): would register {name} ({accuracy}) as {' and '.join(aliases)}")
-        say(reason)
-        return
     card, tags = _card(best, evidence, reason), _tags(best, evidence)
     registry = Registry()
-    fingerprint = best.meta["fingerprint"]
+    fingerprint = student_files.digest(folder, name)
     version = registry.find_version(fingerprint)
+    text = f"promote: {name} ({100 * best.accuracy('validation'):.1f}% on validation)"
+    loses = not champion and version is not None and registry.alias("champion") == str(version)
+    if dry_run:
+        place = "a new version" if version is None else f"version {version}, known already,"
+        say(f"{text} would be {place} of {MODEL}, {' and '.join(aliases)} (dry run)")
+        say(reason + (" It would lose the alias champion." if loses else ""))
+        return
     known = version is not None
     if not known:
         uri = registry.student_model(
             fingerprint,
             f"{BRAIN} seed {best.meta['seed']}",
-            lambda: store.load_classifier(folder, name),
-            store.model_card(best),
+            lambda: student_files.load_classifier(folder, name),
+            student_files.model_card(best),
         )
         version = registry.register(uri, {"fingerprint": fingerprint})
     registry.describe(version, card, tags)
     for alias in aliases:
         registry.set_alias(alias, version)
-    if not champion and registry.alias("champion") == str(version):
+    if loses:
         registry.remove_alias("champion")
-    say(
-        f"promote: {name} ({accuracy}) is {MODEL} version {version} "
-        f"({'known already' if known else 'new'}), {' and '.join(aliases)}"
-    )
-    say(reason)
+    state = "known already" if known else "new"
+    say(f"{text} is {MODEL} version {version} ({state}), {' and '.join(aliases)}")
+    say(reason + (" It lost the alias champion." if loses else ""))
 
 
 def _check_same_students(everyone, evidence, folder, comparison):
@@ -84,14 +83,19 @@ def _check_same_students(everyone, evidence, folder, comparison):
         )
 
 
-def _judge(evidence, gate):
+def _judge(evidence, params):
     """Whether the challenger becomes champion, and the reason in a sentence."""
-    verdict = evidence["verdict"]
+    verdict, gate = evidence["verdict"], params.promote.gate
     low = next(d["low"] for d in evidence["differences"] if d["b"] == "none")
     bound = f"the lower bound of brain - none is {100 * low:+.1f} points (gate {100 * gate:+.1f})"
-    if verdict == CHAMPION_VERDICT and low > gate:
-        return True, f"champion, because the verdict is {verdict!r} and {bound}"
-    return False, f"not champion: the verdict is {verdict!r}, {bound}"
+    if evidence["exploratory"] or evidence["plan"] != plan_digest(params):
+        return False, (
+            "Not champion: the comparison is exploratory, or the plan in params.yaml was changed "
+            f"after it; the verdict is {verdict!r}, {bound}."
+        )
+    if verdict == IMAGES and low > gate:
+        return True, f"Champion, because the verdict is {verdict!r} and {bound}."
+    return False, f"Not champion: the verdict is {verdict!r}, {bound}."
 
 
 def _tags(best, evidence):
@@ -105,7 +109,7 @@ def _card(best, evidence, reason):
     origin = "Simulated recordings: says nothing of real brains. " if meta["simulated"] else ""
     rows = [
         f"| {d['b']} | {100 * d['mean']:+.1f} | [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}] "
-        f"| {d['p_corrected']:.2g} |"
+        f"| {'<0.001' if d['p_corrected'] < 0.001 else format(d['p_corrected'], '.3f')} |"
         for d in evidence["differences"]
     ]
     return "\n".join(
@@ -114,7 +118,7 @@ def _card(best, evidence, reason):
             f"decoder, data set {meta['dataset']}), seed {meta['seed']}, its teacher's best on "
             f"validation ({100 * best.accuracy('validation'):.1f}%). {origin}",
             "",
-            f"**Verdict: {evidence['verdict']}.** {evidence['sentences'][0]} {reason}.",
+            f"**Verdict.** {evidence['sentences'][0]} {reason}",
             "",
             "| brain minus | points | 95% interval | p (Holm) |",
             "|---|---|---|---|",

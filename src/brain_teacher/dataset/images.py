@@ -59,7 +59,7 @@ def read_unseen_splits(folder):
     return table
 
 
-def split_unseen(unseen, categories, *, splits=None, validation_share):
+def split_unseen(unseen, categories, *, shown=(), splits=None, validation_share):
     """Say which unseen images choose (validation) and which report (test).
 
     Parameters
@@ -68,6 +68,8 @@ def split_unseen(unseen, categories, *, splits=None, validation_share):
         From `find_unseen`.
     categories : sequence of str
         The students' categories; images of others are left out.
+    shown : collection of str
+        Ids of the images shown in the scanner: none of them is unseen.
     splits : DataFrame, optional
         From `read_unseen_splits`. Without it, the first `validation_share` of each category, in the
         order of a hash of the id, is for validation.
@@ -82,9 +84,15 @@ def split_unseen(unseen, categories, *, splits=None, validation_share):
     Raises
     ------
     ValueError
-        If a category has no image on a side, or a listed image has no file.
+        If an image was shown, a category has no image on a side, or a listed image has no file.
     """
     unseen = unseen[unseen["category"].isin(list(categories))]
+    known = unseen["image_id"].isin(list(shown))
+    if known.any():
+        raise ValueError(
+            f"image '{unseen['image_id'][known].iloc[0]}' is under images/unseen and under "
+            f"images/shown ({known.sum()} are): students would be tested on what they learnt from"
+        )
     if splits is not None:
         listed = splits[splits["category"].isin(list(categories))]
         found = listed.merge(unseen, on=["image_id", "category"], how="left")

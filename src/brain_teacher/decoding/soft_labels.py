@@ -25,7 +25,8 @@ class SoftLabels:
     image_id, class_id : ndarray of str
         Names of the rows and of the columns.
     fold : ndarray of int, shape (n_images,)
-        The fold whose decoder, which never saw the image, gave the row.
+        The fold whose decoder, which never saw the image, gave the row. Of a combined table: the
+        image fold of the group's temperature; 0 where none was fitted.
     meta : dict
         What the table is: subject, ROI, decoder, fold plan, calibration, data set, fingerprint.
     """
@@ -229,16 +230,15 @@ def combine(tables, categories_of):
 
 
 def _calibrate(log_probs, truth, images, category, *, wanted):
-    plan = plan_folds(images, category, by="image")
-    fold = np.empty(len(images), dtype=np.int16)
+    fold = np.zeros(len(images), dtype=np.int16)
     calibrated, temperatures = log_probs.copy(), []
-    for number, predict in enumerate(plan.predict):
+    if not wanted:
+        return fold, calibrated, temperatures
+    for number, predict in enumerate(plan_folds(images, category, by="image").predict):
         held_out = np.isin(images, predict)
         fold[held_out] = number
-        if wanted:
-            temperature = fit_temperature(log_probs[~held_out], truth[~held_out])
-            calibrated[held_out] = log_softmax(log_probs[held_out] / temperature, axis=1)
-            temperatures.append(temperature)
+        temperatures.append(fit_temperature(log_probs[~held_out], truth[~held_out]))
+        calibrated[held_out] = log_softmax(log_probs[held_out] / temperatures[-1], axis=1)
     return fold, calibrated, temperatures
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from brain_teacher.distillation.augmentation import augment
-from brain_teacher.distillation.losses import distillation_loss
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.networks import build_network, normalise
 from brain_teacher.distillation.students import Student
 from brain_teacher.seeds import named_seed
@@ -20,6 +20,7 @@ EVALUATION_BATCH = 512
 class Recipe:
     """How a student is trained; the same for every teacher."""
 
+    loss: str
     temperature: float
     alpha: float
     epochs: int
@@ -55,6 +56,8 @@ def train_student(images, labels, probs, *, evaluation, n_classes, recipe, seed,
     -------
     Student
     """
+    # cuDNN would otherwise compute float32 convolutions in TF32.
+    torch.backends.cudnn.allow_tf32 = False
     network = build_network(
         n_classes=n_classes,
         width=recipe.width,
@@ -74,9 +77,11 @@ def train_student(images, labels, probs, *, evaluation, n_classes, recipe, seed,
             curves.setdefault(name, []).append(value)
         if not np.isfinite([record["train_loss"], record.get("validation_nll", 0.0)]).all():
             return Student(_finite(curves), {}, len(curves["train_loss"]), {}, diverged=True)
-        nll = record["validation_nll"]
-        if recipe.epoch == "last" or best is None or nll < best[0]:
-            best = (nll, len(curves["train_loss"]), _state(network))
+        nll, epoch = record["validation_nll"], len(curves["train_loss"])
+        is_last = epoch == recipe.epochs
+        is_better = best is None or nll < best[0]
+        if is_last if recipe.epoch == "last" else is_better:
+            best = (nll, epoch, _state(network))
     network.load_state_dict(best[2])
     answers = {
         name: predict(network, part, precision="float32").cpu().numpy()
@@ -120,7 +125,7 @@ def _epochs(network, images, labels, probs, *, recipe, seed, device):
             )
             with _autocast(device, recipe.precision):
                 logits = network(normalise(pixels.float()))
-            loss = distillation_loss(
+            loss = LOSSES[recipe.loss](
                 logits.float(),
                 labels[rows],
                 None if probs is None else probs[rows],
@@ -167,7 +172,9 @@ def measure_precision(*, image_size, width, batch, device):
     best = {"float32": np.inf, "bfloat16": np.inf}
     for _ in range(4):
         for precision in best:
-            recipe = Recipe(1.0, 0.0, 3, "last", width, batch, 1e-3, 0.0, 0, False, precision)
+            recipe = Recipe(
+                "hinton", 1.0, 0.0, 3, "last", width, batch, 1e-3, 0.0, 0, False, precision
+            )
             network = build_network(n_classes=2, width=width, image_size=image_size, seed=0)
             start = time.perf_counter()
             for _ in _epochs(

@@ -51,8 +51,9 @@ def build_network(*, n_classes, width, image_size, seed):
         On the CPU, float32, channels_last.
     """
     # fork_rng: the caller's random state is left as it was.
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+    # Only the CPU's: on a GPU machine, touching the others' would open each of them.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
         network = _ResNet18(
             n_classes=n_classes, width=width, small_images=image_size <= LARGEST_SMALL_IMAGE
         )

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brain_teacher.dataset.images import SPLITS
 from brain_teacher.dataset.trials import read_npz
 from brain_teacher.decoding.soft_labels import check_log_probs, mean_nll
 
 FORMAT = 1
-SPLITS = ("validation", "test")
 
 
 @dataclass(frozen=True)

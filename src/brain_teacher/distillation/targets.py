@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ROW_TOLERANCE = 1e-4
+from brain_teacher.decoding.soft_labels import ROW_TOLERANCE
 
 
 @dataclass(frozen=True)

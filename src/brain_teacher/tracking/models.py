@@ -4,14 +4,18 @@ from brain_teacher.errors import BrainTeacherError
 from brain_teacher.tracking.store import import_mlflow, prepare_store
 
 MODEL = "brain-teacher-student"
+DESCRIPTION = (
+    "Networks that a brain taught: knowledge distillation from fMRI decoders. Every version says "
+    "which brain, on what evidence, and whether the recordings were simulated."
+)
 
 
 def find_mlflow_run(mlflow, fingerprint):
     """The latest MLflow run of the student with this fingerprint, or None."""
     client = mlflow.MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = client.search_runs(experiments, f"tags.fingerprint = '{fingerprint}'", max_results=1)
-    return runs[0] if runs else None
+    found = client.search_runs(experiments, f"tags.fingerprint = '{fingerprint}'", max_results=1)
+    return found[0] if found else None
 
 
 def log_student_model(mlflow, fingerprint, make_model, card):
@@ -29,15 +33,17 @@ def log_student_model(mlflow, fingerprint, make_model, card):
     str or None
         None where the store does not know the student.
     """
-    run = find_mlflow_run(mlflow, fingerprint)
-    if run is None:
+    mlflow_run = find_mlflow_run(mlflow, fingerprint)
+    if mlflow_run is None:
         return None
     client = mlflow.MlflowClient()
     logged = client.search_logged_models(
-        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
+        [mlflow_run.info.experiment_id], f"source_run_id = '{mlflow_run.info.run_id}'"
     )
-    if logged:
-        return logged[0].model_uri
+    # A kill in the middle of logging leaves an empty model, which is never READY.
+    whole = [model for model in logged if model.status == "READY"]
+    if whole:
+        return whole[0].model_uri
     import numpy as np
     import torch
     from mlflow.models import ModelSignature
@@ -48,7 +54,7 @@ def log_student_model(mlflow, fingerprint, make_model, card):
     pixels = TensorSpec(np.dtype(np.float32), (-1, 3, size, size))
     answer = TensorSpec(np.dtype(np.float32), (-1, n_classes))
     # The default format, an exported graph (pt2): no pickle, and no source needed to load it.
-    with mlflow.start_run(run_id=run.info.run_id):
+    with mlflow.start_run(run_id=mlflow_run.info.run_id):
         info = mlflow.pytorch.log_model(
             make_model(),
             name="student",
@@ -57,6 +63,8 @@ def log_student_model(mlflow, fingerprint, make_model, card):
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
             metadata=card,
         )
+    # start_run ended it again, now; the student was finished when it was finished.
+    client.set_terminated(mlflow_run.info.run_id, end_time=mlflow_run.info.end_time)
     return info.model_uri
 
 
@@ -88,14 +96,20 @@ class Registry:
         uri = log_student_model(self._mlflow, fingerprint, make_model, card)
         if uri is None:
             tags = {"fingerprint": fingerprint}
-            run = self._client.create_run(self._experiment, run_name=name, tags=tags)
-            self._client.set_terminated(run.info.run_id)
+            mlflow_run = self._client.create_run(self._experiment, run_name=name, tags=tags)
+            self._client.set_terminated(mlflow_run.info.run_id)
             uri = log_student_model(self._mlflow, fingerprint, make_model, card)
         return uri
 
     def register(self, uri, tags):
         """Make a version of a logged model."""
-        return self._mlflow.register_model(uri, MODEL, tags=tags).version
+        if not self._client.search_registered_models(f"name = '{MODEL}'"):
+            self._client.create_registered_model(MODEL, description=DESCRIPTION)
+        model_id = uri.removeprefix("models:/")
+        source = self._client.get_logged_model(model_id)
+        return self._client.create_model_version(
+            MODEL, uri, run_id=source.source_run_id, tags=tags, model_id=model_id
+        ).version
 
     def describe(self, version, card, tags):
         """Put the model card and tags on a version."""

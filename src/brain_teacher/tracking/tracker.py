@@ -4,7 +4,7 @@ import getpass
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from brain_teacher.tracking.models import log_student_model
 from brain_teacher.tracking.store import code_commit, import_mlflow, prepare_store
@@ -17,13 +17,13 @@ class Tracker:
 
     def __init__(self):
         self.problem = None
-        self._mlflow = self._client = self._run = self._experiment = None
+        self._mlflow = self._client = self._mlflow_run = self._experiment = None
         self._command = self._source = None
 
     @property
     def mlflow_run_id(self):
         """The parent's MLflow run, or None."""
-        return self._run.info.run_id if self._run else None
+        return self._mlflow_run.info.run_id if self._mlflow_run else None
 
     def start(self, command, name, tags):
         """Open the parent MLflow run: the one that ``mlflow run`` gave, or a new one."""
@@ -35,14 +35,14 @@ class Tracker:
             self._mlflow = import_mlflow()
             self._client = self._mlflow.MlflowClient()
             if given is not None:
-                self._run = self._client.get_run(given)
-                self._experiment = self._run.info.experiment_id
+                self._mlflow_run = self._client.get_run(given)
+                self._experiment = self._mlflow_run.info.experiment_id
                 self._client.set_tag(given, "mlflow.runName", name)
                 for key, value in tags.items():
                     self._client.set_tag(given, key, value)
             else:
                 self._experiment = prepare_store(self._mlflow, command)
-                self._run = self._client.create_run(
+                self._mlflow_run = self._client.create_run(
                     self._experiment, run_name=name, tags=self._with_source(tags)
                 )
 
@@ -53,8 +53,9 @@ class Tracker:
             self._source = {
                 "mlflow.source.name": f"brain-teacher {self._command}",
                 "mlflow.source.type": "LOCAL",
-                "mlflow.user": getpass.getuser(),
             }
+            with suppress(KeyError, OSError):  # a container's user may have no name
+                self._source["mlflow.user"] = getpass.getuser()
             if (commit := code_commit()) is not None:
                 self._source["mlflow.source.git.commit"] = commit
         return tags | self._source
@@ -71,36 +72,41 @@ class Tracker:
 
     def log(self, *, params=None, metrics=None, artifacts=()):
         """Log to the parent: flat params and metrics, and files."""
-        if self._run is None:
+        if self._mlflow_run is None:
             return
-        run_id = self._run.info.run_id
-        self._try(lambda: self._log_batch(run_id, params or {}, metrics or {}))
+        mlflow_run_id = self._mlflow_run.info.run_id
+        self._try(lambda: self._log_batch(mlflow_run_id, params or {}, metrics or {}))
         for path in artifacts:
-            self._try(lambda path=path: self._client.log_artifact(run_id, str(path)))
+            self._try(lambda path=path: self._client.log_artifact(mlflow_run_id, str(path)))
 
-    def child(self, name, *, params, metrics, curves, tags, failed=False):
+    def child(self, name, *, params, metrics, curves, tags, seconds=0.0, failed=False):
         """Log one whole child MLflow run in a few calls; returns its id or None.
 
         Parameters
         ----------
         curves : dict of str to list of float
             Per-epoch values; step 1 is the first epoch.
+        seconds : float
+            How long the work took that ends now.
         """
-        if self._run is None:
+        if self._mlflow_run is None:
             return None
 
         def log():
             tags_ = {key: str(value) for key, value in tags.items()}
-            tags_ = self._with_source(tags_) | {"mlflow.parentRunId": self._run.info.run_id}
-            run = self._client.create_run(self._experiment, run_name=name, tags=tags_)
-            self._log_batch(run.info.run_id, params, metrics, curves)
+            tags_ = self._with_source(tags_) | {"mlflow.parentRunId": self._mlflow_run.info.run_id}
+            start = int(1000 * (time.time() - seconds))
+            mlflow_run = self._client.create_run(
+                self._experiment, start_time=start, run_name=name, tags=tags_
+            )
+            self._log_batch(mlflow_run.info.run_id, params, metrics, curves)
             status = "FAILED" if failed else "FINISHED"
-            self._client.set_terminated(run.info.run_id, status)
-            return run.info.run_id
+            self._client.set_terminated(mlflow_run.info.run_id, status)
+            return mlflow_run.info.run_id
 
         return self._try(log)
 
-    def _log_batch(self, run_id, params, metrics, curves=None):
+    def _log_batch(self, mlflow_run_id, params, metrics, curves=None):
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
@@ -109,18 +115,18 @@ class Tracker:
             rows += [Metric(key, value, now, step) for step, value in enumerate(values, start=1)]
         pairs = [Param(key, str(value)) for key, value in params.items()]
         for start in range(0, max(len(rows), 1), BATCH):
-            self._client.log_batch(run_id, rows[start : start + BATCH], pairs)
+            self._client.log_batch(mlflow_run_id, rows[start : start + BATCH], pairs)
             pairs = []
 
     def log_student(self, fingerprint, make_model, card):
         """Log a student's network as an MLflow model on its own MLflow run, if it has one."""
-        if self._run is not None:
+        if self._mlflow_run is not None:
             self._try(lambda: log_student_model(self._mlflow, fingerprint, make_model, card))
 
     def finish(self, status="FINISHED"):
         """Close the parent; say on stderr what was not tracked."""
-        if self._run is not None:
-            self._try(lambda: self._client.set_terminated(self._run.info.run_id, status))
+        if self._mlflow_run is not None:
+            self._try(lambda: self._client.set_terminated(self._mlflow_run.info.run_id, status))
         if self.problem is not None:
             print(
                 f"not tracked in MLflow ({self.problem}); the results are written all the same",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from brain_teacher.distillation.students import read_student
 from brain_teacher.errors import BrainTeacherError, about
-from brain_teacher.files import atomic_write, is_stage, write_npz
+from brain_teacher.files import atomic_write, file_digest, is_stage, write_npz
 
 ANSWERS = "student.npz"
 WEIGHTS = "weights.safetensors"
@@ -65,6 +65,11 @@ def load_classifier(folder, name):
     return Classifier(network).eval().to(memory_format=torch.contiguous_format)
 
 
+def digest(folder, name):
+    """SHA-256 of a student's answers: two students with the same one are the same student."""
+    return file_digest(Path(folder) / name / ANSWERS)
+
+
 class Writer:
     """Writes students as they finish, and says which are kept from before.
 
@@ -112,8 +117,8 @@ class Writer:
         self._best[cell["teacher"]] = (cell, answers)
         return before and before[0]
 
-    def write(self, cell, student, arrays):
-        """Write one student, and log it."""
+    def write(self, cell, student, arrays, seconds):
+        """Write one student, which took some seconds to train, and log it."""
         from safetensors.numpy import save_file
 
         place = self._folder.path / cell["name"]
@@ -128,9 +133,9 @@ class Writer:
         worse = self._consider(cell, answers)
         if worse is not None:
             (self._folder.path / worse["name"] / WEIGHTS).unlink(missing_ok=True)
-        self._log(cell, answers)
+        self._log(cell, answers, seconds)
 
-    def _log(self, cell, answers):
+    def _log(self, cell, answers, seconds):
         metrics = {
             f"{split}_{name}": measure(split)
             for split in answers.log_probs
@@ -146,22 +151,27 @@ class Writer:
             params=ids | answers.meta["settings"],
             metrics=metrics,
             curves=curves,
-            tags=self._tags | ids | {"fingerprint": cell["fingerprint"]},
+            tags=self._tags | ids | {"fingerprint": digest(self._folder.path, cell["name"])},
+            seconds=seconds,
             failed=answers.diverged,
         )
 
     def finish(self, cells):
         """Remove students of former settings (under DVC); log each teacher's best as a model."""
+        best = {cell["name"] for cell, answers in self._best.values() if not answers.diverged}
+        for cell in cells:
+            if cell["name"] not in best:  # left by a kill between two steps of `write`
+                (self._folder.path / cell["name"] / WEIGHTS).unlink(missing_ok=True)
         if is_stage():
             names = {cell["name"] for cell in cells}
-            for path in self._folder.path.glob(f"*/{ANSWERS}"):
-                if path.parent.name not in names:
-                    shutil.rmtree(path.parent)
+            for path in self._folder.path.iterdir():
+                if path.is_dir() and path.name not in names:
+                    shutil.rmtree(path)
         self._tracker.log(metrics=self._means(cells))
         for cell, answers in self._best.values():
             if not answers.diverged:
                 self._tracker.log_student(
-                    cell["fingerprint"],
+                    digest(self._folder.path, cell["name"]),
                     lambda name=cell["name"]: load_classifier(self._folder.path, name),
                     model_card(answers),
                 )
