@@ -10,6 +10,8 @@ import pytest
 
 from cloning import Clone, dvc
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def clone(chain, tmp_path):
