@@ -58,6 +58,7 @@ def test_real_voxels_haxby(decoded):
     # Reference, the same settings in scikit-learn: 0.80; with C = 1 it is 81/96 = 0.844.
     content = read_json(decoded / "metrics.json")
     (cell,) = content["cells"]
+    print(f"blocks: {cell['top1']:.3f} [{cell['top1_low']:.3f}, {cell['top1_high']:.3f}]")
     assert (content["dataset"], content["simulated"]) == ("haxby-slice", False)
     assert (cell["images"], cell["chance"]) == (96, 0.125)
     assert cell["top1"] >= 0.70
