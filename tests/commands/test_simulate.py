@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brain_teacher.commands.simulate import DEFAULTS, LIMITS, _draw_stimuli, simulate
-from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.commands.preprocess import _cut
+from brain_teacher.commands.simulate import DEFAULTS, LIMITS, simulate
+from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import image_ids_from_numbers
+from brain_teacher.dataset.trials import name_trials
+from brain_teacher.decoding.controls import time_voxels
+from brain_teacher.decoding.decoders import DECODERS
+from brain_teacher.decoding.driver import plan_for, training_trials
+from brain_teacher.decoding.rounds import find_rounds
 from brain_teacher.errors import UsageError
+from brain_teacher.simulation.stimuli import draw_stimuli
+from making_decoding import count_hits, p_of_chance
 
 SMALL = {
     "snr": 0.4, "subjects": 2, "categories": 16, "shown": 2, "unseen": 3,
@@ -178,9 +186,156 @@ def test_a_single_picture_of_the_recording_is_the_one_that_the_voxels_saw(tmp_pa
     assert distance[same].max() < distance[~same].min()
 
 
+# The knobs. With their defaults the bytes are those of before (the module's other tests).
+
+
+def labels_of(folder, subject="S1"):
+    return read_bdata(folder / "bdata" / f"{subject}.h5")[2]
+
+
+def test_a_shared_order_is_the_same_for_all_subjects_trial_by_trial(sample, tmp_path):
+    make(tmp_path / "shared", order="shared", subjects=3)
+    orders = [labels_of(tmp_path / "shared", subject) for subject in ("S1", "S2", "S3")]
+    training = orders[0]["DataType"] == 1
+    for other in orders[1:]:
+        for label in ("stimulus_id", "Run", "Block"):
+            np.testing.assert_array_equal(orders[0][label][training], other[label][training])
+        # As in GOD, test pictures come in orders that differ.
+        assert (orders[0]["stimulus_id"] != other["stimulus_id"])[~training].mean() > 0.5
+    # The brains are still different ones, and pictures the same as without.
+    voxels = [read_bdata(tmp_path / "shared" / "bdata" / f"{s}.h5")[0] for s in ("S1", "S2")]
+    assert (voxels[0] != voxels[1]).mean() > 0.9
+    changed = {
+        name
+        for name, bytes_ in contents(sample).items()
+        if contents(tmp_path / "shared")[name] != bytes_
+    }
+    assert changed == {"dataset.yaml", "bdata/S1.h5", "bdata/S2.h5"}
+
+
+def test_rounds_hold_every_category_in_two_runs(tmp_path):
+    make(tmp_path / "rounds", design="rounds", shown=4)
+    for subject in ("S1", "S2"):
+        labels = labels_of(tmp_path / "rounds", subject)
+        training = labels["DataType"] == 1
+        run = labels["Run"][training]
+        assert np.bincount(run.astype(int))[1:].tolist() == [8] * 8
+        found = find_rounds(run, labels["category_index"][training])
+        np.testing.assert_array_equal(found, (run + 1) // 2)
+    own = [labels_of(tmp_path / "rounds", subject)["stimulus_id"] for subject in ("S1", "S2")]
+    assert (own[0] != own[1]).mean() > 0.5
+
+
+def test_rounds_of_too_few_categories_are_refused(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        make(tmp_path / "rounds", design="rounds", categories=3, shown=4)
+    assert str(caught.value) == (
+        "design is 'rounds', but 3 categories can be divided between two runs in 3 ways, but there "
+        "are 4 rounds; give more categories, or fewer pictures of each"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_drift_is_added_and_changes_nothing_else(sample, tmp_path):
+    make(tmp_path / "drift", drift=1.0)
+    before, after = contents(sample), contents(tmp_path / "drift")
+    assert {name for name in before if before[name] != after[name]} == {
+        "dataset.yaml", "bdata/S1.h5", "bdata/S2.h5",
+    }  # fmt: skip
+    (still, _, one), (moved, _, other) = (
+        read_bdata(folder / "bdata" / "S1.h5") for folder in (sample, tmp_path / "drift")
+    )
+    assert all((one[label] == other[label]).all() for label in one)
+    added = (moved - still)[one["DataType"] == 1]
+    assert added.std(axis=0).mean() == pytest.approx(1, rel=1e-3)
+
+
+def test_imagined_categories_are_rows_of_data_type_3_with_whole_numbers(recording, tmp_path):
+    make(tmp_path / "imagery", imagery=6)
+    voxels, _, labels = read_bdata(tmp_path / "imagery" / "bdata" / "S1.h5")
+    rows = labels["DataType"] == 3
+    assert rows.sum() == 24 and not rows[:64].any()
+    numbers, counts = np.unique(labels["stimulus_id"][rows], return_counts=True)
+    assert numbers.tolist() == [99100001, 99100002, 99100003, 99100004] and set(counts) == {6}
+    np.testing.assert_array_equal(
+        labels["category_index"][rows], labels["stimulus_id"][rows] - 99100000
+    )
+    assert labels["Run"][rows].tolist() == [1] * 12 + [2] * 12
+    assert labels["Block"][rows].tolist() == [*range(1, 13)] * 2
+    # The other rows are as without.
+    np.testing.assert_array_equal(voxels[:64], recording[0])
+    for label, column in recording[2].items():
+        np.testing.assert_array_equal(labels[label][:64], column)
+    # As the data set's readers name them.
+    named = name_trials(labels["stimulus_id"], None, data_type=labels["DataType"])
+    assert set(named["image_id"][rows]) == {f"n9910000{k}" for k in (1, 2, 3, 4)}
+
+
+def test_the_description_says_which_knobs_were_turned(tmp_path):
+    knobs = {"order": "shared", "design": "rounds", "drift": 0.5, "imagery": 2}
+    for name, value in knobs.items():
+        make(tmp_path / name, **{name: value})
+        simulation = read_description(tmp_path / name).simulation
+        assert simulation == SMALL | {name: value, "snr_per_subject": [0.4, 0.3]}
+
+
+def test_the_place_of_a_trial_is_its_block(sample, tmp_path):
+    # Rows out of order: Block knows the order of time.
+    file = tmp_path / "S1.h5"
+    voxels, rois, labels = read_bdata(sample / "bdata" / "S1.h5")
+    order = np.random.default_rng(1).permutation(64)
+    write_bdata(
+        file, voxels[order], rois=rois, labels={name: c[order] for name, c in labels.items()}
+    )
+    cut = _cut(file, ["V1"], None)["V1"]
+    np.testing.assert_array_equal(cut.position, labels["Block"][order])
+    del labels["Block"]
+    write_bdata(file, voxels, rois=rois, labels=labels)
+    rows = _cut(file, ["V1"], None)["V1"].position
+    np.testing.assert_array_equal(rows[order], cut.position)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("decoder", ["logistic", "ridge"])
+def test_a_drift_over_a_shared_order_is_not_decoded_by_round(tmp_path, decoder):
+    """Brains that see nothing, and drift alike while all see one order."""
+    own = {"logistic": {"C": [0.01]}, "ridge": {"penalty": [100.0]}}[decoder]
+
+    def hits(voxels, normalise):
+        found = DECODERS[decoder](
+            voxels,
+            plan_for(voxels, by="round"),
+            normalise=normalise,
+            select="f-score",
+            n_voxels=300,
+            calibrate=False,
+            **own,
+        )
+        return count_hits(found, voxels)
+
+    knobs = {"snr": 0, "order": "shared", "design": "rounds", "drift": 1.0}
+    sizes = {"subjects": 3, "shown": 8, "voxels": 580}
+    by_time, by_voxels = [], []
+    for seed in (10, 11, 12, 13):  # fixed before any was looked at
+        folder = tmp_path / str(seed)
+        make(folder, seed=seed, **knobs, **sizes)
+        of_seed = []
+        for subject in ("S1", "S2", "S3"):
+            voxels = training_trials(_cut(folder / "bdata" / f"{subject}.h5", ["HVC"], None)["HVC"])
+            of_seed.append(hits(time_voxels(voxels), "fold"))
+            by_voxels += [hits(voxels, "run"), hits(voxels, "fold")]
+        # Time is the same for all who share an order: one result a seed.
+        assert len(set(of_seed)) == 1
+        by_time.append(of_seed[0])
+    assert p_of_chance(sum(by_time), 4 * 128, 16) > 0.001, by_time
+    # Two scalings of the same recordings are no independent draws, so each by itself.
+    for found in (by_voxels[::2], by_voxels[1::2]):
+        assert p_of_chance(sum(found), 12 * 128, 16) > 0.001, found
+
+
 @pytest.mark.parametrize("categories", [2, 3, 4, 5])
 def test_few_categories_and_the_least_of_everything_work(tmp_path, categories):
-    least = {name: low for name, (low, _) in LIMITS.items()}
+    least = {name: low for name, (low, _) in LIMITS.items()}  # of choices, the first
     make(tmp_path / "least", **(least | {"categories": categories}))
     description = read_description(tmp_path / "least")
     assert len(description.categories) == categories + 4
@@ -190,7 +345,7 @@ def test_few_categories_and_the_least_of_everything_work(tmp_path, categories):
 
 
 def test_pictures_hold_no_category_that_was_not_asked_for():
-    stimuli = _draw_stimuli(SMALL | {"categories": 5, "unseen": 20})
+    stimuli = draw_stimuli(categories=5, shown=2, unseen=20, size=24, seed=3)
     for name, (ids, _, mixtures) in stimuli.items():
         assert len(ids) == len(mixtures)
         assert not mixtures[:, 5:16].any(), name
@@ -214,6 +369,11 @@ BAD = [
     ("voxels", 19, "voxels is 19; give a whole number from 20 to 100000"),
     ("image_size", 11, "image_size is 11; give a whole number from 12 to 256"),
     ("seed", -1, "seed is -1; give a whole number from 0 to 4294967295"),
+    ("order", "mine", "order is 'mine'; give own or shared"),
+    ("design", "", "design is ''; give shuffled or rounds"),
+    ("drift", -1.0, "drift is -1.0; give a number from 0 to 100"),
+    ("imagery", 0.5, "imagery is 0.5; give a whole number from 0 to 1000"),
+    ("imagery", 1001, "imagery is 1001; give a whole number from 0 to 1000"),
 ]
 
 
@@ -237,7 +397,9 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 
 def test_every_default_has_limits_that_hold_it():
     assert list(DEFAULTS) == list(LIMITS)
-    assert all(low <= DEFAULTS[name] <= high for name, (low, high) in LIMITS.items())
+    for name, (low, high) in LIMITS.items():
+        value = DEFAULTS[name]
+        assert value in (low, high) if isinstance(value, str) else low <= value <= high
 
 
 def test_reading_the_defaults_loads_nothing_heavy():

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from brain_teacher.decoding.rounds import find_rounds
 from brain_teacher.seeds import named_rng
 from brain_teacher.simulation import brains
 from brain_teacher.simulation.pictures import N_CATEGORIES, draw_mixtures, draw_pictures
@@ -25,8 +26,10 @@ def trials():
     return brains.draw_trials(128, 4, rng=named_rng(2, "trials"))
 
 
-def draw(stimuli, trials, *, snr=0.4, subject="S1", seed=2, sizes=SIZES):
-    return brains.draw_voxels(*stimuli, trials, sizes=sizes, snr=snr, subject=subject, seed=seed)
+def draw(stimuli, trials, *, snr=0.4, subject="S1", seed=2, sizes=SIZES, **more):
+    return brains.draw_voxels(
+        *stimuli, trials, sizes=sizes, snr=snr, subject=subject, seed=seed, **more
+    )
 
 
 def test_training_pictures_are_shown_once_in_runs_of_32_and_shuffled(trials):
@@ -47,12 +50,34 @@ def test_test_pictures_are_shown_eight_times_in_two_runs_of_16(trials):
         np.testing.assert_array_equal(np.sort(shown), np.repeat([128, 129, 130, 131], 4))
 
 
-@pytest.mark.parametrize(
-    ("n", "lengths"), [(4, [4]), (47, [47]), (60, [30, 30]), (90, [30, 30, 30])]
-)
-def test_other_numbers_of_pictures_give_equal_runs(n, lengths):
-    drawn = brains.draw_trials(n, 4, rng=named_rng(1))
-    assert np.bincount(drawn.run[drawn.data_type == 1])[1:].tolist() == lengths
+def test_a_shared_generator_gives_the_training_order_and_nothing_else():
+    one, other = (
+        brains.draw_trials(128, 4, rng=named_rng(name), training_rng=named_rng("shared"))
+        for name in ("S1", "S2")
+    )
+    is_training = one.data_type == brains.TRAINING
+    np.testing.assert_array_equal(one.picture[is_training], other.picture[is_training])
+    assert (one.picture != other.picture)[~is_training].mean() > 0.5
+
+
+def test_categories_of_the_pictures_make_rounds():
+    category = np.repeat(np.arange(16), 8)
+    drawn = brains.draw_trials(128, 4, rng=named_rng(1), category=category)
+    is_training = drawn.data_type == brains.TRAINING
+    run, shown = drawn.run[is_training], category[drawn.picture[is_training]]
+    assert np.bincount(run)[1:].tolist() == [8] * 16
+    np.testing.assert_array_equal(find_rounds(run, shown), (run + 1) // 2)
+
+
+@pytest.mark.parametrize(("repeats", "lengths"), [(0, []), (1, [4]), (4, [16]), (10, [16, 12, 12])])
+def test_imagined_pictures_come_last_in_runs_of_their_own(repeats, lengths):
+    drawn = brains.draw_trials(128, 4, rng=named_rng(2, "trials"), imagery=repeats)
+    is_imagined = drawn.data_type == brains.IMAGERY
+    assert is_imagined.sum() == 4 * repeats and not is_imagined[:160].any()
+    assert np.bincount(drawn.run[is_imagined])[1:].tolist() == lengths
+    assert np.bincount(drawn.picture[is_imagined])[132:].tolist() == [repeats] * 4 * bool(repeats)
+    plain = brains.draw_trials(128, 4, rng=named_rng(2, "trials"))
+    np.testing.assert_array_equal(drawn.picture[:160], plain.picture)
 
 
 def test_areas_have_the_voxels_of_the_design():
@@ -135,11 +160,14 @@ def test_training_and_test_runs_of_one_number_are_different_runs(stimuli, trials
     assert np.var(means[0] - means[1]) == pytest.approx(0.59, abs=0.12)
 
 
-@pytest.mark.parametrize("snr", [0.15, 0.4])
-def test_the_realised_snr_is_the_one_asked_for(snr, stimuli, trials):
+@pytest.mark.parametrize(("snr", "drift"), [(0.15, 0), (0.4, 0), (0.4, 2)])
+def test_the_realised_snr_is_the_one_asked_for(snr, drift, stimuli, trials):
     pictures, mixtures = (values[trials.picture] for values in stimuli)
     is_training = trials.data_type == 1
-    voxels, start, ratios = draw(stimuli, trials, snr=snr), 0, []
+    # A drift is no noise: taken off again, the rest has the SNR that was asked for.
+    voxels = draw(stimuli, trials, snr=snr, drift=drift)
+    voxels -= draw(stimuli, trials, snr=0, drift=drift) - draw(stimuli, trials, snr=0)
+    start, ratios = 0, []
     for name, size in SIZES.items():
         # The same generator draws the same signal again.
         signal = brains.draw_signal(
@@ -169,6 +197,58 @@ def _regress(voxels, signal, run):
     # A slope of noise alone has the mean square left / sum(signal ** 2).
     slope_squared = slope**2 - left / (signal**2).sum(axis=0)
     return (slope_squared * signal.var(axis=0)).mean(), left.mean()
+
+
+def test_a_drift_of_the_size_asked_for_is_added_to_what_was_there(stimuli, trials):
+    still = draw(stimuli, trials)
+    added = draw(stimuli, trials, drift=1.5) - still
+    training = added[trials.data_type == 1]
+    assert training.std(axis=0).mean() == pytest.approx(1.5, rel=1e-3)
+    np.testing.assert_allclose(training.mean(axis=0), 0, atol=1 / 64)
+    # Once more, of another subject: another drift.
+    other = draw(stimuli, trials, drift=1.5, subject="S2") - draw(stimuli, trials, subject="S2")
+    assert (
+        abs(np.mean([np.corrcoef(*pair)[0, 1] for pair in zip(added.T, other.T, strict=True)]))
+        < 0.1
+    )
+
+
+def test_imagery_means_half_as_much_and_looks_like_nothing(stimuli):
+    pictures, mixtures = stimuli
+    imagined = np.eye(N_CATEGORIES)[16:]
+    trials = brains.draw_trials(128, 4, rng=named_rng(2, "trials"), imagery=200)
+    data_type = trials.data_type
+    both = np.concatenate([pictures, pictures[128:]]), np.concatenate([mixtures, imagined])
+    voxels, masks = draw(both, trials, snr=100), brains.roi_masks(SIZES)
+    # Imagery adds rows and changes none.
+    plain = brains.draw_trials(128, 4, rng=named_rng(2, "trials"))
+    np.testing.assert_array_equal(voxels[data_type < 3], draw(stimuli, plain, snr=100))
+    # Whatever picture stands there: it is not seen.
+    other = np.concatenate([pictures, pictures[:4]]), both[1]
+    np.testing.assert_array_equal(draw(other, trials, snr=100), voxels)
+
+    def spread(area, is_imagined, share):
+        signal = brains.draw_signal(
+            dataclasses.replace(brains.AREAS[area], share=share),
+            *(values[trials.picture] for values in both),
+            data_type == 1,
+            n_voxels=50,
+            rng=named_rng(1),
+            is_imagined=is_imagined,
+        )
+        return signal[data_type == 3]
+
+    nothing = np.zeros(len(data_type), bool)
+    np.testing.assert_array_equal(spread("LOC", data_type == 3, 0.0), 0)
+    np.testing.assert_allclose(
+        spread("LOC", data_type == 3, 1.0), spread("LOC", nothing, 1.0) / 2, rtol=1e-12
+    )
+    # In V1, which tells nothing of meaning, the imagined categories differ by noise alone.
+    means = [voxels[(data_type == 3) & (trials.picture == p)].mean(axis=0) for p in range(132, 136)]
+    differences = np.var(means, axis=0, ddof=1)
+    # Noise of variance 1 over 200 trials (each run holds all four: its offset is no difference).
+    assert differences[masks["V1"]].mean() == pytest.approx(1 / 200, abs=0.002)
+    assert differences[masks["LOC"]].mean() > 1
 
 
 def test_at_snr_0_the_pictures_change_nothing(stimuli, trials):

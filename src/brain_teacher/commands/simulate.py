@@ -19,9 +19,17 @@ DEFAULTS = {
     "voxels": 580,
     "image_size": 24,
     "seed": 0,
+    "order": "own",
+    "design": "shuffled",
+    "drift": 0.0,
+    "imagery": 0,
 }
+# The settings of the first version: dataset.yaml says the later ones only where they were used, so
+# that older data sets can still be made again to the byte.
+_ALWAYS_SAID = tuple(DEFAULTS)[:8]
 
-# From, to. 20 voxels give each ROI two; 12 pixels give each field of V1's grid an edge.
+# From, to; or the choices. 20 voxels give each ROI two; 12 pixels give each field of V1's grid an
+# edge.
 LIMITS = {
     "snr": (0, 100),
     "subjects": (1, 99),
@@ -31,16 +39,31 @@ LIMITS = {
     "voxels": (20, 100_000),
     "image_size": (12, 256),
     "seed": (0, 2**32 - 1),
+    "order": ("own", "shared"),
+    "design": ("shuffled", "rounds"),
+    "drift": (0, 100),
+    "imagery": (0, 1000),
 }
 
 SOURCE = "Simulated brains and pictures; no real recording"
 
-# Of the form of GOD's synset numbers, but WordNet has none like them.
-_FIRST_TRAINING, _FIRST_TEST = 99_000_001, 99_100_001
-
 
 def simulate(
-    out, *, snr, subjects, categories, shown, unseen, voxels, image_size, seed, say=print
+    out,
+    *,
+    snr,
+    subjects,
+    categories,
+    shown,
+    unseen,
+    voxels,
+    image_size,
+    seed,
+    order="own",
+    design="shuffled",
+    drift=0.0,
+    imagery=0,
+    say=print,
 ) -> Path:
     """Write a simulated data set; the same settings give the same bytes.
 
@@ -61,6 +84,18 @@ def simulate(
     image_size : int
         Side of a picture, in pixels.
     seed : int
+    order : {"own", "shared"}
+        Whether each subject sees the training pictures in an order of its own, or all in the same,
+        trial by trial, as GOD's subjects 1 to 3 did.
+    design : {"shuffled", "rounds"}
+        Whether training runs hold about 32 pictures, shuffled, or two runs at a time hold a picture
+        of every category (GOD: three runs).
+    drift : float
+        SD of a slow drift within and across runs, where the noise has an SD of 1. It is not part of
+        `snr`.
+    imagery : int
+        How often each test category is imagined besides (data type 3): what it means is there, half
+        as large, what a picture of it looks like is not. Made up, not after any experiment.
     say : callable, optional
         Called with a line of text at the end.
 
@@ -72,7 +107,8 @@ def simulate(
     Raises
     ------
     UsageError
-        If a setting is out of range, or `out` exists and is not an empty folder.
+        If a setting is out of range, `out` exists and is not an empty folder, or the categories are
+        too few to make so many different rounds of.
     """
     settings = {
         "snr": snr,
@@ -83,14 +119,21 @@ def simulate(
         "voxels": voxels,
         "image_size": image_size,
         "seed": seed,
+        "order": order,
+        "design": design,
+        "drift": drift,
+        "imagery": imagery,
     }
     for name, value in settings.items():
         _check(name, value)
 
     from brain_teacher.files import atomic_folder
+    from brain_teacher.simulation.stimuli import draw_stimuli
 
     with atomic_folder(out) as folder:
-        stimuli = _draw_stimuli(settings)
+        stimuli = draw_stimuli(
+            categories=categories, shown=shown, unseen=unseen, size=image_size, seed=seed
+        )
         _write_pictures(folder / "images", stimuli)
         snrs = _write_recordings(folder / "bdata", stimuli, settings)
         _write_description(folder, Path(os.path.abspath(out)).name, snrs, settings)
@@ -100,53 +143,15 @@ def simulate(
 
 
 def _check(name, value):
+    if isinstance(DEFAULTS[name], str):
+        if value not in LIMITS[name]:
+            raise UsageError(f"{name} is '{value}'; give {' or '.join(LIMITS[name])}")
+        return
     low, high = LIMITS[name]
     whole = isinstance(DEFAULTS[name], int)
     if (whole and not isinstance(value, Integral)) or not low <= value <= high:
         kind = "a whole number" if whole else "a number"
         raise UsageError(f"{name} is {value}; give {kind} from {low} to {high}")
-
-
-def _category_id(category):
-    """Category id of a category's number, training or test."""
-    from brain_teacher.simulation.pictures import N_TRAINING_CATEGORIES
-
-    beyond = category - N_TRAINING_CATEGORIES
-    return f"n{_FIRST_TRAINING + category if beyond < 0 else _FIRST_TEST + beyond:08d}"
-
-
-def _categories(settings):
-    """Numbers of the training categories, and of the test categories."""
-    from brain_teacher.simulation.pictures import N_CATEGORIES, N_TRAINING_CATEGORIES
-
-    return range(settings["categories"]), range(N_TRAINING_CATEGORIES, N_CATEGORIES)
-
-
-def _draw_stimuli(settings):
-    """Image ids, pictures and mixtures of each set: shown, test, unseen."""
-    from brain_teacher.seeds import named_rng
-    from brain_teacher.simulation.pictures import draw_mixtures, draw_pictures
-
-    training, test = _categories(settings)
-    shown, unseen, seed = settings["shown"], settings["unseen"], settings["seed"]
-    plan = {
-        "shown": (training, range(1, shown + 1)),
-        "test": (test, range(1, 2)),
-        "unseen": (training, range(shown + 1, shown + unseen + 1)),
-    }
-    stimuli = {}
-    for name, (categories, numbers) in plan.items():
-        ids = [f"{_category_id(c)}_{number}" for c in categories for number in numbers]
-        mixtures = draw_mixtures(
-            [c for c in categories for _ in numbers],
-            n_categories=len(training),
-            rng=named_rng(seed, "mixtures", name),
-        )
-        pictures = draw_pictures(
-            mixtures, size=settings["image_size"], rng=named_rng(seed, "pictures", name)
-        )
-        stimuli[name] = ids, pictures, mixtures
-    return stimuli
 
 
 def _write_pictures(folder, stimuli):
@@ -169,21 +174,30 @@ def _write_recordings(folder, stimuli, settings):
     import numpy as np
 
     from brain_teacher.dataset.bdata import write_bdata
-    from brain_teacher.seeds import named_rng
     from brain_teacher.simulation import brains
+    from brain_teacher.simulation.stimuli import imagine, label_columns
 
-    ids, pictures, mixtures = zip(stimuli["shown"], stimuli["test"], strict=True)
+    seen = [stimuli["shown"], stimuli["test"]]
+    if settings["imagery"]:
+        seen.append(imagine(stimuli["test"]))
+    ids, pictures, mixtures = zip(*seen, strict=True)
     pictures, mixtures = np.concatenate(pictures), np.concatenate(mixtures)
     sizes = brains.area_sizes(settings["voxels"])
     positions = brains.voxel_positions(settings["voxels"]).T
-    columns = _label_columns(*ids)
+    columns = label_columns(*ids)
     snrs = brains.snr_of_subjects(settings["snr"], settings["subjects"])
     folder.mkdir()
     for subject, snr in zip(_subjects(settings), snrs, strict=True):
-        rng = named_rng(settings["seed"], "trials", subject)
-        trials = brains.draw_trials(len(ids[0]), len(ids[1]), rng=rng)
+        trials = _draw_trials(ids, subject, settings)
         voxels = brains.draw_voxels(
-            pictures, mixtures, trials, sizes=sizes, snr=snr, subject=subject, seed=settings["seed"]
+            pictures,
+            mixtures,
+            trials,
+            sizes=sizes,
+            snr=snr,
+            subject=subject,
+            seed=settings["seed"],
+            drift=settings["drift"],
         )
         order = {"DataType": trials.data_type, "Run": trials.run, "Block": trials.block}
         write_bdata(
@@ -196,19 +210,30 @@ def _write_recordings(folder, stimuli, settings):
     return snrs
 
 
-def _label_columns(*ids_of_data_types):
-    """What BData says of each picture: its number, and places among its data type's sorted ids."""
+def _draw_trials(ids, subject, settings):
+    """The order of one subject's trials."""
     import numpy as np
 
-    from brain_teacher.dataset.ids import number_from_image_id, split_image_id
+    from brain_teacher.dataset.ids import split_image_id
+    from brain_teacher.seeds import named_rng
+    from brain_teacher.simulation.brains import draw_trials
 
-    columns = {"stimulus_id": [], "category_index": [], "image_index": []}
-    for ids in ids_of_data_types:
-        categories = [split_image_id(image_id)[0] for image_id in ids]
-        columns["stimulus_id"] += map(number_from_image_id, ids)
-        for key, names in (("category_index", categories), ("image_index", ids)):
-            columns[key] += (1 + np.unique(names, return_inverse=True)[1]).tolist()
-    return {key: np.array(values, dtype=np.float64) for key, values in columns.items()}
+    category, training_rng = None, None
+    if settings["design"] == "rounds":
+        category = np.array([split_image_id(image_id)[0] for image_id in ids[0]])
+    if settings["order"] == "shared":
+        training_rng = named_rng(settings["seed"], "trials", "training, all subjects")
+    try:
+        return draw_trials(
+            len(ids[0]),
+            len(ids[1]),
+            rng=named_rng(settings["seed"], "trials", subject),
+            training_rng=training_rng,
+            category=category,
+            imagery=settings["imagery"],
+        )
+    except ValueError as error:
+        raise UsageError(f"design is 'rounds', but {error}") from error
 
 
 def _subjects(settings):
@@ -219,16 +244,22 @@ def _write_description(folder, name, snrs, settings):
     from brain_teacher.dataset.description import Description, write_description
     from brain_teacher.simulation.brains import ROIS
     from brain_teacher.simulation.pictures import category_name, superclass
+    from brain_teacher.simulation.stimuli import category_id, category_numbers
 
-    categories = [category for group in _categories(settings) for category in group]
+    categories = [c for group in category_numbers(settings["categories"]) for c in group]
+    said = {
+        name: value
+        for name, value in settings.items()
+        if name in _ALWAYS_SAID or value != DEFAULTS[name]
+    }
     description = Description(
         name=re.sub("[^A-Za-z0-9-]+", "-", name).strip("-") or "simulated",
         simulated=True,
         subjects={subject: f"bdata/{subject}.h5" for subject in _subjects(settings)},
         roi=list(ROIS),
-        categories={_category_id(c): category_name(c) for c in categories},
-        superclasses={_category_id(c): superclass(c) for c in categories},
+        categories={category_id(c): category_name(c) for c in categories},
+        superclasses={category_id(c): superclass(c) for c in categories},
         source=SOURCE,
-        simulation=settings | {"snr_per_subject": snrs},
+        simulation=said | {"snr_per_subject": snrs},
     )
     write_description(folder, description)

@@ -2,11 +2,13 @@ r"""Simulated brains: what the voxels of a subject say while it looks at picture
 
 Trial i, voxel v, in each area of a subject::
 
-    x_iv = gain_run(i) (sqrt(SNR) [sqrt(1 - a) L_iv + sqrt(a) U_iv] + n_iv) + offset_run(i),v
+    x_iv = gain_run(i) (sqrt(SNR) [sqrt(1 - a) L_iv + sqrt(a) U_iv] + n_iv) + offset_run(i),v + d_iv
 
 L is a random mixture of what the picture looks like (`low_level_features`), U one of what it shows
-(`semantic_code`), n noise, a the area's share of meaning. SNR is the variance of the signal over
-that of the noise. Nothing here is a recording, and no number from it says anything of real brains.
+(`semantic_code`), n noise, a the area's share of meaning, d a slow drift (none unless asked for).
+SNR is the variance of the signal over that of the noise n. In imagery trials L is 0 and U is half
+as large: made up, as all of this. Nothing here is a recording, and no number from it says anything
+of real brains.
 """
 
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from brain_teacher.seeds import named_rng
+from brain_teacher.simulation.noise import draw_drift, draw_noise, draw_run_effects, scale
+from brain_teacher.simulation.orders import rounds_of_runs, shuffled_runs
 from brain_teacher.simulation.pictures import low_level_features, semantic_code
 
 
@@ -61,9 +65,9 @@ ROIS = {roi: (roi,) for roi in AREAS if roi != "rest"} | {
 
 # A subject's SNR over the first subject's; beyond five the last goes on.
 SNR_RATIOS = (1, 0.75, 0.625, 0.5, 0.375)
-TRAINING, TEST = 1, 2
-RUN_LENGTH = 32
+TRAINING, TEST, IMAGERY = 1, 2, 3
 TEST_REPEATS, TEST_RUNS = 8, 2
+IMAGERY_REPEATS_A_RUN, IMAGERY_GAIN = 4, 0.5
 STEP = 1 / 64
 
 
@@ -74,9 +78,10 @@ class Trials:
     Attributes
     ----------
     picture : ndarray
-        Number of the picture: the training pictures first, then the test pictures.
+        Number of the picture: the training pictures first, then the test pictures, then as many
+        that are imagined.
     data_type : ndarray
-        1 training, 2 test (other categories, shown repeatedly).
+        1 training, 2 test (other categories, shown repeatedly), 3 imagery (of those, repeatedly).
     run, block : ndarray
         Run within its data type, trial within its run, both from 1.
     """
@@ -151,28 +156,43 @@ def voxel_positions(n_voxels):
     return 2.0 * (np.stack(steps, axis=1) - side // 2)
 
 
-def draw_trials(n_training, n_test, *, rng):
+def draw_trials(n_training, n_test, *, rng, training_rng=None, category=None, imagery=0):
     """Draw the order in which a subject sees the pictures.
 
-    Each training picture once, shuffled, in equal runs of about 32 trials; each test picture eight
-    times, in two runs that hold every test picture four times.
+    Each training picture once, shuffled, in equal runs of about 32 trials, or in rounds; each test
+    picture eight times, in two runs that hold every test picture four times; each imagined one
+    `imagery` times, in runs that hold it four times at most.
 
     Parameters
     ----------
     n_training, n_test : int
         Number of pictures.
     rng : numpy.random.Generator
+    training_rng : numpy.random.Generator, optional
+        Draws the order of the training pictures, where other subjects see them in the same.
+    category : ndarray of shape (n_training,), optional
+        Of each training picture; where it is given, runs make rounds (`rounds_of_runs`).
+    imagery : int, optional
+        As many pictures as there are test pictures are imagined so often.
 
     Returns
     -------
     Trials
     """
-    n_runs = max(1, round(n_training / RUN_LENGTH))
-    training = np.array_split(rng.permutation(n_training), n_runs)
-    once = np.tile(n_training + np.arange(n_test), TEST_REPEATS // TEST_RUNS)
-    test = [rng.permutation(once) for _ in range(TEST_RUNS)]
-    runs = [(TRAINING, number, pictures) for number, pictures in enumerate(training, start=1)]
-    runs += [(TEST, number, pictures) for number, pictures in enumerate(test, start=1)]
+    training_rng = rng if training_rng is None else training_rng
+    if category is None:
+        training = shuffled_runs(n_training, rng=training_rng)
+    else:
+        training = rounds_of_runs(category, rng=training_rng)
+    tested = n_training + np.arange(n_test)
+    test = [rng.permutation(np.tile(tested, TEST_REPEATS // TEST_RUNS)) for _ in range(TEST_RUNS)]
+    repeats = np.array_split(np.arange(imagery), -(-imagery // IMAGERY_REPEATS_A_RUN) or 1)
+    imagined = [rng.permutation(np.tile(n_test + tested, len(part))) for part in repeats]
+    runs = [
+        (data_type, number, pictures)
+        for data_type, group in ((TRAINING, training), (TEST, test), (IMAGERY, imagined))
+        for number, pictures in enumerate(group, start=1)
+    ]
     return Trials(
         picture=np.concatenate([pictures for _, _, pictures in runs]),
         data_type=np.concatenate([np.full(len(p), data_type) for data_type, _, p in runs]),
@@ -181,7 +201,7 @@ def draw_trials(n_training, n_test, *, rng):
     )
 
 
-def draw_signal(area, pictures, mixtures, is_training, *, n_voxels, rng):
+def draw_signal(area, pictures, mixtures, is_training, *, n_voxels, rng, is_imagined=False):
     """Draw an area's voxels and what each says, without noise.
 
     Parameters
@@ -193,6 +213,8 @@ def draw_signal(area, pictures, mixtures, is_training, *, n_voxels, rng):
         The trials that means and standard deviations are taken over.
     n_voxels : int
     rng : numpy.random.Generator
+    is_imagined : ndarray of shape (n_trials,), bool, optional
+        The trials in which nothing is seen, and what is meant says half as much.
 
     Returns
     -------
@@ -204,54 +226,16 @@ def draw_signal(area, pictures, mixtures, is_training, *, n_voxels, rng):
     features /= features[is_training].std(axis=0)
     code = semantic_code(mixtures, prefers=area.prefers)
     low, meaning = (
-        _scale(part @ rng.standard_normal((part.shape[1], n_voxels)), is_training)
+        scale(part @ rng.standard_normal((part.shape[1], n_voxels)), is_training)
         for part in (features, code)
     )
+    # Both are centred on the training trials: 0 is what their average would give.
+    low[is_imagined] = 0
+    meaning[is_imagined] *= IMAGERY_GAIN
     return np.sqrt(1 - area.share) * low + np.sqrt(area.share) * meaning
 
 
-def _scale(values, is_training):
-    values = values - values[is_training].mean(axis=0)
-    return values / values[is_training].std(axis=0).mean()
-
-
-def draw_noise(n_trials, n_voxels, *, rng):
-    """Draw noise of variance 1 in each voxel, of which 0.2 is shared through five factors.
-
-    Returns
-    -------
-    ndarray of shape (n_trials, n_voxels), float64
-    """
-    loadings = rng.standard_normal((5, n_voxels))
-    loadings /= np.linalg.norm(loadings, axis=0)
-    shared = rng.standard_normal((n_trials, 5)) @ loadings
-    return np.sqrt(0.2) * shared + np.sqrt(0.8) * rng.standard_normal((n_trials, n_voxels))
-
-
-def draw_run_effects(run, n_voxels, *, rng):
-    """Draw what a run does to its trials.
-
-    Parameters
-    ----------
-    run : ndarray of shape (n_trials,), int
-        Any numbers; equal ones are one run.
-    n_voxels : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    gain : ndarray of shape (n_trials, 1), float64
-        ``exp(0.1 N)`` a run, N standard normal.
-    offset : ndarray of shape (n_trials, n_voxels), float64
-        ``0.5 N`` a run and voxel.
-    """
-    runs, number = np.unique(run, return_inverse=True)
-    gain = np.exp(0.1 * rng.standard_normal((len(runs), 1)))
-    offset = 0.5 * rng.standard_normal((len(runs), n_voxels))
-    return gain[number], offset[number]
-
-
-def draw_voxels(pictures, mixtures, trials, *, sizes, snr, subject, seed):
+def draw_voxels(pictures, mixtures, trials, *, sizes, snr, subject, seed, drift=0.0):
     """Draw the recording of one subject.
 
     Parameters
@@ -266,22 +250,37 @@ def draw_voxels(pictures, mixtures, trials, *, sizes, snr, subject, seed):
     subject : str
         Names, with `seed`, what is drawn.
     seed : int
+    drift : float, optional
+        SD of a slow drift (`draw_drift`), where the noise has an SD of 1.
 
     Returns
     -------
     ndarray of shape (n_trials, sum of sizes), float64
-        No unit; the areas side by side, rounded to 1/64.
+        No unit; the areas side by side, rounded to 1/64. Imagery adds rows and a drift is added:
+        neither changes what else was drawn.
     """
     pictures, mixtures = pictures[trials.picture], mixtures[trials.picture]
-    is_training = trials.data_type == TRAINING
-    run = trials.run + np.where(is_training, 0, trials.run.max())
+    is_training, is_imagined = trials.data_type == TRAINING, trials.data_type == IMAGERY
+    run = trials.run + trials.run.max() * (trials.data_type - TRAINING)
     columns = []
     for name, n_voxels in sizes.items():
         rng = named_rng(seed, "brain", subject, name)
         signal = draw_signal(
-            AREAS[name], pictures, mixtures, is_training, n_voxels=n_voxels, rng=rng
+            AREAS[name],
+            pictures,
+            mixtures,
+            is_training,
+            n_voxels=n_voxels,
+            rng=rng,
+            is_imagined=is_imagined,
         )
-        noise = draw_noise(len(run), n_voxels, rng=rng)
-        gain, offset = draw_run_effects(run, n_voxels, rng=rng)
-        columns.append(gain * (np.sqrt(snr) * signal + noise) + offset)
+        values = np.empty_like(signal)
+        for rows in (~is_imagined, is_imagined):
+            noise = draw_noise(rows.sum(), n_voxels, rng=rng)
+            gain, offset = draw_run_effects(run[rows], n_voxels, rng=rng)
+            values[rows] = gain * (np.sqrt(snr) * signal[rows] + noise) + offset
+        if drift:
+            rng = named_rng(seed, "drift", subject, name)
+            values += drift * draw_drift(run, trials.block, is_training, n_voxels, rng=rng)
+        columns.append(values)
     return np.rint(np.hstack(columns) / STEP) * STEP
