@@ -12,6 +12,7 @@ from brain_teacher.dataset.trials import (
     Voxels,
     image_categories,
     name_trials,
+    place_in_run,
     read_npz,
     read_stimuli,
     read_voxels,
@@ -34,6 +35,7 @@ def voxels():
         category=np.array(["a", "a", "b", "b"]),
         run=np.array([1, 1, 2, 2], dtype=np.int32),
         data_type=np.array([1, 1, 1, 2], dtype=np.int8),
+        position=np.array([2, 1, 1, 3], dtype=np.int32),
         groups={"style": np.array(["s", "t", "s", "t"])},
     )
 
@@ -67,7 +69,7 @@ def test_a_voxel_that_is_not_finite_is_named_with_its_trial(voxels, value):
     refuses(message, lambda: replace(voxels, data=data))
 
 
-@pytest.mark.parametrize("name", ["image_id", "category", "run", "data_type"])
+@pytest.mark.parametrize("name", ["image_id", "category", "run", "data_type", "position"])
 def test_a_column_of_another_length_is_named(voxels, name):
     short = getattr(voxels, name)[:3]
     refuses(f"{name} has 3 entries for 4 trials", lambda: replace(voxels, **{name: short}))
@@ -101,7 +103,45 @@ def test_take_takes_every_column(voxels, trials):
 
 
 def test_columns_name_groups_as_such(voxels):
-    assert list(voxels.columns()) == ["image_id", "category", "run", "data_type", "group_style"]
+    names = ["image_id", "category", "run", "data_type", "position", "group_style"]
+    assert list(voxels.columns()) == names
+
+
+def test_without_data_types_all_trials_are_training_in_the_order_of_the_rows(voxels):
+    kept = {name: getattr(voxels, name) for name in ("data", "image_id", "category")}
+    made = Voxels(**kept, run=np.array([9, 4, 9, 9]))
+    assert made.data_type.tolist() == [1, 1, 1, 1] and made.position.tolist() == [1, 1, 2, 3]
+    # Run 9 of the training images is another run than run 9 of the test images.
+    made = Voxels(**kept, run=np.array([9, 4, 9, 9]), data_type=np.array([1, 1, 2, 1]))
+    assert made.position.tolist() == [1, 1, 1, 2]
+    assert made.take(np.array([3])).position.tolist() == [2]
+
+
+# Places within runs
+
+RUN, DATA_TYPE = np.array([2, 2, 1, 2, 1, 2]), np.array([1, 1, 1, 2, 1, 1])
+BY_ROW = [1, 2, 1, 1, 2, 3]
+
+
+def test_blocks_give_the_place_without_gaps():
+    # Run 2: blocks 30, 10, 55; run 1: 7, 3. GOD's blocks have gaps where a repeat was.
+    block = np.array([30.0, 10, 7, 12, 3, 55])
+    place = place_in_run(RUN, DATA_TYPE, block)
+    assert place.tolist() == [2, 1, 2, 1, 1, 3] and place.dtype == np.int32
+    order = np.array([5, 2, 0, 4, 1, 3])
+    shuffled = place_in_run(RUN[order], DATA_TYPE[order], block[order])
+    assert shuffled.tolist() == place[order].tolist()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 30.5, 10])
+def test_blocks_that_order_nothing_leave_the_order_to_the_rows(wrong):
+    block = np.array([wrong, 10, 7, 12, 3, 55])
+    assert place_in_run(RUN, DATA_TYPE, block).tolist() == BY_ROW
+    assert place_in_run(RUN, DATA_TYPE).tolist() == BY_ROW
+
+
+def test_one_block_may_stand_in_two_runs():
+    assert place_in_run(RUN, DATA_TYPE, np.array([3, 2, 3, 3, 2, 1])).tolist() == [3, 2, 2, 1, 1, 1]
 
 
 # Voxel files
@@ -120,6 +160,17 @@ def test_a_voxel_file_survives_the_round_trip(voxels, tmp_path):
 def test_a_voxel_file_without_an_array_says_which(voxels, tmp_path):
     np.savez(tmp_path / "a.npz", data=voxels.data, meta=np.array("{}"))
     refuses("holds no array 'category': it is not a voxel file", read_voxels, tmp_path / "a.npz")
+
+
+def test_a_voxel_file_of_an_earlier_version_says_what_to_do(voxels, tmp_path):
+    columns = voxels.columns()
+    del columns["position"]
+    np.savez(tmp_path / "a.npz", data=voxels.data, **columns, meta=np.array("{}"))
+    refuses(
+        "holds no array 'position': it was made by an earlier version; preprocess again",
+        read_voxels,
+        tmp_path / "a.npz",
+    )
 
 
 def test_a_truncated_voxel_file_is_one_line(voxels, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 
 from brain_teacher.commands.inputs import INDEX, choose, open_dataset, open_stimuli, said_simulated
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.dataset.trials import STIMULI_FILE, Voxels, name_trials
+from brain_teacher.dataset.trials import STIMULI_FILE, Voxels, name_trials, place_in_run
 from brain_teacher.errors import BrainTeacherError, about, nearest
 from brain_teacher.files import (
     OutputFolder,
@@ -109,6 +109,8 @@ def _cut(file, rois, stimuli):
         data, masks, labels = read_bdata(file)
         trials = name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"])
     columns = {name: trials[name].to_numpy(dtype=str) for name in trials}
+    run, data_type = labels["Run"].astype(np.int32), labels["DataType"].astype(np.int8)
+    position = place_in_run(run, data_type, labels.get("Block"))
     cut = {}
     for roi in rois:
         if roi not in masks or not masks[roi].any():
@@ -121,8 +123,9 @@ def _cut(file, rois, stimuli):
                 data=data[:, masks[roi]].astype(np.float32),
                 image_id=columns["image_id"],
                 category=columns["category"],
-                run=labels["Run"].astype(np.int32),
-                data_type=labels["DataType"].astype(np.int8),
+                run=run,
+                data_type=data_type,
+                position=position,
                 groups={n: c for n, c in columns.items() if n not in ("image_id", "category")},
             )
     return cut

@@ -37,7 +37,7 @@ def read_bdata(path):
         If the file cannot be read, has no voxels, lacks one of the label columns, or has a row
         without such a label.
     """
-    bdata = _open(path)
+    bdata = open_bdata(path)
     try:
         keys = list(bdata.metadata.key)
         # A key that is not there gives None, and that nan here.
@@ -69,7 +69,8 @@ def read_bdata(path):
     return bdata.dataset[:, is_voxel], rois, labels
 
 
-def _open(path):
+def open_bdata(path):
+    """The file as a ``bdpy.BData``; a ``ValueError`` where bdpy cannot read it."""
     with warnings.catch_warnings():
         # bdpy 0.26 compiles with invalid escapes and reads through hdf5storage's chararray.
         warnings.simplefilter("ignore", DeprecationWarning)

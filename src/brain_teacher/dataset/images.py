@@ -151,3 +151,11 @@ def load_images(paths, size):
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f"{path} cannot be read as an image ({error})") from error
     return images
+
+
+def size_of(path, *, most):
+    """The shorter side of an image file, at most `most`: what `load_images` need not blow up."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return min(most, *image.size)

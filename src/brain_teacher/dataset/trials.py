@@ -26,8 +26,13 @@ class Voxels:
     data : ndarray of shape (n_trials, n_voxels), float32
         As preprocessed by the laboratory; not yet z-scored.
     image_id, category : ndarray of str, shape (n_trials,)
-    run, data_type : ndarray of int, shape (n_trials,)
-        The scanner's run; GOD's DataType (1 training, 2 test, 3 imagery).
+    run : ndarray of int, shape (n_trials,)
+        The scanner's run, numbered within its data type as in GOD.
+    data_type : ndarray of int, shape (n_trials,), optional
+        GOD's DataType (1 training, 2 test, 3 imagery); all training where it is not given.
+    position : ndarray of int, shape (n_trials,), optional
+        The trial's place within its run, from 1; the order of the rows where it is not given. Only
+        the control that decodes time reads it.
     groups : dict of str to ndarray of str, shape (n_trials,)
         The further columns of ``stimuli.csv`` (style, session, ...).
     """
@@ -36,16 +41,22 @@ class Voxels:
     image_id: np.ndarray
     category: np.ndarray
     run: np.ndarray
-    data_type: np.ndarray
+    data_type: np.ndarray | None = None
+    position: np.ndarray | None = None
     groups: dict = field(default_factory=dict)
 
     def __post_init__(self):
         n_trials = len(self.data)
         if self.data.ndim != 2 or 0 in self.data.shape:
             raise ValueError(f"voxels have shape {self.data.shape}, not (trials, voxels)")
+        # A frozen dataclass sets its own defaults through object.
+        if self.data_type is None:
+            object.__setattr__(self, "data_type", np.full(n_trials, TRAINING, dtype=np.int8))
         for name, column in self.columns().items():
-            if len(column) != n_trials:
+            if column is not None and len(column) != n_trials:
                 raise ValueError(f"{name} has {len(column)} entries for {n_trials} trials")
+        if self.position is None:
+            object.__setattr__(self, "position", place_in_run(self.run, self.data_type))
         for name in ("image_id", "category"):
             if (getattr(self, name) == "").any():
                 raise ValueError(f"{name} of trial {np.argmax(getattr(self, name) == '')} is empty")
@@ -63,11 +74,56 @@ class Voxels:
         own = {f.name: getattr(self, f.name) for f in fields(self)[1:-1]}
         return own | {f"group_{name}": column for name, column in self.groups.items()}
 
+    def category_of(self, image_ids):
+        """The category of each of some images, which must be among the trials'."""
+        known = dict(zip(self.image_id, self.category, strict=True))
+        return np.array([known[image] for image in image_ids])
+
     def take(self, trials):
         """The same value for some trials (indices or a mask)."""
-        kept = {name: getattr(self, name)[trials] for name in ("image_id", "category", "run")}
+        kept = {f.name: getattr(self, f.name)[trials] for f in fields(self)[:-1]}
         groups = {name: column[trials] for name, column in self.groups.items()}
-        return Voxels(self.data[trials], data_type=self.data_type[trials], groups=groups, **kept)
+        return Voxels(groups=groups, **kept)
+
+
+def place_in_run(run, data_type, block=None):
+    """Place of each trial within its run, from 1.
+
+    Parameters
+    ----------
+    run, data_type : ndarray of int, shape (n_trials,)
+        Runs of one number in different data types are different runs, as in GOD.
+    block : ndarray of shape (n_trials,), optional
+        BData's ``Block``, which counts a run's trials in the order of time. Where it is not given,
+        not finite, not whole, or twice the same in a run, the rows stand for that order (those of
+        GOD's files do).
+
+    Returns
+    -------
+    ndarray of shape (n_trials,), int32
+        Without gaps, also where `block` counts trials that are not there.
+
+    Examples
+    --------
+    >>> place_in_run(np.array([7, 7, 8, 7]), np.ones(4, dtype=int)).tolist()
+    [1, 2, 1, 3]
+    """
+    runs = np.unique(np.stack([data_type, run]), axis=1, return_inverse=True)[1].ravel()
+    if block is None or not _orders(block, runs):
+        block = np.arange(len(runs))
+    order = np.lexsort((block, runs))
+    is_first = np.diff(runs[order], prepend=-1) != 0
+    starts = np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = 1 + np.arange(len(order)) - starts
+    return place
+
+
+def _orders(block, runs):
+    """Whether `block` is whole, finite and different for all trials of a run."""
+    if not (np.isfinite(block).all() and (block == np.floor(block)).all()):
+        return False
+    return np.unique(np.stack([runs, block]), axis=1).shape[1] == len(block)
 
 
 def read_voxels(path):
@@ -76,10 +132,14 @@ def read_voxels(path):
     Raises
     ------
     ValueError
-        If the file is broken, or holds no voxels.
+        If the file is broken, holds no voxels, or was made by an earlier version.
     """
     own = [field.name for field in fields(Voxels)[:-1]]
-    arrays, meta = read_npz(path, own, what="voxel")
+    arrays, meta = read_npz(path, [name for name in own if name != "position"], what="voxel")
+    if "position" not in arrays:
+        raise ValueError(
+            "holds no array 'position': it was made by an earlier version; preprocess again"
+        )
     groups = {
         name.removeprefix("group_"): column
         for name, column in arrays.items()

@@ -1,0 +1,160 @@
+"""Features of images, joined by id: GOD's published ones."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from brain_teacher.dataset import bdata
+from brain_teacher.dataset.ids import image_ids_from_numbers
+
+LABELS = ("ImageID", "CatID", "FeatureType")
+# GOD's FeatureType. 4, averages of 15,322 further categories, is not read: nobody saw those.
+OF_TRAINING_IMAGE, OF_TEST_IMAGE, OF_TEST_CATEGORY = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Features of some images, and of categories as a whole where they were published.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_images, n_features), float32
+        In the units of whatever computed them; not z-scored.
+    image_id : ndarray of str, shape (n_images,)
+    category_values : ndarray of shape (n_categories, n_features), float32
+        Averages over images of a category that nobody was shown; may be empty.
+    category_id : ndarray of str, shape (n_categories,)
+    meta : dict
+        Where the features are from.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, an id stands twice, or a value is not finite.
+    """
+
+    values: np.ndarray
+    image_id: np.ndarray
+    category_values: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    category_id: np.ndarray = field(default_factory=lambda: np.empty(0, "<U1"))
+    meta: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.values.ndim != 2 or 0 in self.values.shape:
+            raise ValueError(
+                f"image features have shape {self.values.shape}, not (images, features)"
+            )
+        _check(self.values, self.image_id, "image")
+        _check(self.category_values, self.category_id, "category")
+        width = self.values.shape[1]
+        if len(self.category_id) and self.category_values.shape[1:] != (width,):
+            raise ValueError(
+                f"{width} features an image, but category averages of shape "
+                f"{self.category_values.shape}"
+            )
+
+    def of_images(self, image_ids):
+        """Features of some images, in the order given; joined by id.
+
+        Returns
+        -------
+        ndarray of shape (len(image_ids), n_features), float32
+        """
+        return _joined(self.values, self.image_id, image_ids, "image")
+
+    def of_categories(self, category_ids):
+        """Averages of some categories, in the order given; joined by id."""
+        return _joined(self.category_values, self.category_id, category_ids, "category")
+
+
+def read_image_features(path, layer):
+    """Read one layer of GOD's ``ImageFeatures.h5`` ([1]_), a BData file with a row an image.
+
+    Parameters
+    ----------
+    path : path-like
+        The file as published: metadata ``cnn1`` ... ``cnn8``, ``hmax1`` ... ``hmax3``, ``gist``,
+        ``sift`` mark the columns of each layer; columns ``ImageID`` (1443537.022563), ``CatID``
+        and ``FeatureType`` (1 training image, 2 test image, 3 average of a test category).
+    layer : str
+        One of those names.
+
+    Returns
+    -------
+    ImageFeatures
+        Rows of the FeatureTypes 1 and 2 by image, of 3 by category.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, has not the layer, or a row has no id by GOD's rule.
+
+    References
+    ----------
+    .. [1] Horikawa & Kamitani (2017), Nat. Commun. 8:15037;
+       doi:10.6084/m9.figshare.7387130.
+    """
+    table = bdata.open_bdata(path)
+    try:
+        columns = {key: np.nan_to_num(table.get_metadata(key)) == 1 for key in table.metadata.key}
+        for key in LABELS:
+            if key not in columns or columns[key].sum() != 1:
+                raise ValueError(f"has no column {key!r}: these are not GOD's image features")
+        image, category, kind = (table.dataset[:, columns.pop(key)][:, 0] for key in LABELS)
+    except (TypeError, AttributeError, IndexError) as error:
+        raise ValueError("has no metadata of columns: this is not a BData file") from error
+    layers = [key for key, marked in columns.items() if marked.any()]
+    if layer not in layers:
+        raise ValueError(f"has no layer {layer!r} (it has {', '.join(sorted(layers))})")
+    of_image = np.isin(kind, (OF_TRAINING_IMAGE, OF_TEST_IMAGE))
+    if not of_image.any():
+        raise ValueError("has no row of FeatureType 1 or 2 (images)")
+    of_category = kind == OF_TEST_CATEGORY
+    with np.errstate(over="ignore"):  # what float32 cannot hold is caught as not finite
+        values = table.dataset[:, columns[layer]].astype(np.float32)
+    return ImageFeatures(
+        values=values[of_image],
+        image_id=_image_ids(image, of_image),
+        category_values=values[of_category],
+        category_id=_category_ids(category, of_category),
+        meta={"source": Path(path).name, "layer": layer},
+    )
+
+
+def _check(values, ids, what):
+    if len(values) != len(ids):
+        raise ValueError(f"{len(values)} rows of image features for {len(ids)} {what} ids")
+    names, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"image features: {what} '{names[counts > 1][0]}' stands twice")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise ValueError(f"{what} '{ids[row]}': feature {column} is {values[row, column]}")
+
+
+def _joined(values, ids, wanted, what):
+    row_of = {name: row for row, name in enumerate(ids)}
+    missing = sorted({name for name in wanted if name not in row_of})
+    if missing:
+        raise ValueError(f"{what} '{missing[0]}' has no image features ({len(missing)} have none)")
+    return values[np.array([row_of[name] for name in wanted], dtype=int)]
+
+
+def _image_ids(numbers, named):
+    # A file in float32 has lost the image and has nothing behind the point.
+    _check_numbers(numbers, named & ~(numbers % 1 > 0), "ImageID", "synset.image (1443537.022563)")
+    return image_ids_from_numbers(numbers[named])
+
+
+def _category_ids(numbers, named):
+    _check_numbers(numbers, named & ~(numbers % 1 == 0), "CatID", "a synset (1443537)")
+    return np.array([f"n{int(number):08d}" for number in numbers[named]], dtype="<U9")
+
+
+def _check_numbers(numbers, wrong, key, rule):
+    """Name the file's row whose number is not finite, or not as `rule` says."""
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(f"row {row}: {key} {numbers[row]} is not {rule}")
