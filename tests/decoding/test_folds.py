@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brain_teacher.decoding.folds import FoldPlan, plan_folds
+from brain_teacher.decoding.folds import FoldPlan, nest, plan_folds
 
 counts_of_categories = st.lists(st.integers(2, 12), min_size=2, max_size=6)
 
@@ -207,3 +207,62 @@ def test_an_image_that_is_never_predicted_is_refused():
 def test_one_fold_is_no_plan(fit, predict):
     message = "a fold plan needs at least 2 folds, each with a side to fit on"
     refuses(message, plan_of, fit, predict)
+
+
+# How many folds
+
+
+def eleven(extra=0):
+    """Two categories of 11 images, the second of 11 + `extra`."""
+    names = [f"a{n}" for n in range(11)] + [f"b{n}" for n in range(11 + extra)]
+    return np.array(names), np.array([name[0] for name in names])
+
+
+@pytest.mark.parametrize(("count", "expected"), [("auto", 8), ("most", 11), (2, 2), (11, 11)])
+def test_so_many_folds_as_were_asked_for(count, expected):
+    plan = plan_folds(*eleven(), count=count)
+    assert len(plan.predict) == expected and plan.count == count
+
+
+def test_most_leaves_one_image_of_each_category_out():
+    for images in plan_folds(*eleven(), count="most").predict:
+        assert sorted(image[0] for image in images) == ["a", "b"]
+
+
+def test_more_folds_than_images_are_an_error():
+    message = (
+        "12 folds by image cannot be made: category 'a' has 11 images; lower "
+        "decode.folds.count, or choose auto"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        plan_folds(*eleven(extra=3), count=12)
+
+
+# Nested
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(4, 9), st.integers(1, 5))
+def test_nested_plans_leave_out_test_and_validation_and_predict_the_rest(images, categories):
+    category = np.repeat([f"c{n}" for n in range(categories)], images)
+    image_id = np.array([f"{c}_{row}" for row, c in enumerate(category)])
+    outer = plan_folds(image_id, category, count="most")
+    nested = nest(outer)
+    assert [each.test for each in nested] == list(range(images))
+    for each in nested:
+        assert each.validation == (each.test + 1) % images
+        kept_out = np.concatenate([outer.predict[each.test], outer.predict[each.validation]])
+        inside = np.concatenate(each.plan.predict)
+        assert sorted([*kept_out, *inside]) == sorted(image_id)
+        for fit, predict in zip(each.plan.fit, each.plan.predict, strict=True):
+            assert not np.intersect1d(fit, kept_out).size
+            assert sorted([*fit, *predict]) == sorted(inside)
+        assert (each.plan.by, each.plan.count) == (outer.by, outer.count)
+
+
+def test_nested_plans_need_four_folds():
+    message = (
+        "nested soft labels need 4 folds (test, validation, and 2 to fit and predict); there are 3"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        nest(plan_folds(*eleven(), count=3))

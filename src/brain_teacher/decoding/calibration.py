@@ -1,14 +1,16 @@
 """One temperature that makes log-probabilities honest."""
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.optimize import root_scalar
 
 LOWEST, HIGHEST = 0.05, 20.0
 
 
 def fit_temperature(log_probs, truth):
     """The temperature T that minimises the NLL of ``softmax(log_probs / T)`` ([1]_, section 4.2).
+
+    The NLL is convex in 1/T: its minimum is where its slope, the mean over images of
+    ``E_p[log_probs] - log_probs[truth]``, crosses 0.
 
     Parameters
     ----------
@@ -26,15 +28,21 @@ def fit_temperature(log_probs, truth):
     ----------
     .. [1] Guo, Pleiss, Sun & Weinberger (2017), arXiv:1706.04599.
     """
+    of_truth = log_probs[np.arange(len(truth)), truth].mean()
+    shifted = log_probs - log_probs.max(axis=1, keepdims=True)
 
-    def nll(log_temperature):
-        scaled = log_softmax(log_probs / np.exp(log_temperature), axis=1)
-        return -scaled[np.arange(len(truth)), truth].mean()
+    def slope(log_inverse):
+        weights = np.exp(shifted * np.exp(log_inverse))
+        expected = (weights * log_probs).sum(axis=1) / weights.sum(axis=1)
+        return expected.mean() - of_truth
 
-    bounds = (np.log(LOWEST), np.log(HIGHEST))
-    inside = minimize_scalar(nll, bounds=bounds, method="bounded").x
-    # The search never arrives at a bound, and stops early where the NLL is flat.
-    return float(np.exp(min((*bounds, 0.0, inside), key=nll)))
+    softest, hardest = -np.log(HIGHEST), -np.log(LOWEST)
+    if slope(softest) >= 0:
+        return HIGHEST
+    if slope(hardest) <= 0:
+        return LOWEST
+    crossing = root_scalar(slope, bracket=(softest, hardest), method="brentq", xtol=1e-6)
+    return float(np.exp(-crossing.root))
 
 
 def at_bound(temperature):

@@ -18,7 +18,11 @@ class FoldPlan:
     fit, predict : tuple of ndarray of str
         One array of image ids a fold.
     by : str
-        ``image``, ``run`` or ``group``.
+        ``image``, ``round``, ``run`` or ``group``.
+    group : str or None
+        The column of ``stimuli.csv``, where `by` is ``group``.
+    count : int or str
+        How many folds were asked for, where `by` is ``image``.
 
     Raises
     ------
@@ -29,6 +33,8 @@ class FoldPlan:
     fit: tuple
     predict: tuple
     by: str
+    group: str | None = None
+    count: int | str = "auto"
 
     def __post_init__(self):
         if len(self.fit) != len(self.predict) or len(self.fit) < 2:
@@ -51,24 +57,46 @@ class FoldPlan:
         return f"{len(self.fit)} folds by {self.by} (images to fit on + to predict: {counts})"
 
 
-def plan_folds(image_id, category, *, by="image", unit=None):
+@dataclass(frozen=True)
+class NestedPlan:
+    """Folds over the training images of a student that is tested on shown images.
+
+    Attributes
+    ----------
+    test, validation : int
+        The outer folds whose images no decoder of `plan` has seen.
+    plan : FoldPlan
+        Over the images of the other folds.
+    """
+
+    test: int
+    validation: int
+    plan: FoldPlan
+
+
+def plan_folds(image_id, category, *, by="image", unit=None, count="auto", group=None):
     """Make a fold plan over the images of some trials.
 
     Parameters
     ----------
     image_id, category : ndarray of str, shape (n_trials,)
-    by : {"image", "run", "group"}
-        ``image``: F = min(8, the smallest category's count) folds; each category's images, in the
-        order of a hash, are dealt round-robin from an offset hashed from the category's name.
-        ``run``, ``group``: one fold for each value of `unit`.
+    by : {"image", "round", "run", "group"}
+        ``image``: each category's images, in the order of a hash, are dealt round-robin from an
+        offset hashed from the category's name. Else one fold for each value of `unit`.
     unit : ndarray of shape (n_trials,), optional
-        The run or group of each trial.
+        The round, run or group of each trial.
+    count : int or {"auto", "most"}
+        How many folds by image. ``most``: as many as the smallest category has images, so that
+        each fold leaves one image of each category out (where all have equally many); ``auto``:
+        the same, but 8 at most.
+    group : str, optional
+        The name of the group column, kept in the plan.
 
     Raises
     ------
     ValueError
-        If a category has fewer than 2 images (by image), or an image lies in two runs or groups,
-        so that it would be on both sides.
+        If a category has fewer than 2 images or fewer than `count` (by image), or an image lies in
+        two units, so that it would be on both sides.
 
     Examples
     --------
@@ -76,17 +104,57 @@ def plan_folds(image_id, category, *, by="image", unit=None):
     2 folds by image (images to fit on + to predict: 2 + 2, 2 + 2)
     """
     categories = dict(zip(map(str, image_id), map(str, category), strict=True))
-    fold_of = _deal(categories) if by == "image" else _one_each(image_id, unit, by)
+    fold_of = _deal(categories, count) if by == "image" else _one_each(image_id, unit, by)
     images = np.array(sorted(fold_of))
     folds = np.array([fold_of[image] for image in images])
-    if len(np.unique(folds)) < 2:
-        raise ValueError(f"folds by {by} need at least 2; every image has {by} {folds[0]}")
     values = np.unique(folds)
+    if len(values) < 2:
+        raise ValueError(f"folds by {by} need at least 2; every image has {by} {folds[0]}")
     return FoldPlan(
         fit=tuple(images[folds != value] for value in values),
         predict=tuple(images[folds == value] for value in values),
         by=by,
+        group=group,
+        count=count,
     )
+
+
+def nest(plan):
+    """The plans of soft labels for students tested on shown images, one per outer fold.
+
+    A student tested on fold f and validated on the next fold v trains on the images of the others:
+    their soft labels come from decoders that saw neither them nor f nor v.
+
+    Parameters
+    ----------
+    plan : FoldPlan
+
+    Returns
+    -------
+    list of NestedPlan
+
+    Raises
+    ------
+    ValueError
+        If `plan` has fewer than 4 folds: besides f and v, 2 must be left.
+    """
+    number = len(plan.predict)
+    if number < 4:
+        raise ValueError(
+            f"nested soft labels need 4 folds (test, validation, and 2 to fit and predict); there "
+            f"are {number}"
+        )
+    nested = []
+    for test in range(number):
+        validation = (test + 1) % number
+        rest = [plan.predict[fold] for fold in range(number) if fold not in (test, validation)]
+        fit = tuple(
+            np.sort(np.concatenate([images for other, images in enumerate(rest) if other != fold]))
+            for fold in range(len(rest))
+        )
+        inner = FoldPlan(fit, tuple(rest), plan.by, group=plan.group, count=plan.count)
+        nested.append(NestedPlan(test, validation, inner))
+    return nested
 
 
 def _one_each(image_id, values, name):
@@ -103,15 +171,22 @@ def _one_each(image_id, values, name):
     return one
 
 
-def _deal(categories):
+def _deal(categories, count):
     members = {}
     for image in sorted(categories, key=_hash):
         members.setdefault(categories[image], []).append(image)
     smallest = min(members, key=lambda name: (len(members[name]), name))
-    count = min(MOST_FOLDS, len(members[smallest]))
-    if count < 2:
+    most = len(members[smallest])
+    if most < 2:
         raise ValueError(
             f"category {smallest!r} has one image to fit and predict; folds by image need 2"
+        )
+    if count in ("auto", "most"):
+        count = most if count == "most" else min(MOST_FOLDS, most)
+    elif count > most:
+        raise ValueError(
+            f"{count} folds by image cannot be made: category {smallest!r} has {most} images; "
+            "lower decode.folds.count, or choose auto"
         )
     return {
         image: (_hash(name) + place) % count

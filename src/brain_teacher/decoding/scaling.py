@@ -1,7 +1,5 @@
 """Scaling and choosing voxels."""
 
-import warnings
-
 import numpy as np
 
 
@@ -29,36 +27,164 @@ def standardise(fit, data):
     """Z-score `data` by the mean and deviation of `fit`'s rows; constant voxels become 0."""
     # float64: the mean of many float32 would lose digits.
     mean = fit.mean(axis=0, dtype=np.float64)
-    deviation = fit.std(axis=0, dtype=np.float64)
+    return (data - mean) * scale_of(mean, fit.std(axis=0, dtype=np.float64))
+
+
+def scale_of(mean, deviation):
+    """What to multiply a centred voxel by: 1 / deviation, and 0 for a constant voxel."""
     # A constant float32 voxel may have a deviation of the size of rounding, not 0.
     constant = deviation <= 1e-6 * np.abs(mean)
-    scale = np.where(constant, 0, 1 / np.where(constant, 1, deviation))
-    return (data - mean) * scale
+    return np.where(constant, 0, 1 / np.where(constant, 1, deviation))
 
 
-def best_voxels(data, category, count):
-    """Indices of the `count` voxels with the largest F-score between categories.
+def best_voxels(data, category, pairs, count, *, by):
+    """The `count` best voxels of each pair, judged by the trials it is fitted on.
 
     Parameters
     ----------
     data : ndarray of shape (n_trials, n_voxels)
-        Trials to fit on, nothing else.
     category : ndarray of shape (n_trials,)
+    pairs : list of (fit, held_out)
+        Row numbers. Only `fit` is looked at.
     count : int
-        All voxels, if there are fewer. Constant voxels come last.
+    by : {"f-score", "correlation"}
+        As in `voxel_scores`.
 
     Returns
     -------
-    ndarray of int
-        In the order of the voxels.
+    list of ndarray of int, or None
+        Per pair the chosen columns, ascending; of equally good voxels the first. None if there are
+        no more than `count` voxels: all are used.
+
+    Raises
+    ------
+    ValueError
+        As `voxel_scores` does.
     """
     if count >= data.shape[1]:
-        return np.arange(data.shape[1])
-    # Imported here: scikit-learn takes a second, and folds do not need it.
-    from sklearn.feature_selection import f_classif
+        return None
+    scores = voxel_scores(data, category, pairs, by=by)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return list(np.sort(order[:, :count], axis=1))
 
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", UserWarning)  # constant voxels: their F is nan
-        scores = f_classif(data, category)[0]
-    order = np.argsort(-np.nan_to_num(scores, nan=-1.0), kind="stable")
-    return np.sort(order[:count])
+
+def voxel_scores(data, category, pairs, *, by):
+    """How well each voxel tells the categories apart, among the trials of a pair's fit.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n_trials, n_voxels)
+        The scores do not depend on the voxels' scale or offset.
+    category : ndarray of shape (n_trials,)
+    pairs : list of (fit, held_out)
+        Row numbers. Only `fit` is looked at.
+    by : {"f-score", "correlation"}
+        The F of a one-way analysis of variance, or the largest absolute Pearson correlation with
+        the one-hot column of a category. A category without a trial in the fit does not count.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs, n_voxels), float64
+        F in [0, inf] (inf: constant within every category) or |r| in [0, 1]; -1 for a voxel that
+        is constant over the fit. A voxel's score does not depend, to the bit, on the voxels
+        beside it.
+
+    Raises
+    ------
+    ValueError
+        If `by` is unknown, or a fit has one category only, or (F) no category with two trials.
+
+    Notes
+    -----
+    Class sums over all trials are made once and downdated by those left out of the fit, in float64
+    around the overall mean: one copy of the data, then work in proportion to what is left out.
+    """
+    if by not in SCORES:
+        raise ValueError(f"voxels cannot be scored by {by!r}; use one of {', '.join(SCORES)}")
+    code = np.unique(category, return_inverse=True)[1]
+    rank = np.argsort(code, kind="stable")  # trials by category: a class is a stretch of rows
+    code = code[rank]
+    x = data[rank].astype(np.float64)
+    mean = x.mean(axis=0)
+    x -= mean
+    every = _moments(x, code, code.max() + 1)
+    known, scores = {}, np.empty((len(pairs), data.shape[1]))
+    for number, (fit, _) in enumerate(pairs):
+        inside = np.isin(rank, fit)
+        key = inside.tobytes()
+        if key not in known:
+            counts = np.bincount(code[inside], minlength=len(every[0]))
+            _check(counts, number, by)
+            known[key] = _scores(x, code, inside, every, counts, mean, by)
+        scores[number] = known[key]
+    return scores
+
+
+def _check(counts, number, by):
+    n, present = counts.sum(), np.count_nonzero(counts)
+    if present < 2 or (by == "f-score" and n == present):
+        need = "two categories" + (", one of them twice," if by == "f-score" else "")
+        raise ValueError(
+            f"pair {number} is fitted on {n} trials (categories: {present}); to choose voxels by "
+            f"{by} it needs {need} at least: use all voxels, or other folds"
+        )
+
+
+def _moments(x, code, n_classes):
+    """Class sums (n_classes, n_voxels) and sums of squares (n_voxels,), column by column.
+
+    Not by a matrix product, whose rounding depends on where a column stands: the same voxels must
+    be chosen whatever their order.
+    """
+    sums, squares = np.zeros((n_classes, x.shape[1])), np.zeros(x.shape[1])
+    # Every class's first trial, every class's second, ...: four times as fast as add.reduceat.
+    turn = np.arange(len(x)) - np.searchsorted(code, code)
+    for rows in (np.flatnonzero(turn == k) for k in range(turn.max(initial=-1) + 1)):
+        part = x[rows]
+        sums[code[rows]] += part
+        squares += np.square(part, out=part).sum(axis=0)
+    return sums, squares
+
+
+def _scores(x, code, inside, every, counts, mean, by):
+    """Scores over the rows `inside`, from the moments of all rows."""
+    n_classes, n = len(counts), counts.sum()
+    if 2 * n < len(x):
+        sums, squares = _moments(x[inside], code[inside], n_classes)
+    else:
+        left_out = _moments(x[~inside], code[~inside], n_classes)
+        sums, squares = every[0] - left_out[0], every[1] - left_out[1]
+    shift = sums.sum(axis=0) / n
+    sums -= counts[:, None] * shift
+    squares -= n * shift**2
+    # Where nearly all of a voxel's variance was left out (one wild trial), the difference has
+    # lost its digits: those voxels are computed anew, around their own mean.
+    lost = np.flatnonzero(squares < 1e-6 * every[1])
+    if len(lost):
+        own = x[np.ix_(inside, lost)]
+        shift[lost] = own.mean(axis=0)
+        sums[:, lost], squares[lost] = _moments(own - shift[lost], code[inside], n_classes)
+    scale = scale_of(mean + shift, np.sqrt(np.maximum(squares, 0) / n))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = SCORES[by](sums, squares, counts)
+    return np.where(scale == 0, -1.0, scores)
+
+
+def _f_score(sums, squares, counts):
+    n, present = counts.sum(), np.count_nonzero(counts)
+    sums *= sums
+    sums *= 1 / np.maximum(counts, 1)[:, None]
+    between = sums.sum(axis=0)
+    within = np.maximum(squares - between, 0)
+    return between / (present - 1) / (within / (n - present))
+
+
+def _correlation(sums, squares, counts):
+    # A one-hot column's sum of squares around its mean is count (1 - count / n).
+    spread = counts * (1 - counts / counts.sum())
+    np.abs(sums, out=sums)
+    sums *= (np.where(spread > 0, 1, 0) / np.sqrt(np.where(spread > 0, spread, 1)))[:, None]
+    return np.minimum(sums.max(axis=0) / np.sqrt(squares), 1)
+
+
+SCORES = {"f-score": _f_score, "correlation": _correlation}

@@ -1,0 +1,260 @@
+"""What all decoders share: trials, plans, and the way from logits to out-of-fold soft labels."""
+
+import numpy as np
+from scipy.special import log_softmax
+
+from brain_teacher.dataset.trials import TRAINING
+from brain_teacher.decoding.calibration import at_bound, fit_temperature
+from brain_teacher.decoding.folds import plan_folds
+from brain_teacher.decoding.rounds import find_rounds
+from brain_teacher.decoding.scaling import zscore_by_run
+from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, mean_nll
+
+# A run's z-scored trials sum to 0: where its categories are all different, a held-out trial is
+# minus the sum of its run-mates, which were fitted on and are not of its category. On noise, 8
+# categories once a run, this gave 19 of 96 right where chance is 12; in GOD's design (50 of 150
+# categories a run) nothing of it was seen (20 of 3,600, chance 24).
+CAUTION = (
+    "no run shows a category twice, so z-scoring by run can tell a decoder which categories the "
+    "run still lacks: compare with decode.normalise: fold, or decode.folds.by: run or round"
+)
+
+
+def training_trials(voxels):
+    """The trials that decoders use (data type 1), in an order that does not depend on the file."""
+    training = voxels.data_type == TRAINING
+    if not training.any():
+        raise ValueError(f"no trial has DataType {TRAINING} (training)")
+    voxels = voxels.take(training)
+    # Sums of floats depend on their order: sorted trials make shuffled files give equal bits.
+    # An image shown twice in a run: sorted voxels decide, whatever the order of the columns.
+    order = sorted(
+        range(len(voxels.data)),
+        key=lambda t: (
+            voxels.image_id[t],
+            int(voxels.run[t]),
+            np.sort(voxels.data[t]).tobytes(),
+        ),
+    )
+    return voxels.take(np.array(order))
+
+
+def plan_for(voxels, *, by="image", group=None, count="auto"):
+    """The fold plan of some trials.
+
+    Parameters
+    ----------
+    voxels : Voxels
+    by : {"image", "round", "run", "group"}
+        See `plan_folds`; rounds are found by `find_rounds`.
+    group : str, optional
+        A group column, where `by` is ``group``.
+    count : int or {"auto", "most"}
+        How many folds, where `by` is ``image``.
+    """
+    if by == "group" and group not in voxels.groups:
+        known = ", ".join(sorted(voxels.groups)) or "none"
+        raise ValueError(f"stimuli.csv has no group column {group!r} (it has {known})")
+    unit = None
+    if by == "round":
+        unit = find_rounds(voxels.run, voxels.category)
+    elif by != "image":
+        unit = voxels.run if by == "run" else voxels.groups[group]
+    return plan_folds(voxels.image_id, voxels.category, by=by, unit=unit, count=count, group=group)
+
+
+def plan_inner(voxels, plan):
+    """The same fold rule one level down, over the trials of one fold's side to fit on.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Only those trials.
+    plan : FoldPlan
+        The outer plan.
+    """
+    try:
+        # What is left of a category may be less than was asked for.
+        fewest = min(np.unique(_first_of_images(voxels)[1], return_counts=True)[1])
+        count = plan.count if isinstance(plan.count, str) else min(plan.count, int(fewest))
+        return plan_for(voxels, by=plan.by, group=plan.group, count=count)
+    except ValueError as error:
+        raise ValueError(
+            f"penalty and temperature cannot be chosen inside the fold ({error}); give one penalty "
+            "and set decode.calibrate: false, or choose other folds"
+        ) from error
+
+
+def prepared(voxels, normalise):
+    """The data that solvers get: z-scored by run, or as recorded (then scaled in the fold)."""
+    return zscore_by_run(voxels.data, voxels.run) if normalise == "run" else voxels.data
+
+
+def class_numbers(voxels):
+    """The category of each trial as a number, classes in sorted order."""
+    return np.unique(voxels.category, return_inverse=True)[1]
+
+
+def out_of_fold(voxels, plan, solve, *, calibrate, options):
+    """Out-of-fold soft labels from a solver; what is chosen is chosen inside the fold.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Trials of data type 1 (`training_trials`).
+    plan : FoldPlan
+        Over all images of these trials.
+    solve : callable
+        Takes a list of ``(fit, held_out)`` trial indices and gives, for each, logits of shape
+        (n_options, n_held_out, n_classes), classes in sorted order. It gets the outer folds and
+        all inner folds at once, so that it can share work between them.
+    calibrate : bool
+        Fit a temperature on the inner folds' predictions. The same predictions choose the option:
+        the one with the lowest NLL, after its temperature.
+    options : dict of one str to list
+        What the options are, e.g. ``{"C": [0.01, 0.1]}``; of equal ones the first is taken.
+
+    Returns
+    -------
+    SoftLabels
+        One row an image: its trials' log-probabilities averaged, then normalised. ``meta`` says
+        the option and temperature of each fold, and how many temperatures hit a bound.
+
+    Raises
+    ------
+    ValueError
+        If the plan misses an image, a class has no image on a side to be fitted on, or the inner
+        folds cannot be made.
+    """
+    ((name, values),) = options.items()
+    images, image_of = np.unique(voxels.image_id, return_inverse=True)
+    classes, truth_of = np.unique(voxels.category, return_inverse=True)
+    outer = trial_pairs(voxels, plan)
+    inner = [[] for _ in outer]
+    if calibrate or len(values) > 1:
+        inner = [_inner_pairs(voxels, plan, fit) for fit, _ in outer]
+    logits = iter(solve([*outer, *(pair for pairs in inner for pair in pairs)]))
+    outer_logits = [next(logits) for _ in outer]
+    log_probs = np.empty((len(images), len(classes)))
+    fold = np.empty(len(images), dtype=np.int16)
+    chosen, temperatures = [], []
+    for number, (pairs, (_, held_out)) in enumerate(zip(inner, outer, strict=True)):
+        predicted = [(held, next(logits)) for _, held in pairs]
+        option, temperature = _choose(predicted, image_of, truth_of, calibrate)
+        rows, averaged = average_trials(outer_logits[number][option], image_of[held_out])
+        log_probs[rows] = log_softmax(averaged / temperature, axis=1)
+        fold[rows] = number
+        chosen.append(values[option])
+        temperatures += [temperature] if calibrate else []
+    meta = fold_meta(voxels, plan, temperatures) | {name: chosen}
+    return SoftLabels(log_probs.astype(np.float32), images, classes, fold, meta)
+
+
+def fold_meta(voxels, plan, temperatures):
+    """What a table's ``meta`` says of folds and calibration."""
+    folds = {"by": plan.by, "number": len(plan.fit)}
+    if plan.by == "image":
+        folds["count"] = plan.count
+    if plan.group is not None:
+        folds["group"] = plan.group
+    return {
+        "format": FORMAT,
+        "folds": folds,
+        "calibrated": bool(temperatures),
+        "temperatures": temperatures,
+        "temperatures_at_bound": sum(map(at_bound, temperatures)),
+    }
+
+
+def caution(voxels, plan, normalise):
+    """A further entry of ``meta`` where z-scoring by run may tell what it should not."""
+    if normalise != "run" or repeats_in_run(voxels):
+        return {}
+    sides = ((voxels.run[fit], voxels.run[held]) for fit, held in trial_pairs(voxels, plan))
+    split = any(len(np.intersect1d(fit, held)) for fit, held in sides)
+    return {"caution": CAUTION} if split else {}
+
+
+def trial_pairs(voxels, plan):
+    """``(fit, held_out)`` trial indices of each fold of a plan.
+
+    Raises
+    ------
+    ValueError
+        If the plan never predicts an image, or leaves a category nothing to fit on.
+    """
+    never = np.setdiff1d(voxels.image_id, np.concatenate(plan.predict))
+    if len(never):
+        raise ValueError(f"the fold plan never predicts image '{never[0]}'")
+    pairs = []
+    classes = np.unique(voxels.category)
+    for fit_images, predict_images in zip(plan.fit, plan.predict, strict=True):
+        fit, held_out = (
+            np.flatnonzero(np.isin(voxels.image_id, side)) for side in (fit_images, predict_images)
+        )
+        missing = np.setdiff1d(classes, voxels.category[fit])
+        if len(missing):
+            raise ValueError(
+                f"folds by {plan.by} leave no image of category '{missing[0]}' to fit on; choose "
+                "other folds (decode.folds.by)"
+            )
+        pairs.append((fit, held_out))
+    return pairs
+
+
+def average_trials(logits, image_of):
+    """Average the log-probabilities of each image's trials, then normalise.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (..., n_trials, n_classes)
+    image_of : ndarray of shape (n_trials,)
+        The image of each trial.
+
+    Returns
+    -------
+    images : ndarray
+        Sorted.
+    log_probs : ndarray of shape (..., n_images, n_classes)
+    """
+    images, row = np.unique(image_of, return_inverse=True)
+    log_probs = log_softmax(logits, axis=-1)
+    if len(images) == len(row):  # each image once, by far the most frequent case
+        return images, log_probs[..., np.argsort(row), :]
+    # One product a table: a row of `share` has 1 / n at the n trials of its image.
+    share = (row == np.arange(len(images))[:, None]) / np.bincount(row)[:, None]
+    return images, log_softmax(share @ log_probs, axis=-1)
+
+
+def repeats_in_run(voxels):
+    """Whether some run shows some category more than once."""
+    pairs = np.stack([voxels.run.astype(str), voxels.category])
+    return len(np.unique(pairs, axis=1).T) < len(voxels.run)
+
+
+def _inner_pairs(voxels, plan, fit):
+    part = voxels.take(fit)
+    inner = plan_inner(part, plan)
+    return [(fit[a], fit[b]) for a, b in trial_pairs(part, inner)]
+
+
+def _first_of_images(voxels):
+    images, first = np.unique(voxels.image_id, return_index=True)
+    return images, voxels.category[first]
+
+
+def _choose(predicted, image_of, truth_of, calibrate):
+    """Option and temperature with the lowest NLL on the inner folds' predictions."""
+    if not predicted:
+        return 0, 1.0
+    category = np.empty(image_of.max() + 1, dtype=int)
+    category[image_of] = truth_of
+    parts = [average_trials(logits, image_of[held]) for held, logits in predicted]
+    truth = category[np.concatenate([images for images, _ in parts])]
+    best = (np.inf, 0, 1.0)
+    for option, log_probs in enumerate(np.concatenate([rows for _, rows in parts], axis=1)):
+        temperature = fit_temperature(log_probs, truth) if calibrate else 1.0
+        nll = mean_nll(log_softmax(log_probs / temperature, axis=1), truth)
+        if nll < best[0]:
+            best = (nll, option, temperature)
+    return best[1:]
