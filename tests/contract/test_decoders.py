@@ -7,11 +7,41 @@ import pytest
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-from brain_teacher.decoding.decoders import DECODERS, plan_for, training_trials
+from brain_teacher.dataset.image_features import ImageFeatures
+from brain_teacher.decoding.decoders import DECODERS
+from brain_teacher.decoding.driver import plan_for, training_trials
+from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
 from making_decoding import count_hits, make_voxels, p_of_chance
 
-SETTINGS = {"normalise": "run", "n_voxels": 10, "C": 0.1, "calibrate": True}
+COMMON = {"normalise": "run", "select": "f-score", "n_voxels": 10, "calibrate": True}
+
+
+def make_features(voxels):
+    """Image features that say the category, and the image a little."""
+    rng = np.random.default_rng(7)
+    images, first = np.unique(voxels.image_id, return_index=True)
+    number = np.unique(voxels.category[first], return_inverse=True)[1]
+    values = rng.standard_normal((number.max() + 1, 30))[number]
+    values = values + 0.3 * rng.standard_normal(values.shape)
+    return ImageFeatures(values=values.astype(np.float32), image_id=images)
+
+
+OWN = {
+    "logistic": lambda voxels: {"C": [0.01, 0.1]},
+    "ridge": lambda voxels: {"penalty": [3.0, 30.0]},
+    "features": lambda voxels: {"penalty": [3.0, 30.0], "features": make_features(voxels)},
+    "resnet1d": lambda voxels: {
+        "seed": 0,
+        "width": 8,
+        "epochs": 12,
+        "batch": 8,
+        "learning_rate": 0.01,
+        "weight_decay": 0.01,
+        "precision": "float32",
+        "device": "cpu",
+    },
+}
 
 
 @pytest.fixture(autouse=True)
@@ -22,20 +52,37 @@ def one_thread():
 
 
 @pytest.fixture(params=sorted(DECODERS))
-def decoder(request):
-    return DECODERS[request.param]
+def name(request):
+    if request.param == "resnet1d":
+        import torch
+
+        torch.set_num_threads(1)
+    return request.param
 
 
 @pytest.fixture
 def voxels():
     # 5 images of each of 4 categories, each shown twice; signal enough to be found.
-    return make_voxels(categories=4, images=5, shows=2, voxels=16, signal=1.0, seed=5)
+    return make_voxels(categories=4, images=5, shows=2, voxels=16, signal=1.5, seed=5)
 
 
-def decode(decoder, voxels, *, by="image", group=None, **changes):
+def decode(name, voxels, *, plan=None, by="image", group=None, **changes):
     trials = training_trials(voxels)
-    plan = plan_for(trials, by=by, group=group)
-    return decoder(trials, plan, group=group, **(SETTINGS | changes)), plan
+    plan = plan or plan_for(trials, by=by, group=group)
+    settings = COMMON | OWN[name](trials) | changes
+    return DECODERS[name](trials, plan, **settings), plan
+
+
+def same(first, second, **tolerance):
+    """The same soft labels by id."""
+    assert first.image_id.tolist() == second.image_id.tolist()
+    assert first.class_id.tolist() == second.class_id.tolist()
+    tolerance = tolerance or {"atol": 0}
+    np.testing.assert_allclose(np.exp(first.log_probs), np.exp(second.log_probs), **tolerance)
+
+
+def test_every_decoder_has_a_setting_here():
+    assert set(OWN) == set(DECODERS)
 
 
 @pytest.mark.parametrize(
@@ -44,12 +91,21 @@ def decode(decoder, voxels, *, by="image", group=None, **changes):
         {},
         {"calibrate": False},
         {"normalise": "fold"},
-        {"n_voxels": 500},
-        {"by": "group", "group": "style", "calibrate": False},
+        {"select": "correlation"},
+        {"n_voxels": 500},  # more than there are: all of them
+        {"by": "group", "group": "style", "one_option": True, "calibrate": False},
     ],
+    ids=str,
 )
-def test_every_image_gets_log_probabilities(decoder, voxels, changes):
-    labels, plan = decode(decoder, voxels, **changes)
+def test_every_image_gets_log_probabilities(name, voxels, changes):
+    changes = dict(changes)
+    if changes.pop("one_option", False):
+        if name == "resnet1d":  # its validation images are a fold of their own
+            with pytest.raises(ValueError, match="every image has group s1"):
+                decode(name, voxels, **changes)
+            return
+        changes |= {k: v[:1] for k, v in OWN[name](voxels).items() if isinstance(v, list)}
+    labels, plan = decode(name, voxels, **changes)
     assert isinstance(labels, SoftLabels)
     assert sorted(labels.image_id.tolist()) == sorted(set(voxels.image_id.tolist()))
     assert labels.class_id.tolist() == sorted(set(voxels.category.tolist()))
@@ -59,66 +115,67 @@ def test_every_image_gets_log_probabilities(decoder, voxels, changes):
         assert (labels.take(images).fold == fold).all()
 
 
-def test_ids_are_text(decoder, voxels):
-    labels, _ = decode(decoder, voxels)
+def test_ids_are_text(name, voxels):
+    labels, _ = decode(name, voxels)
     assert labels.image_id.dtype.kind == "U" and labels.class_id.dtype.kind == "U"
 
 
-def test_meta_says_how(decoder, voxels):
+def test_meta_says_how(name, voxels):
     for calibrate in (True, False):
-        meta = decode(decoder, voxels, calibrate=calibrate)[0].meta
+        meta = decode(name, voxels, calibrate=calibrate)[0].meta
         assert meta["format"] == FORMAT
-        assert meta["folds"] == {"by": "image", "number": 5}
+        assert meta["folds"] == {"by": "image", "number": 5, "count": "auto"}
         assert meta["calibrated"] is calibrate
         assert len(meta["temperatures"]) == (5 if calibrate else 0)
         assert 0 <= meta["temperatures_at_bound"] <= len(meta["temperatures"])
 
 
-def test_the_same_input_gives_the_same_bits(decoder, voxels):
-    first, second = (decode(decoder, voxels)[0].arrays() for _ in range(2))
-    for name, array in first.items():
-        np.testing.assert_array_equal(array, second[name])
+def test_the_same_input_gives_the_same_bits(name, voxels):
+    first, second = (decode(name, voxels)[0].arrays() for _ in range(2))
+    for key, array in first.items():
+        np.testing.assert_array_equal(array, second[key])
 
 
-def test_the_order_of_trials_does_not_matter(decoder, voxels):
+def test_the_order_of_trials_does_not_matter(name, voxels):
     order = np.random.default_rng(0).permutation(len(voxels.data))
-    expected = decode(decoder, voxels)[0].arrays()
-    for name, array in decode(decoder, voxels.take(order))[0].arrays().items():
-        np.testing.assert_array_equal(array, expected[name])
+    expected = decode(name, voxels)[0].arrays()
+    for key, array in decode(name, voxels.take(order))[0].arrays().items():
+        np.testing.assert_array_equal(array, expected[key])
 
 
-def test_the_input_is_left_alone(decoder, voxels):
+def test_the_order_of_voxels_does_not_matter(name, voxels):
+    order = np.random.default_rng(1).permutation(voxels.data.shape[1])
+    permuted = dataclasses.replace(voxels, data=voxels.data[:, order])
+    # Sums over voxels in another order: rounding only.
+    same(decode(name, voxels)[0], decode(name, permuted)[0], atol=1e-5)
+
+
+def test_the_input_is_left_alone(name, voxels):
     trials = training_trials(voxels)
-    before = {name: array.copy() for name, array in trials.columns().items()}
+    before = {key: array.copy() for key, array in trials.columns().items()}
     data = trials.data.copy()
     plan = plan_for(trials, by="image")
     said = str(plan)
-    settings = SETTINGS.copy()
-    decoder(trials, plan, **settings)
+    settings = COMMON | OWN[name](trials)
+    copied = settings.copy()
+    DECODERS[name](trials, plan, **settings)
     np.testing.assert_array_equal(trials.data, data)
-    for name, array in trials.columns().items():
-        np.testing.assert_array_equal(array, before[name])
-    assert str(plan) == said and settings == SETTINGS
+    for key, array in trials.columns().items():
+        np.testing.assert_array_equal(array, before[key])
+    assert str(plan) == said and settings == copied
 
 
-def test_names_of_categories_and_images_do_not_matter(decoder, voxels):
-    # Other names in the same order: other folds, so only what is not a matter of folds.
-    renamed = dataclasses.replace(
-        voxels,
-        image_id=np.char.add("x", voxels.image_id),
-        category=np.char.add("x", voxels.category),
-    )
-    labels = decode(decoder, renamed)[0]
-    assert labels.class_id.tolist() == ["xc0", "xc1", "xc2", "xc3"]
-    assert set(labels.image_id) == set(renamed.image_id)
+def test_a_plan_is_needed(name, voxels):
+    with pytest.raises(TypeError, match="plan"):
+        DECODERS[name](training_trials(voxels), **COMMON, **OWN[name](voxels))
 
 
-def test_signal_is_found(decoder, voxels):
-    hits = count_hits(decode(decoder, voxels)[0], voxels)
+def test_signal_is_found(name, voxels):
+    hits = count_hits(decode(name, voxels)[0], voxels)
     assert hits > 10 and p_of_chance(hits, 20, 4) < 0.001
 
 
-def test_held_out_images_are_not_heard(decoder, voxels):
+def test_held_out_images_are_not_heard(name, voxels):
     """A fold's own categories exchanged: what is predicted for it stays to the bit."""
     trials = training_trials(voxels)
     plan = plan_for(trials, by="image")
@@ -126,8 +183,30 @@ def test_held_out_images_are_not_heard(decoder, voxels):
     renamed = {"c0": "c1", "c1": "c2", "c2": "c3", "c3": "c0"}
     category = trials.category.copy()
     category[held_out] = [renamed[name] for name in category[held_out]]
-    first = decoder(trials, plan, **SETTINGS)
-    second = decoder(dataclasses.replace(trials, category=category), plan, **SETTINGS)
+    settings = COMMON | OWN[name](trials)
+    first = DECODERS[name](trials, plan, **settings)
+    second = DECODERS[name](dataclasses.replace(trials, category=category), plan, **settings)
     rows = first.fold == 0
     np.testing.assert_array_equal(first.log_probs[rows], second.log_probs[rows])
     assert not np.array_equal(first.log_probs[~rows], second.log_probs[~rows])
+
+
+def test_nested_soft_labels_hold_nothing_of_test_and_validation_images(name, voxels):
+    trials = training_trials(voxels)
+    outer = plan_for(trials, by="image")
+    nested = nest(outer)[1]
+    kept = np.isin(trials.image_id, np.concatenate(nested.plan.predict))
+    assert not np.isin(trials.image_id[kept], outer.predict[1]).any()
+    assert not np.isin(trials.image_id[kept], outer.predict[2]).any()
+    labels, _ = decode(name, trials.take(kept), plan=nested.plan)
+    assert sorted(labels.image_id) == sorted(np.unique(trials.image_id[kept]))
+    assert labels.meta["folds"]["number"] == 3
+
+
+def test_a_constant_voxel_changes_nothing(name, voxels):
+    more = np.concatenate([voxels.data, np.full((len(voxels.data), 1), 7, np.float32)], axis=1)
+    expected = decode(name, voxels)[0]
+    for normalise in ("run", "fold"):
+        expected = decode(name, voxels, normalise=normalise)[0]
+        found = decode(name, dataclasses.replace(voxels, data=more), normalise=normalise)[0]
+        same(expected, found, atol=1e-5)

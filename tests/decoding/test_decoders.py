@@ -14,17 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from brain_teacher.commands.decode import decode_cell
+from brain_teacher.commands.decoding import decode_cell
 from brain_teacher.dataset.trials import Voxels
-from brain_teacher.decoding import decoders
-from brain_teacher.decoding.decoders import (
-    average_trials,
-    decode_logistic,
-    plan_for,
-    training_trials,
-)
+from brain_teacher.decoding import decoders, driver
+from brain_teacher.decoding.decoders import decode_logistic
+from brain_teacher.decoding.driver import average_trials, plan_for, training_trials
 from brain_teacher.decoding.folds import FoldPlan, plan_folds
-from brain_teacher.decoding.scaling import best_voxels
 from brain_teacher.seeds import named_rng
 from brain_teacher.simulation import brains
 from brain_teacher.simulation.pictures import draw_mixtures, draw_pictures
@@ -48,6 +43,7 @@ def refuses(message, function, *arguments, **settings):
 
 def decode(voxels, plan=None, **changes):
     settings = {"normalise": "run", "n_voxels": 8, "C": 0.1, "calibrate": False} | changes
+    settings |= {"C": [settings["C"]], "select": "f-score"}
     voxels = training_trials(voxels)
     return decode_logistic(voxels, plan or plan_for(voxels, by="image"), **settings)
 
@@ -159,9 +155,7 @@ def test_a_fold_hears_nothing_of_the_images_it_predicts():
     held_out = np.flatnonzero(np.isin(voxels.image_id, plan.predict[0]))
     category[held_out] = np.roll(category[held_out], 1)
     found = decode(voxels, plan, calibrate=True)
-    other = decode_logistic(
-        replace(voxels, category=category), plan, normalise="run", n_voxels=8, C=0.1, calibrate=True
-    )
+    other = decode(replace(voxels, category=category), plan, calibrate=True)
     rows = np.isin(found.image_id, plan.predict[0])
     np.testing.assert_array_equal(found.log_probs[rows], other.log_probs[rows])
     assert not np.array_equal(found.log_probs[~rows], other.log_probs[~rows])
@@ -188,10 +182,11 @@ def test_meta_says_what_it_is():
     meta = decode(make_voxels(), normalise="fold").meta
     assert meta == {
         "format": 1,
-        "folds": {"by": "image", "number": 4},
+        "folds": {"by": "image", "number": 4, "count": "auto"},
         "calibrated": False,
         "temperatures": [],
         "temperatures_at_bound": 0,
+        "C": [0.1] * 4,
     }
     json.dumps(decode(make_voxels(), calibrate=True).meta)
 
@@ -257,22 +252,31 @@ def test_a_fold_without_a_class_to_fit_on_is_an_error():
 def test_inner_folds_that_cannot_be_made_are_an_error_that_says_what_to_do():
     voxels = make_voxels(images=2)
     refuses(
-        "the temperature cannot be fitted inside the fold (category 'c0' has one image to fit and "
-        "predict; folds by image need 2); set decode.calibrate: false, or choose other folds",
+        "penalty and temperature cannot be chosen inside the fold (category 'c0' has one image to "
+        "fit and predict; folds by image need 2); give one penalty and set decode.calibrate: "
+        "false, or choose other folds",
         decode,
         voxels,
         calibrate=True,
     )
-    assert len(decode(voxels, calibrate=False).image_id) == 8
+    # One image a class is fitted on: enough for all voxels, not for F-scores.
+    assert len(decode(voxels, calibrate=False, n_voxels=12).image_id) == 8
+    refuses(
+        "pair 0 is fitted on 4 trials (categories: 4); to choose voxels by f-score it needs two "
+        "categories, one of them twice, at least: use all voxels, or other folds",
+        decode,
+        voxels,
+        calibrate=False,
+    )
     voxels = make_voxels(images=4)
     refuses(
-        "the temperature cannot be fitted inside the fold (folds by group need at least 2; every "
-        "image has group s1); set decode.calibrate: false, or choose other folds",
+        "penalty and temperature cannot be chosen inside the fold (folds by group need at least "
+        "2; every image has group s1); give one penalty and set decode.calibrate: false, or "
+        "choose other folds",
         decode,
         voxels,
         plan_for(voxels, by="group", group="style"),
         calibrate=True,
-        group="style",
     )
 
 
@@ -390,15 +394,17 @@ def test_permuted_order_of_trials_changes_nothing(normalise):
 
 def test_permuted_order_of_a_files_trials_changes_nothing(tmp_path):
     voxels = make_voxels(voxels=20, signal=0.6)
-    settings = {"folds": {"by": "image", "group": None}, "normalise": "run", "voxels": 8}
-    settings |= {"C": 0.1, "calibrate": True}
+    settings = {"folds": {"by": "image"}, "normalise": "run", "select": "f-score", "voxels": 8}
+    settings |= {"calibrate": True, "own": {"C": [0.1]}}
     cell = {"subject": "S1", "roi": "V1", "decoder": "logistic", "fingerprint": "f"}
+    cell["settings"] = settings
+    shared = {"superclass": {}, "features": None}
     meta = np.array(json.dumps({"dataset": "tiny", "simulated": True}))
     results = []
     for name, given in (("one", voxels), ("two", shuffled(voxels, 1))):
         path = tmp_path / f"{name}.npz"
         np.savez(path, data=given.data, **given.columns(), meta=meta)
-        results.append(decode_cell(settings, cell | {"file": path}).arrays())
+        results.append(decode_cell(shared, cell | {"file": path}).arrays())
     assert list(results[0]) == list(results[1])
     for name in results[0]:
         np.testing.assert_array_equal(results[0][name], results[1][name])
@@ -444,9 +450,15 @@ def test_a_leak_through_the_choice_of_voxels_is_caught(monkeypatch):
         voxels = make_voxels(categories=8, images=12, voxels=400, signal=0, seed=seed)
         voxels = training_trials(voxels)
         plan = plan_for(voxels, by="run")
-        scaled = decoders.zscore_by_run(voxels.data, voxels.run)
-        everywhere = best_voxels(scaled, voxels.category, 20)
-        for choose, hits in ((fold_wise, honest), (lambda *_, e=everywhere: e, leaking)):
+        scaled = driver.prepared(voxels, "run")
+        all_trials = [(np.arange(len(scaled)), np.arange(0))]
+        number = driver.class_numbers(voxels)
+        (everywhere,) = fold_wise(scaled, number, all_trials, 20, by="f-score")
+
+        def leak(data, category, pairs, count, *, by, everywhere=everywhere):
+            return [everywhere] * len(pairs)
+
+        for choose, hits in ((fold_wise, honest), (leak, leaking)):
             monkeypatch.setattr(decoders, "best_voxels", choose)
             hits.append(count_hits(decode(voxels, plan, n_voxels=20, C=0.1), voxels))
     assert all(p_of_chance(hits, 96, 8) < 1e-12 for hits in leaking), leaking
@@ -468,7 +480,7 @@ def test_scaling_by_run_tells_which_category_a_run_still_lacks():
             plan = plan_for(training_trials(voxels), by=by)
             hits.append(count_hits(decode(voxels, plan, n_voxels=60, C=0.1), voxels))
         caution = decode(voxels, plan_for(training_trials(voxels), by="image"), n_voxels=9, C=0.1)
-        assert caution.meta["caution"] == decoders.CAUTION
+        assert caution.meta["caution"] == driver.CAUTION
     n = 96 * len(SEEDS)
     assert p_of_chance(sum(by_image), n, 8) < 1e-6 and sum(by_image) > n / 8, by_image
     assert p_of_chance(sum(by_run), n, 8) > 0.001, by_run
