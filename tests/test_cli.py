@@ -14,7 +14,7 @@ from brain_teacher.errors import BrainTeacherError, UsageError
 
 ROOT = Path(__file__).parents[1]
 PARAMS = str(ROOT / "params.yaml")
-COMMANDS = ["simulate", "preprocess", "decode", "distill", "compare", "promote"]
+COMMANDS = ["simulate", "preprocess", "decode", "controls", "distill", "compare", "promote"]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 
 
@@ -217,6 +217,8 @@ def test_options_reach_the_settings(called):
     [
         ("decode", ["--subject", "S1,S2", "--roi", ""], {"subject": ("S1", "S2"), "roi": ()}),
         ("decode", ["--voxels", "v", "--out", "o"], {"voxels": "v", "out": "o"}),
+        ("decode", ["--data", "d", "--nested", ""], {"data": Path("d"), "out": ""}),
+        ("controls", ["--voxels", "v", "--out", "o"], {"voxels": "v", "out": "o"}),
         ("compare", ["--students", "s", "--out", "o"], {"students": "s", "out": "o"}),
         ("promote", ["--students", "s", "--comparison", "c"], {"students": "s", "comparison": "c"}),
         ("promote", ["--dry-run"], {"dry_run": True, "students": "outputs/students"}),

@@ -60,3 +60,16 @@ def test_the_commands_that_it_shows_exist():
         )
     targets = set(re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`?make (\w[\w-]*)", README)) <= targets
+
+
+def test_the_notebook_lines_run(capsys):
+    from making_decoding import make_voxels
+
+    made = make_voxels(categories=4, images=5, voxels=20, signal=2, seed=1)
+    known = {"voxels": made.data, "image_id": made.image_id}
+    known |= {"category": made.category, "run": made.run}
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.S)
+    exec(compile(code, "docs/notebook.md", "exec"), known)
+    plan, top1 = capsys.readouterr().out.splitlines()
+    assert plan.startswith("5 folds by image")
+    assert float(top1) > 0.7

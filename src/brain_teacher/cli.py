@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from brain_teacher import __version__
-from brain_teacher.commands.simulate import DEFAULTS
+from brain_teacher.commands.simulate import DEFAULTS, LIMITS
 from brain_teacher.errors import BrainTeacherError
 
 
@@ -51,6 +51,7 @@ class Unset(click.ParamType):
 
 
 INTEGER, FLOAT, TEXT = Unset(click.INT), Unset(click.FLOAT), Unset(click.STRING)
+BOOLEAN = Unset(click.BOOL)
 
 
 def common(command):
@@ -76,6 +77,12 @@ def common(command):
     ):
         command = option(command)
     return command
+
+
+def data_option(command):
+    """``--data``: the data set folder."""
+    help_text = "A data set.  [default: data/<dataset.name>]"
+    return click.option("--data", default="", metavar="DIR", help=help_text)(command)
 
 
 def out_option(what):
@@ -127,6 +134,7 @@ def main():
     Examples:
       dvc repro                                the whole chain, as params.yaml says
       brain-teacher decode --roi HVC           one ROI, into runs/decode-<UTC time>
+      brain-teacher controls                   what the decoder gives without a brain
       brain-teacher distill --teacher none,brain --seeds 2 --epochs 5
       brain-teacher promote --dry-run
     """
@@ -135,12 +143,13 @@ def main():
 def simulation_options(command):
     """The sizes of a simulated data set; empty means the default."""
     for name, what in reversed(SIMULATION.items()):
-        kind = INTEGER if isinstance(DEFAULTS[name], int) else FLOAT
+        kind = {int: INTEGER, float: FLOAT, str: TEXT}[type(DEFAULTS[name])]
         command = click.option(
             f"--{name.replace('_', '-')}",
             type=kind,
             default=DEFAULTS[name],
             show_default=True,
+            metavar="|".join(LIMITS[name]) if kind is TEXT else None,
             callback=lambda ctx, option, value: DEFAULTS[option.name] if value is None else value,
             help=what,
         )(command)
@@ -156,6 +165,10 @@ SIMULATION = {
     "voxels": "Voxels of the ROI VC.",
     "image_size": "Side in pixels.",
     "seed": "The same seed gives the same bytes.",
+    "order": "Of the training pictures: each subject's own, or all the same.",
+    "design": "Of the training runs; rounds: two at a time hold every category once.",
+    "drift": "SD of a slow drift, where the noise has 1.",
+    "imagery": "How often each test category is imagined.",
 }
 
 
@@ -177,9 +190,7 @@ def simulate(params_file, quiet, **options):
 
 @main.command()
 @common
-@click.option(
-    "--data", default="", metavar="DIR", help="A data set.  [default: data/<dataset.name>]"
-)
+@data_option
 @out_option("voxels")
 @repeatable("subject", "A subject")
 @repeatable("roi", "An ROI")
@@ -198,23 +209,26 @@ def preprocess(params_file, quiet, data, out, subject, roi):
 
 @main.command()
 @common
+@data_option
 @folder_option("voxels", "outputs/voxels")
-@out_option("soft labels and metrics.json")
+@out_option("soft labels, metrics.json and figures")
 @repeatable("subject", "A subject", "all there are")
 @repeatable("roi", "An ROI", "all there are")
 @repeatable("decoder", "A decoder")
-def decode(params_file, quiet, voxels, out, subject, roi, decoder):
+@click.option("--nested", type=BOOLEAN, metavar="true|false", help="Also nested soft labels.")
+def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested):
     """Decode voxels into out-of-fold soft labels.
 
     \b
     Example:
-      brain-teacher decode --subject S1 --roi V1 --roi HVC
+      brain-teacher decode --subject S1 --roi V1 --roi HVC --decoder logistic,ridge
     """
     from brain_teacher.commands.decode import decode as command
 
-    params = settings(params_file, decode={"decoder": list(decoder)})
+    params = settings(params_file, decode={"decoder": list(decoder), "nested": nested})
     command(
         params,
+        data=data_folder(params, data),
         voxels=voxels,
         out=out,
         subject=subject,
@@ -226,9 +240,35 @@ def decode(params_file, quiet, voxels, out, subject, roi, decoder):
 
 @main.command()
 @common
-@click.option(
-    "--data", default="", metavar="DIR", help="A data set.  [default: data/<dataset.name>]"
-)
+@data_option
+@folder_option("voxels", "outputs/voxels")
+@out_option("the controls' soft labels and metrics.json")
+@click.option("--seeds", type=INTEGER, help="How many draws.  [default: as distill.seeds]")
+def controls(params_file, quiet, data, voxels, out, seeds):
+    """Decode exchanged trials, and time alone: what needs no brain.
+
+    The subjects, ROI and decoder are those of distill in the settings.
+
+    \b
+    Example:
+      brain-teacher controls --seeds 3
+    """
+    from brain_teacher.commands.controls import controls as command
+
+    params = settings(params_file, distill={"seeds": seeds})
+    command(
+        params,
+        data=data_folder(params, data),
+        voxels=voxels,
+        out=out,
+        say=say_unless(quiet),
+        quiet=quiet,
+    )
+
+
+@main.command()
+@common
+@data_option
 @folder_option("soft-labels", "outputs/soft_labels")
 @out_option("students")
 @repeatable("subject", "A subject; several are combined")

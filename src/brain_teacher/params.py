@@ -33,6 +33,7 @@ Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 Count = Annotated[Whole, Field(ge=1)]
 Share = Annotated[Number, Field(gt=0, lt=1)]
 Positive = Annotated[Number, Field(gt=0)]
+Penalties = Annotated[list[Positive], Field(min_length=1)]
 
 
 class Block(BaseModel):
@@ -65,14 +66,52 @@ class Preprocess(Block):
 class Folds(Block):
     """What stays together on one side of a fold."""
 
-    by: Literal["image", "run", "group"]
+    by: Literal["image", "round", "run", "group"]
+    count: Literal["auto", "most"] | Annotated[Whole, Field(ge=2)] = "auto"
     group: str | None = None
 
     @model_validator(mode="after")
     def _group(self):
         if (self.by == "group") != (self.group is not None):
             raise ValueError("'group' names a column of stimuli.csv, and belongs to 'by: group'")
+        if self.by != "image" and self.count != "auto":
+            raise ValueError("'count' belongs to 'by: image'; else there are as many as there are")
         return self
+
+
+class Logistic(Block):
+    """Multinomial logistic regression."""
+
+    C: Penalties
+
+
+class Ridge(Block):
+    """Ridge regression to one-hot categories."""
+
+    penalty: Penalties
+
+
+class Features(Block):
+    """Ridge regression to image features, then similarity to each category's mean features."""
+
+    source: Literal["network", "file"]
+    network: str
+    weights: str
+    layer: str
+    penalty: Penalties
+
+
+class Resnet1d(Block):
+    """A 1-D ResNet18 over the voxels."""
+
+    seed: Annotated[Whole, Field(ge=0)]
+    width: Count
+    epochs: Count
+    batch: Annotated[Whole, Field(ge=2)]
+    learning_rate: Positive
+    weight_decay: Annotated[Number, Field(ge=0)]
+    precision: Literal["float32", "bfloat16", "auto"]
+    device: Literal["auto", "cpu", "cuda"]
 
 
 class Decode(Block):
@@ -80,10 +119,20 @@ class Decode(Block):
 
     decoder: Names
     folds: Folds
+    nested: Yes
     normalise: Literal["run", "fold"]
+    select: Literal["f-score", "correlation"]
     voxels: Count
-    C: Positive
     calibrate: Yes
+    logistic: Logistic
+    ridge: Ridge
+    features: Features
+    resnet1d: Resnet1d
+
+    def settings(self, decoder):
+        """Of one decoder: what is common to all, and its own block."""
+        common = {"folds", "normalise", "select", "voxels", "calibrate"}
+        return self.model_dump(include=common) | {"own": getattr(self, decoder).model_dump()}
 
 
 class Distill(Block):

@@ -73,7 +73,7 @@ def chain(work, request):
     folder.mkdir()
     data = real_data.write_miyawaki(folder / "data")
     voxels = preprocess(params, data=data, out=folder / "voxels")
-    soft_labels = decode(params, voxels=voxels, out=folder / "soft_labels", quiet=True)
+    soft_labels = decode(params, data=data, voxels=voxels, out=folder / "soft_labels", quiet=True)
     students = distill(
         params, data=data, soft_labels=soft_labels, out=folder / "students", quiet=True
     )
@@ -102,13 +102,13 @@ def test_voxels_name_the_letter_of_a_style_never_seen(work):
     params = settings("miyawaki-trials")
     data = real_data.write_miyawaki(work / "trials", trials_as_images=True)
     voxels = preprocess(params, data=data, out=work / "trial_voxels")
-    out = decode(params, voxels=voxels, out=work / "trial_soft_labels", quiet=True)
+    out = decode(params, data=data, voxels=voxels, out=work / "trial_soft_labels", quiet=True)
     (cell,) = read_json(out / "metrics.json")["cells"]
     hits = round(cell["top1"] * cell["images"])
     low, high = exact_interval(hits, 79)
     print(f"trials: {hits}/79 = {hits / 79:.3f} [{low:.3f}, {high:.3f}], chance {cell['chance']}")
     assert cell["images"] == 79
-    assert cell["top1"] >= 0.50
+    assert cell["top1"] >= 0.55
 
 
 def test_calibration_changes_no_answer(work):
@@ -120,7 +120,9 @@ def test_calibration_changes_no_answer(work):
     for calibrate in (False, True):
         chosen = params.decode.model_copy(update={"calibrate": calibrate})
         params = params.model_copy(update={"decode": chosen})
-        out = decode(params, voxels=voxels, out=work / f"calibrate_{calibrate}", quiet=True)
+        out = decode(
+            params, data=data, voxels=voxels, out=work / f"calibrate_{calibrate}", quiet=True
+        )
         soft_labels = read_soft_labels(out / "S1_V1_logistic.npz")
         named[calibrate] = soft_labels.class_id[soft_labels.log_probs.argmax(axis=1)].tolist()
         scores, found = soft_labels.meta["quality"], soft_labels.meta["temperatures"]

@@ -36,7 +36,7 @@ def teach(folder, monkeypatch, *, snr, seed, teachers, seeds, calibrate=True):
     params = Params.model_validate(content)
     simulate("data/truth", **DEFAULTS | {"snr": snr, "seed": seed})
     preprocess(params, data="data/truth", out="voxels")
-    decode(params, voxels="voxels", out="soft_labels")
+    decode(params, data="data/truth", voxels="voxels", out="soft_labels")
     distill(params, data="data/truth", soft_labels="soft_labels", out="students")
     scores = {}
     for teacher in teachers:

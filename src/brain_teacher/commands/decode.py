@@ -1,44 +1,50 @@
 """``decode``: voxel files to out-of-fold soft labels, one file per subject, ROI and decoder."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
-from brain_teacher.cells import cores, run_cells
-from brain_teacher.commands.inputs import INDEX, METRICS, choose, said_simulated
-from brain_teacher.dataset.trials import read_voxels
-from brain_teacher.decoding.decoders import DECODERS, plan_for, training_trials
-from brain_teacher.decoding.quality import quality
-from brain_teacher.decoding.soft_labels import read_soft_labels
-from brain_teacher.errors import BrainTeacherError, about
+from brain_teacher.commands.decoding import SOURCE as CELL_SOURCE
+from brain_teacher.commands.decoding import (
+    make_cells,
+    measured,
+    nested_cells,
+    open_voxels,
+    voxel_cells,
+)
+from brain_teacher.commands.features import features_for
+from brain_teacher.commands.inputs import METRICS, said_simulated
 from brain_teacher.files import (
     OutputFolder,
-    file_digest,
-    fingerprint,
-    read_json,
     remove_stale,
     run_folder,
     source_fingerprint,
     write_json,
-    write_npz,
 )
 from brain_teacher.tracking import flat, tracked
 
-SOURCE = ("dataset", "decoding", "commands/decode.py")
+SOURCE = (
+    *CELL_SOURCE,
+    "analysis/layout.py",
+    "analysis/cell_curves.py",
+    "analysis/cell_guesses.py",
+    "analysis/decoder_figures.py",
+    "commands/features.py",
+    "commands/decode_figures.py",
+    "commands/decode.py",
+)
 
 
-def decode(params, *, voxels, out, subject=(), roi=(), say=print, quiet=False):
+def decode(params, *, data, voxels, out, subject=(), roi=(), say=print, quiet=False):
     """Decode every cell of the voxel folder (or those of some subjects and ROIs).
 
     Parameters
     ----------
     params : Params
-    voxels : path-like
-        What ``preprocess`` wrote.
+    data, voxels : path-like
+        A data set folder, and what ``preprocess`` cut from it.
     out : path-like or None
-        Where soft labels and ``metrics.json`` go; None: ``runs/decode-<UTC time>``.
+        Where soft labels, ``metrics.json`` and ``figures`` go; None: ``runs/decode-<UTC time>``.
     subject, roi : sequence of str
         Empty: all.
     say : callable
@@ -50,105 +56,55 @@ def decode(params, *, voxels, out, subject=(), roi=(), say=print, quiet=False):
     Path
         The output folder.
     """
-    voxels = Path(voxels)
-    cells = _plan_cells(params, voxels, subject, roi)
-    settings = params.decode.model_dump(exclude={"decoder"})
+    data, voxels = Path(data), Path(voxels)
+    index, description = open_voxels(voxels, data)
+    wanted = {"subject": subject, "roi": roi, "decoder": params.decode.decoder}
+    cells = voxel_cells(params, voxels, index, **wanted)
+    nested = nested_cells(cells) if params.decode.nested else []
     out = Path(out or run_folder("decode"))
-    source = source_fingerprint(SOURCE)
-    index = read_json(voxels / INDEX)
-    simulated, name = index["simulated"], index["dataset"]
-    tags = {"dataset": name, "simulated": simulated}
+    name, simulated = description.name, description.simulated
     with (
         OutputFolder(out, say).locked() as folder,
         tracked(
             "decode",
             f"{name} ({said_simulated(simulated)})",
-            tags=tags,
-            params=flat(settings, "decode"),
+            tags={"dataset": name, "simulated": simulated},
+            params=flat(params.decode.model_dump(), "decode"),
         ) as tracker,
     ):
-        for cell in cells:
-            cell["fingerprint"] = fingerprint(file_digest(cell["file"]), settings)
-        new = [c for c in cells if not folder.is_kept(c["name"], [c["fingerprint"], source])]
-        say(f"decode: {len(cells)} cells, {len(new)} new, {len(cells) - len(new)} kept")
-        bar = tqdm(total=len(new), unit="cell", disable=True if quiet else None)
-        for cell, soft_labels in run_cells(decode_cell, new, shared=settings, processes=cores()):
-            write_npz(out / cell["name"], **soft_labels.arrays())
-            folder.remember(cell["name"], [cell["fingerprint"], source])
-            bar.update()
-        bar.close()
-        rows = [_measure(out, cell) for cell in cells]
+        shared = {
+            "features": features_for(params, cells, data, description),
+            "superclass": description.superclasses,
+        }
+        # Of the cells alone: another manner of drawing makes no soft label new.
+        source = source_fingerprint(CELL_SOURCE)
+        every = cells + nested
+        make_cells("decode", every, folder, shared=shared, source=source, say=say, quiet=quiet)
         remove_stale(out, {cell["name"] for cell in cells}, "*.npz")
+        remove_stale(out, {Path(cell["name"]).name for cell in nested}, "nested/*.npz")
+        rows = measured(out, cells)
         table = pd.DataFrame(rows)
         top1 = table.groupby("roi", sort=False)["top1"].mean().to_dict()
         content = {"dataset": name, "simulated": simulated, "cells": rows, "top1": top1}
         write_json(out / METRICS, content)
-        metrics = {f"top1/{r['subject']}_{r['roi']}_{r['decoder']}": r["top1"] for r in rows}
+        from brain_teacher.commands.decode_figures import write_figures  # loads matplotlib
+
+        files = write_figures(out, table, description, data)
         means = {f"top1/{key}": value for key, value in top1.items()}
-        tracker.log(metrics=metrics | means, artifacts=[out / METRICS])
+        tracker.log(metrics=_metrics(rows) | means, artifacts=[out / METRICS, *files])
     say(_summary(table, name, simulated))
     return out
 
 
-def _plan_cells(params, voxels, subject, roi):
-    if not (voxels / INDEX).is_file():
-        raise BrainTeacherError(
-            f"{voxels} holds no voxels ({INDEX} is missing): run `dvc repro preprocess`, or "
-            "`brain-teacher preprocess`"
-        )
-    index = read_json(voxels / INDEX)["cells"]
-    subjects = choose(subject or "all", [*dict.fromkeys(c["subject"] for c in index)], "subject")
-    rois = choose(roi or "all", [*dict.fromkeys(c["roi"] for c in index)], "roi")
-    decoders = choose(params.decode.decoder, list(DECODERS), "decode.decoder")
-    cells = []
-    for s in subjects:
-        for r in rois:
-            file = voxels / f"{s}_{r}.npz"
-            if not file.is_file():
-                raise BrainTeacherError(
-                    f"{file} is missing, though {INDEX} lists it: preprocess again"
-                )
-            for d in decoders:
-                cell = {"subject": s, "roi": r, "decoder": d, "file": file}
-                cells.append(cell | {"name": f"{s}_{r}_{d}.npz"})
-    return cells
-
-
-def decode_cell(settings, cell):
-    """Decode one subject's ROI; the work of one process."""
-    from threadpoolctl import threadpool_limits
-
-    group = settings["folds"]["group"]
-    # One thread: cells run side by side, and one thread repeats to the bit.
-    with about(cell["file"]), threadpool_limits(1):
-        voxels, meta = read_voxels(cell["file"])
-        voxels = training_trials(voxels)
-        plan = plan_for(voxels, by=settings["folds"]["by"], group=group)
-        soft_labels = DECODERS[cell["decoder"]](
-            voxels,
-            plan,
-            normalise=settings["normalise"],
-            n_voxels=settings["voxels"],
-            C=settings["C"],
-            calibrate=settings["calibrate"],
-            group=group,
-        )
-        category = dict(zip(voxels.image_id, voxels.category, strict=True))
-        scores = quality(soft_labels, [category[image] for image in soft_labels.image_id])
-    ids = {key: cell[key] for key in ("subject", "roi", "decoder", "fingerprint")}
-    origin = {"dataset": meta["dataset"], "simulated": meta["simulated"]}
-    return replace(
-        soft_labels,
-        meta=soft_labels.meta | ids | origin | {"quality": scores, "settings": settings},
-    )
-
-
-def _measure(out, cell):
-    with about(out / cell["name"]):
-        meta = read_soft_labels(out / cell["name"]).meta
-    ids = {key: cell[key] for key in ("subject", "roi", "decoder")}
-    row = ids | meta["quality"] | {"temperatures_at_bound": meta["temperatures_at_bound"]}
-    return row | ({"caution": meta["caution"]} if "caution" in meta else {})
+def _metrics(rows):
+    """Every measure of every cell, as ``<measure>/<cell>``, for MLflow."""
+    ids = ("subject", "roi", "decoder")
+    return {
+        f"{measure}/{'_'.join(row[key] for key in ids)}": value
+        for row in rows
+        for measure, value in (row | row.get("identification", {})).items()
+        if isinstance(value, int | float)
+    }
 
 
 def _summary(table, name, simulated):
@@ -167,6 +123,28 @@ def _summary(table, name, simulated):
             f"{len(at_bound)} of {len(table)} cells have a fold whose temperature ran into a bound "
             f"(nothing to decode there, or too much): {', '.join(cells)}"
         )
+    if "identification" in table:
+        lines += _identified(table)
     if "caution" in table:
         lines += [f"caution: {text}" for text in table["caution"].dropna().unique()]
     return "\n".join(lines)
+
+
+def _identified(table):
+    """What the ``features`` decoder says of categories that it was not trained on."""
+    lines = []
+    for _, row in table.dropna(subset=["identification"]).iterrows():
+        found = row["identification"]
+        for kind in ("seen", "imagined"):
+            if f"{kind}_pairwise" not in found:
+                continue
+            low, mean, high, ceiling = (
+                100 * found.get(f"{kind}_{key}", float("nan"))
+                for key in ("pairwise_low", "pairwise", "pairwise_high", "ceiling_pairwise")
+            )
+            lines.append(
+                f"{row['subject']} {row['roi']}: {found[f'{kind}_categories']} {kind} categories "
+                f"never trained on, {mean:.1f}% of pairs identified ({low:.1f} to {high:.1f}; "
+                f"chance 50, noise ceiling {ceiling:.1f})"
+            )
+    return lines

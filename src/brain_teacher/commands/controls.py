@@ -1,0 +1,134 @@
+"""``controls``: what the primary decoder gives without a brain's help, as soft-label files.
+
+``permuted-trials``: the recordings exchanged between the trials of a run, the decoder refitted, one
+draw per seed. ``time-only``: run and position in place of the recording; not above chance, or time
+explains what the voxels seemed to say.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from brain_teacher.commands.decoding import (
+    PERMUTED,
+    TIME,
+    make_cells,
+    measured,
+    open_voxels,
+    voxel_cells,
+)
+from brain_teacher.commands.decoding import SOURCE as CELL_SOURCE
+from brain_teacher.commands.features import features_for
+from brain_teacher.commands.inputs import METRICS, said_simulated
+from brain_teacher.errors import UsageError
+from brain_teacher.files import (
+    OutputFolder,
+    remove_stale,
+    run_folder,
+    source_fingerprint,
+    write_json,
+)
+from brain_teacher.tracking import flat, tracked
+
+SOURCE = (*CELL_SOURCE, "commands/features.py", "commands/controls.py")
+
+
+def controls(params, *, data, voxels, out, say=print, quiet=False):
+    """Decode the controls of the primary subjects, ROI and decoder (params.yaml: distill).
+
+    Parameters
+    ----------
+    params : Params
+    data, voxels : path-like
+        A data set folder, and what ``preprocess`` cut from it.
+    out : path-like or None
+        Where soft labels and ``metrics.json`` go; None: ``runs/controls-<UTC time>``.
+    say : callable
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    Path
+        The output folder.
+    """
+    data, voxels = Path(data), Path(voxels)
+    index, description = open_voxels(voxels, data)
+    cells = _plan(params, voxels, index)
+    out = Path(out or run_folder("controls"))
+    name, simulated = description.name, description.simulated
+    with (
+        OutputFolder(out, say).locked() as folder,
+        tracked(
+            "controls",
+            f"{name} ({said_simulated(simulated)})",
+            tags={"dataset": name, "simulated": simulated},
+            params=flat(params.decode.settings(params.distill.decoder), "decode"),
+        ) as tracker,
+    ):
+        shared = {
+            "features": features_for(params, cells, data, description),
+            "superclass": description.superclasses,
+        }
+        source = source_fingerprint(SOURCE)
+        make_cells("controls", cells, folder, shared=shared, source=source, say=say, quiet=quiet)
+        rows = measured(out, cells)
+        remove_stale(out, {cell["name"] for cell in cells}, "*.npz")
+        write_json(out / METRICS, {"dataset": name, "simulated": simulated, "cells": rows})
+        table = pd.DataFrame(rows)
+        means = table.groupby("control")["top1"].mean().to_dict()
+        tracker.log(
+            metrics={f"top1/{key}": value for key, value in means.items()},
+            artifacts=[out / METRICS],
+        )
+    say(_summary(table, name, simulated))
+    return out
+
+
+def _plan(params, voxels, index):
+    primary = params.distill
+    if primary.decoder not in params.decode.decoder:
+        raise UsageError(
+            f"distill.decoder: {primary.decoder!r} is not among decode.decoder "
+            f"({', '.join(params.decode.decoder)})"
+        )
+    subject, roi = ((v if v != "all" else ()) for v in (primary.subject, primary.roi))
+    cells = voxel_cells(params, voxels, index, subject=subject, roi=roi, decoder=[primary.decoder])
+    planned, timed = [], set()
+    for cell in cells:
+        stem = cell["name"].removesuffix(".npz")
+        planned += [
+            cell | {"control": PERMUTED, "seed": seed, "name": f"{stem}_{PERMUTED}_{seed}.npz"}
+            for seed in range(primary.seeds)
+        ]
+        if cell["subject"] not in timed:  # no ROI's voxels are in it
+            timed.add(cell["subject"])
+            name = f"{cell['subject']}_{TIME}_{cell['decoder']}.npz"
+            planned.append(cell | {"control": TIME, "roi": TIME, "name": name})
+    return planned
+
+
+def _summary(table, name, simulated):
+    lines = [
+        f"controls of the decoder, {name} ({said_simulated(simulated)}): top-1 in %, chance "
+        f"{100 * table['chance'].iloc[0]:.1f}"
+    ]
+    for control, rows in table.groupby("control", sort=True):
+        for subject, part in rows.groupby("subject", sort=False):
+            values = 100 * part["top1"]
+            above = (part["top1_low"] > part["chance"]).sum()
+            below = (part["top1_high"] < part["chance"]).sum()
+            text = f"  {control:16} {subject}  {values.mean():5.1f}"
+            if len(part) > 1:
+                text += f"  ({len(part)} draws, {values.min():.1f} to {values.max():.1f})"
+            if above:
+                text += f"  above chance in {above} of {len(part)}"
+            if below:
+                text += f"  below chance in {below} of {len(part)}"
+            lines.append(text)
+    if ((table["control"] == TIME) & (table["top1_low"] > table["chance"])).any():
+        lines.append(
+            "time alone can be decoded: what voxels seem to say may be drift; use decode.folds.by: "
+            "round or run"
+        )
+    return "\n".join(lines)
