@@ -74,7 +74,7 @@ def solve_folds(data, category, pairs, *, C, chosen=None, standardise=False, tol
     Notes
     -----
     The last step is no longer than `tolerance`, as proposed and as taken: the root mean square of
-    what it adds to the fit's logits. The largest error then was below 0.5 times the tolerance in
+    what it adds to the fit's logits. The largest error then was at most 0.4 times the tolerance in
     all that was tried: 16 and 150 classes, 60 to 1,000 voxels in units of 1 and 30 deviations, C
     from 0.0001 to 1,000, tolerances from 1e-6 to 3e-3.
     """
