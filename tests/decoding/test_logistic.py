@@ -241,6 +241,8 @@ def test_bad_input():
         match=r"^the fit of pair 1 has no trial of class 1; choose other folds$",
     ):
         solve_folds(data, category, [pairs[0], (fit, pairs[0][1])], C=[1.0])
+    with pytest.raises(ValueError, match=r"^all trials are of one class; decoding needs two$"):
+        solve_folds(data, 0 * category, pairs, C=[1.0])
     data[7, 3] = np.nan
     with pytest.raises(ValueError, match=r"^voxel 3 of trial 7 is nan; leave one out$"):
         solve_folds(data, category, pairs, C=[1.0])

@@ -69,7 +69,13 @@ def solve_folds(data, category, pairs, *, C, chosen=None, standardise=False, tol
     Raises
     ------
     ValueError
-        If `data` is not finite, a C is not above 0, or a fit lacks a class.
+        If `data` is not finite, a C is not above 0, a fit lacks a class, or there is but one class.
+
+    Warns
+    -----
+    RuntimeWarning
+        If a fit is not within the tolerance after 1,000 steps: trials that differ in size by a
+        factor of 1,000 can do that, z-scored ones have not.
 
     Notes
     -----
@@ -105,6 +111,8 @@ def _check(data, category, pairs, C, n_classes):
         raise ValueError(f"voxel {voxel} of trial {trial} is {data[trial, voxel]}; leave one out")
     if not (C > 0).all():
         raise ValueError(f"C must be above 0, not {C.min():g}")
+    if n_classes < 2:
+        raise ValueError("all trials are of one class; decoding needs two")
     for number, (fit, _) in enumerate(pairs):
         counts = np.bincount(category[fit], minlength=n_classes)
         if not counts.all():
