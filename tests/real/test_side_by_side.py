@@ -14,7 +14,8 @@ from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.files import read_json
 from brain_teacher.params import load_params
 
-DECODERS = ("logistic", "ridge", "resnet1d")
+# The network's takes longer than `make test` should.
+DECODERS = ("logistic", "ridge", pytest.param("resnet1d", marks=pytest.mark.full))
 DRAWS = 3
 # Folds, ROI, images, chance, and what the default decoder must reach.
 RECORDINGS = {
