@@ -20,6 +20,8 @@ def clone(chain, tmp_path):
     clone = Clone(tmp_path / "clone")
     shutil.rmtree(clone.path / "outputs" / "students")
     clone.change_params(distill={"epochs": 12, "seeds": 3})
+    # Its draws are as many as the seeds: made now, they do not come between kill and repro.
+    clone.run(*dvc(), "repro", "controls")
     return clone
 
 
