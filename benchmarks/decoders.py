@@ -17,10 +17,11 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 import click
 import numpy as np
+from threadpoolctl import threadpool_limits
+
 from logistic_work import WORK as LOGISTIC
 from resnet1d_work import WORK as RESNET1D
 from ridge_work import WORK as RIDGE
-from threadpoolctl import threadpool_limits
 
 BENCHMARKS = RIDGE | LOGISTIC | RESNET1D
 # By which results may differ: rounding of float32. Logistic rows are named for their error from the

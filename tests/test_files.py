@@ -24,6 +24,7 @@ from brain_teacher.files import (
     file_digest,
     fingerprint,
     read_json,
+    remove_stale,
     run_folder,
     source_fingerprint,
     write_json,
@@ -379,3 +380,16 @@ def test_the_lock_is_given_back_after_an_error(output):
 def test_two_folders_have_two_locks(tmp_path):
     with OutputFolder(tmp_path / "a").locked(), OutputFolder(tmp_path / "b").locked():
         pass
+
+
+@pytest.mark.parametrize("stage", [True, False])
+def test_former_cells_are_removed_by_their_place_and_under_dvc_only(stage, tmp_path, monkeypatch):
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    if stage:
+        monkeypatch.setenv("DVC_STAGE", "decode")
+    (tmp_path / "nested").mkdir()
+    for name in ("a.npz", "b.npz", "c.json", "nested/a.npz", "nested/b.npz"):
+        (tmp_path / name).touch()
+    remove_stale(tmp_path, {"a.npz", "nested/b.npz"}, "**/*.npz")
+    kept = ["a.npz", "c.json", "nested", "nested/b.npz"]
+    assert names(tmp_path) == (kept if stage else sorted([*kept, "b.npz", "nested/a.npz"]))

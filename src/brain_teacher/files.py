@@ -112,10 +112,13 @@ def run_folder(command):
 
 
 def remove_stale(folder, names, pattern):
-    """Under DVC, remove files of former settings: the output holds what this stage makes."""
+    """Under DVC, remove files of former settings: the output holds what this stage makes.
+
+    `names` are relative to `folder`, as `pattern` is.
+    """
     if is_stage():
         for path in Path(folder).glob(pattern):
-            if path.name not in names:
+            if path.relative_to(folder).as_posix() not in names:
                 path.unlink()
 
 

@@ -1,9 +1,5 @@
 """The decoders' pictures: what is drawn stands where the numbers are; nothing is cut off."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -431,18 +427,3 @@ def test_draws_on_axes_that_it_is_given(cell):
     guesses = top_guesses(*cell, ["i00"])
     assert draw_guesses(guesses, np.zeros((4, 4, 3), np.uint8), axes) is axes
     assert dict(rcParams) == before
-
-
-def test_pyplot_is_never_loaded():
-    code = (
-        "import sys, brain_teacher.analysis.decoder_figures\n"
-        "print('matplotlib.figure' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))},
-    )
-    assert told.stdout.split() == ["True", "False"]

@@ -119,6 +119,15 @@ def test_metrics_and_figures(work):
     ]
 
 
+def test_a_file_of_ones_own_beside_the_figures_stays(work):
+    own = Path("own/figures/notes.txt")
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    run("decode", "--out", "own", "--roi", "LOC", "--subject", "S1", "--decoder", "ridge")
+    assert own.read_text() == "mine"
+    assert own.with_name("accuracy.png").exists()
+
+
 def test_nested_soft_labels_hold_nothing_of_test_and_validation_folds(work):
     arguments = ("--roi", "V1", "--subject", "S1", "--decoder", "ridge", "--nested", "true")
     said = run("decode", "--out", "deep", *arguments)

@@ -11,7 +11,6 @@ from scipy.special import softmax
 from brain_teacher.distillation import engine
 from brain_teacher.distillation.engine import (
     Recipe,
-    choose_device,
     measure_precision,
     predict,
     train_student,
@@ -277,24 +276,6 @@ def test_bfloat16_trains_in_bfloat16_and_answers_in_float32():
     log_probs = half.log_probs["test"]
     assert log_probs.dtype == np.float32 and half.weights["conv1.weight"].dtype == np.float32
     assert (log_probs.argmax(axis=1) == EVALUATION["test"][1]).mean() > 0.6
-
-
-def test_auto_takes_what_is_there(monkeypatch):
-    for there, expected in ((True, "cuda"), (False, "cpu")):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        assert choose_device("auto") == expected
-        assert choose_device("cpu") == "cpu"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("cuda") == "cuda"
-
-
-def test_a_device_that_is_not_there_is_an_error(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError) as caught:
-        choose_device("cuda")
-    assert str(caught.value) == (
-        "device is cuda, but torch finds no CUDA device here; use cpu or auto"
-    )
 
 
 @pytest.mark.parametrize("slow", ["float32", "bfloat16"])

@@ -61,7 +61,7 @@ def test_real_voxels(recording, work, decoder):
     params, out = settings(name, decoder), work / f"{name}-{decoder}"
     decoded = decode(params, **places, out=out, quiet=True)
     (cell,) = read_json(decoded / "metrics.json")["cells"]
-    permuted = controls(params, **places, out=work / f"{out}-controls", quiet=True)
+    permuted = controls(params, **places, out=work / f"{name}-{decoder}-controls", quiet=True)
     rows = read_json(permuted / "metrics.json")["cells"]
     drawn = [row["top1"] for row in rows if row["control"] == "permuted-trials"]
     print(

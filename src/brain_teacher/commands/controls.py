@@ -12,25 +12,17 @@ import pandas as pd
 from brain_teacher.commands.decoding import (
     PERMUTED,
     TIME,
-    make_cells,
+    decoded,
     measured,
     open_voxels,
     voxel_cells,
 )
 from brain_teacher.commands.decoding import SOURCE as CELL_SOURCE
-from brain_teacher.commands.features import features_for
 from brain_teacher.commands.inputs import METRICS, said_simulated
 from brain_teacher.errors import UsageError
-from brain_teacher.files import (
-    OutputFolder,
-    remove_stale,
-    run_folder,
-    source_fingerprint,
-    write_json,
-)
-from brain_teacher.tracking import flat, tracked
+from brain_teacher.files import run_folder, write_json
 
-SOURCE = (*CELL_SOURCE, "commands/features.py", "commands/controls.py")
+SOURCE = (*CELL_SOURCE, "commands/controls.py")
 
 
 def controls(params, *, data, voxels, out, say=print, quiet=False):
@@ -57,23 +49,18 @@ def controls(params, *, data, voxels, out, say=print, quiet=False):
     cells = _plan(params, voxels, index)
     out = Path(out or run_folder("controls"))
     name, simulated = description.name, description.simulated
-    with (
-        OutputFolder(out, say).locked() as folder,
-        tracked(
-            "controls",
-            f"{name} ({said_simulated(simulated)})",
-            tags={"dataset": name, "simulated": simulated},
-            params=flat(params.decode.settings(params.distill.decoder), "decode"),
-        ) as tracker,
-    ):
-        shared = {
-            "features": features_for(params, cells, data, description),
-            "superclass": description.superclasses,
-        }
-        source = source_fingerprint(SOURCE)
-        make_cells("controls", cells, folder, shared=shared, source=source, say=say, quiet=quiet)
+    with decoded(
+        "controls",
+        cells,
+        params=params,
+        settings=params.decode.settings(params.distill.decoder),
+        data=data,
+        description=description,
+        out=out,
+        say=say,
+        quiet=quiet,
+    ) as tracker:
         rows = measured(out, cells)
-        remove_stale(out, {cell["name"] for cell in cells}, "*.npz")
         write_json(out / METRICS, {"dataset": name, "simulated": simulated, "cells": rows})
         table = pd.DataFrame(rows)
         means = table.groupby("control")["top1"].mean().to_dict()

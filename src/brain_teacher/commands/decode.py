@@ -6,22 +6,14 @@ import pandas as pd
 
 from brain_teacher.commands.decoding import SOURCE as CELL_SOURCE
 from brain_teacher.commands.decoding import (
-    make_cells,
+    decoded,
     measured,
     nested_cells,
     open_voxels,
     voxel_cells,
 )
-from brain_teacher.commands.features import features_for
 from brain_teacher.commands.inputs import METRICS, said_simulated
-from brain_teacher.files import (
-    OutputFolder,
-    remove_stale,
-    run_folder,
-    source_fingerprint,
-    write_json,
-)
-from brain_teacher.tracking import flat, tracked
+from brain_teacher.files import run_folder, write_json
 
 SOURCE = (
     *CELL_SOURCE,
@@ -29,7 +21,6 @@ SOURCE = (
     "analysis/cell_curves.py",
     "analysis/cell_guesses.py",
     "analysis/decoder_figures.py",
-    "commands/features.py",
     "commands/decode_figures.py",
     "commands/decode.py",
 )
@@ -63,25 +54,17 @@ def decode(params, *, data, voxels, out, subject=(), roi=(), say=print, quiet=Fa
     nested = nested_cells(cells) if params.decode.nested else []
     out = Path(out or run_folder("decode"))
     name, simulated = description.name, description.simulated
-    with (
-        OutputFolder(out, say).locked() as folder,
-        tracked(
-            "decode",
-            f"{name} ({said_simulated(simulated)})",
-            tags={"dataset": name, "simulated": simulated},
-            params=flat(params.decode.model_dump(), "decode"),
-        ) as tracker,
-    ):
-        shared = {
-            "features": features_for(params, cells, data, description),
-            "superclass": description.superclasses,
-        }
-        # Of the cells alone: another manner of drawing makes no soft label new.
-        source = source_fingerprint(CELL_SOURCE)
-        every = cells + nested
-        make_cells("decode", every, folder, shared=shared, source=source, say=say, quiet=quiet)
-        remove_stale(out, {cell["name"] for cell in cells}, "*.npz")
-        remove_stale(out, {Path(cell["name"]).name for cell in nested}, "nested/*.npz")
+    with decoded(
+        "decode",
+        cells + nested,
+        params=params,
+        settings=params.decode.model_dump(),
+        data=data,
+        description=description,
+        out=out,
+        say=say,
+        quiet=quiet,
+    ) as tracker:
         rows = measured(out, cells)
         table = pd.DataFrame(rows)
         top1 = table.groupby("roi", sort=False)["top1"].mean().to_dict()

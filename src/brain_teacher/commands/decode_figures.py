@@ -7,7 +7,7 @@ from brain_teacher.dataset import images as pictures
 from brain_teacher.dataset.trials import image_categories
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.errors import about
-from brain_teacher.files import atomic_write
+from brain_teacher.files import atomic_write, remove_stale
 
 FOLDER = "figures"
 # Side of a picture in the figure of guesses, in pixels.
@@ -60,7 +60,8 @@ def write_figures(out, scores, description, data):
             files.append(out / FOLDER / f"{name}.{ending}")
             with atomic_write(files[-1]) as temporary:
                 write(temporary)
-    _remove_others(out / FOLDER, files)
+    # Those of a former cell that had pictures, say.
+    remove_stale(out / FOLDER, {path.name for path in files}, "*")
     return files
 
 
@@ -74,10 +75,3 @@ def _pictures(soft_labels, category, description, data):
     size = pictures.size_of(shown[chosen[0]], most=SIZE)
     loaded = pictures.load_images([shown[image] for image in chosen], size)
     return dict(zip(chosen, loaded, strict=True))
-
-
-def _remove_others(folder, files):
-    """Figures of a former cell, which no longer has its like (a data set without pictures)."""
-    for path in folder.iterdir():
-        if path not in files:
-            path.unlink()

@@ -1,5 +1,6 @@
 """The cells of ``decode`` and ``controls``: what each is made from, and the work of making one."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
@@ -7,7 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from brain_teacher.cells import cores, run_cells
-from brain_teacher.commands.inputs import INDEX, choose, open_dataset
+from brain_teacher.commands.features import features_for
+from brain_teacher.commands.inputs import INDEX, choose, open_dataset, said_simulated
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.controls import permute_trials, time_voxels
 from brain_teacher.decoding.decoders import DECODERS
@@ -16,10 +18,26 @@ from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.quality import quality
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
-from brain_teacher.files import file_digest, fingerprint, read_json, write_npz
+from brain_teacher.files import (
+    OutputFolder,
+    file_digest,
+    fingerprint,
+    read_json,
+    remove_stale,
+    source_fingerprint,
+    write_npz,
+)
 from brain_teacher.seeds import named_rng
+from brain_teacher.tracking import flat, tracked
 
-SOURCE = ("dataset", "decoding", "seeds.py", "commands/decoding.py")
+SOURCE = (
+    "dataset",
+    "decoding",
+    "seeds.py",
+    "devices.py",
+    "commands/features.py",
+    "commands/decoding.py",
+)
 PERMUTED, TIME = "permuted-trials", "time-only"
 
 
@@ -81,26 +99,50 @@ def nested_cells(cells):
     return nested
 
 
-def make_cells(command, cells, folder, *, shared, source, say, quiet):
-    """Decode what is new into `folder`; says beforehand how much is new and how much kept.
+@contextmanager
+def decoded(command, cells, *, params, settings, data, description, out, say, quiet):
+    """Decode what is new of `cells` into a locked, tracked folder; prune it of former cells.
 
     Parameters
     ----------
     command : str
-        Who speaks.
+        Who speaks, and the MLflow experiment.
     cells : list of dict
         Each gets its ``fingerprint``.
-    folder : OutputFolder
-        Locked.
-    shared : dict
-        See `decode_cell`.
-    source : str
-        Fingerprint of the stage's source.
+    params : Params
+    settings : dict
+        What MLflow is told of the decoders.
+    data : Path
+    description : Description
+    out : Path
     say : callable
     quiet : bool
         No progress bar.
+
+    Yields
+    ------
+    Tracker
+        Open until the command has written what it makes of the cells.
     """
-    digest = cache(file_digest)
+    origin = {"dataset": description.name, "simulated": description.simulated}
+    name = f"{description.name} ({said_simulated(description.simulated)})"
+    with (
+        OutputFolder(out, say).locked() as folder,
+        tracked(command, name, tags=origin, params=flat(settings, "decode")) as tracker,
+    ):
+        shared = {
+            "features": features_for(params, cells, data, description),
+            "superclass": description.superclasses,
+        }
+        _make(command, cells, folder, shared=shared, say=say, quiet=quiet)
+        remove_stale(out, {cell["name"] for cell in cells}, "**/*.npz")
+        yield tracker
+
+
+def _make(command, cells, folder, *, shared, say, quiet):
+    """Decode the new cells; says beforehand how many are new, and how many kept."""
+    # Of the cells alone: another manner of drawing or summing up makes no soft label new.
+    digest, source = cache(file_digest), source_fingerprint(SOURCE)
     for cell in cells:
         what = {key: cell.get(key) for key in ("nested", "control", "seed")}
         features = shared["features"] if cell["decoder"] == "features" else None

@@ -25,6 +25,7 @@ from brain_teacher.tracking import flat, tracked
 SOURCE = (
     "dataset",
     "seeds.py",
+    "devices.py",
     "decoding/calibration.py",
     "decoding/folds.py",
     "decoding/soft_labels.py",

@@ -137,7 +137,8 @@ def settle(material, settings, out, say):
     if settings.device != "cpu" or settings.precision == "auto":
         import torch
 
-        from brain_teacher.distillation.engine import choose_device, measure_precision
+        from brain_teacher.devices import choose_device
+        from brain_teacher.distillation.engine import measure_precision
 
         try:
             device = choose_device(settings.device)

@@ -20,7 +20,7 @@ calibrate : bool
 import numpy as np
 
 from brain_teacher.decoding import logistic, ridge
-from brain_teacher.decoding.driver import caution, class_numbers, out_of_fold, prepared
+from brain_teacher.decoding.driver import class_numbers, out_of_fold, prepared
 from brain_teacher.decoding.scaling import best_voxels
 
 
@@ -47,9 +47,8 @@ def decode_logistic(voxels, plan, *, normalise, select, n_voxels, calibrate, C):
             data, category, pairs, C=C, chosen=chosen, standardise=normalise == "fold"
         )
 
-    labels = out_of_fold(voxels, plan, solve, calibrate=calibrate, options={"C": C})
-    labels.meta.update(caution(voxels, plan, normalise))
-    return labels
+    common = {"normalise": normalise, "calibrate": calibrate}
+    return out_of_fold(voxels, plan, solve, options={"C": C}, **common)
 
 
 def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalty):
@@ -87,9 +86,8 @@ def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalt
         frequencies = (one_hot[fit].mean(axis=0) for fit, _ in pairs)
         return [p / f for p, f in zip(predicted, frequencies, strict=True)]
 
-    labels = out_of_fold(voxels, plan, solve, calibrate=calibrate, options={"penalty": penalty})
-    labels.meta.update(caution(voxels, plan, normalise))
-    return labels
+    common = {"normalise": normalise, "calibrate": calibrate}
+    return out_of_fold(voxels, plan, solve, options={"penalty": penalty}, **common)
 
 
 def decode_features(voxels, plan, **settings):

@@ -75,7 +75,7 @@ def plan_inner(voxels, plan):
     """
     try:
         # What is left of a category may be less than was asked for.
-        fewest = min(np.unique(_first_of_images(voxels)[1], return_counts=True)[1])
+        fewest = np.bincount(image_classes(voxels)[2]).min()
         count = plan.count if isinstance(plan.count, str) else min(plan.count, int(fewest))
         return plan_for(voxels, by=plan.by, group=plan.group, count=count)
     except ValueError as error:
@@ -95,7 +95,7 @@ def class_numbers(voxels):
     return np.unique(voxels.category, return_inverse=True)[1]
 
 
-def out_of_fold(voxels, plan, solve, *, calibrate, options):
+def out_of_fold(voxels, plan, solve, *, normalise, calibrate, options):
     """Out-of-fold soft labels from a solver; what is chosen is chosen inside the fold.
 
     Parameters
@@ -108,6 +108,8 @@ def out_of_fold(voxels, plan, solve, *, calibrate, options):
         Takes a list of ``(fit, held_out)`` trial indices and gives, for each, logits of shape
         (n_options, n_held_out, n_classes), classes in sorted order. It gets the outer folds and
         all inner folds at once, so that it can share work between them.
+    normalise : {"run", "fold"}
+        How `solve` scales: by run, and ``meta`` has a caution where that tells what it should not.
     calibrate : bool
         Fit a temperature on the inner folds' predictions. The same predictions choose the option:
         the one with the lowest NLL, after its temperature.
@@ -127,52 +129,76 @@ def out_of_fold(voxels, plan, solve, *, calibrate, options):
         folds cannot be made.
     """
     ((name, values),) = options.items()
-    images, image_of = np.unique(voxels.image_id, return_inverse=True)
-    classes, truth_of = np.unique(voxels.category, return_inverse=True)
     outer = trial_pairs(voxels, plan)
     inner = [[] for _ in outer]
     if calibrate or len(values) > 1:
         inner = [_inner_pairs(voxels, plan, fit) for fit, _ in outer]
     logits = iter(solve([*outer, *(pair for pairs in inner for pair in pairs)]))
     outer_logits = [next(logits) for _ in outer]
-    log_probs = np.empty((len(images), len(classes)))
-    fold = np.empty(len(images), dtype=np.int16)
-    chosen, temperatures = [], []
-    for number, (pairs, (_, held_out)) in enumerate(zip(inner, outer, strict=True)):
+    chosen, answers = [], []
+    for own, pairs in zip(outer_logits, inner, strict=True):
         predicted = [(held, next(logits)) for _, held in pairs]
-        option, temperature = _choose(predicted, image_of, truth_of, calibrate)
-        rows, averaged = average_trials(outer_logits[number][option], image_of[held_out])
+        option, temperature = _choose(predicted, voxels, calibrate)
+        chosen.append(values[option])
+        answers.append((own[option], temperature))
+    meta = {name: chosen}
+    common = {"normalise": normalise, "calibrate": calibrate}
+    return collect(voxels, plan, outer, answers, meta=meta, **common)
+
+
+def collect(voxels, plan, pairs, answers, *, normalise, calibrate, meta):
+    """The table of all folds.
+
+    Parameters
+    ----------
+    voxels : Voxels
+    plan : FoldPlan
+    pairs : list of (fit, held_out)
+        The plan's, from `trial_pairs`.
+    answers : iterable of (logits, temperature)
+        Of each fold: its held-out trials' logits (n_held_out, n_classes) and what to divide their
+        log-probabilities by, 1 where nothing was calibrated.
+    normalise : {"run", "fold"}
+    calibrate : bool
+    meta : dict
+        What the decoder has to say besides.
+
+    Returns
+    -------
+    SoftLabels
+    """
+    images, image_of, _ = image_classes(voxels)
+    classes = np.unique(voxels.category)
+    log_probs = np.empty((len(images), len(classes)))
+    fold, temperatures = np.empty(len(images), dtype=np.int16), []
+    for number, ((_, held_out), (logits, temperature)) in enumerate(
+        zip(pairs, answers, strict=True)
+    ):
+        rows, averaged = average_trials(logits, image_of[held_out])
         log_probs[rows] = log_softmax(averaged / temperature, axis=1)
         fold[rows] = number
-        chosen.append(values[option])
         temperatures += [temperature] if calibrate else []
-    meta = fold_meta(voxels, plan, temperatures) | {name: chosen}
-    return SoftLabels(log_probs.astype(np.float32), images, classes, fold, meta)
-
-
-def fold_meta(voxels, plan, temperatures):
-    """What a table's ``meta`` says of folds and calibration."""
     folds = {"by": plan.by, "number": len(plan.fit)}
     if plan.by == "image":
         folds["count"] = plan.count
     if plan.group is not None:
         folds["group"] = plan.group
-    return {
+    meta = meta | {
         "format": FORMAT,
         "folds": folds,
-        "calibrated": bool(temperatures),
+        "calibrated": calibrate,
         "temperatures": temperatures,
         "temperatures_at_bound": sum(map(at_bound, temperatures)),
     }
+    if normalise == "run" and not repeats_in_run(voxels) and _splits_runs(voxels, pairs):
+        meta["caution"] = CAUTION
+    return SoftLabels(log_probs.astype(np.float32), images, classes, fold, meta)
 
 
-def caution(voxels, plan, normalise):
-    """A further entry of ``meta`` where z-scoring by run may tell what it should not."""
-    if normalise != "run" or repeats_in_run(voxels):
-        return {}
-    sides = ((voxels.run[fit], voxels.run[held]) for fit, held in trial_pairs(voxels, plan))
-    split = any(len(np.intersect1d(fit, held)) for fit, held in sides)
-    return {"caution": CAUTION} if split else {}
+def image_classes(voxels):
+    """Image ids, sorted; the image's number of each trial; the class number of each image."""
+    images, first, image_of = np.unique(voxels.image_id, return_index=True, return_inverse=True)
+    return images, image_of, class_numbers(voxels)[first]
 
 
 def trial_pairs(voxels, plan):
@@ -232,25 +258,24 @@ def repeats_in_run(voxels):
     return len(np.unique(pairs, axis=1).T) < len(voxels.run)
 
 
+def _splits_runs(voxels, pairs):
+    """Whether a run has trials on both sides of a fold."""
+    return any(len(np.intersect1d(voxels.run[fit], voxels.run[held])) for fit, held in pairs)
+
+
 def _inner_pairs(voxels, plan, fit):
     part = voxels.take(fit)
     inner = plan_inner(part, plan)
     return [(fit[a], fit[b]) for a, b in trial_pairs(part, inner)]
 
 
-def _first_of_images(voxels):
-    images, first = np.unique(voxels.image_id, return_index=True)
-    return images, voxels.category[first]
-
-
-def _choose(predicted, image_of, truth_of, calibrate):
+def _choose(predicted, voxels, calibrate):
     """Option and temperature with the lowest NLL on the inner folds' predictions."""
     if not predicted:
         return 0, 1.0
-    category = np.empty(image_of.max() + 1, dtype=int)
-    category[image_of] = truth_of
+    _, image_of, class_of = image_classes(voxels)
     parts = [average_trials(logits, image_of[held]) for held, logits in predicted]
-    truth = category[np.concatenate([images for images, _ in parts])]
+    truth = class_of[np.concatenate([images for images, _ in parts])]
     best = (np.inf, 0, 1.0)
     for option, log_probs in enumerate(np.concatenate([rows for _, rows in parts], axis=1)):
         temperature = fit_temperature(log_probs, truth) if calibrate else 1.0

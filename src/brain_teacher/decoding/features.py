@@ -3,7 +3,7 @@
 import numpy as np
 
 from brain_teacher.decoding import ridge
-from brain_teacher.decoding.driver import caution, class_numbers, out_of_fold, prepared
+from brain_teacher.decoding.driver import class_numbers, image_classes, out_of_fold, prepared
 from brain_teacher.decoding.scaling import best_voxels
 
 # Logits are SCALE * r with r from -1 to 1. Temperatures from 20 to 0.05 then give 1 to 400 times r:
@@ -51,7 +51,7 @@ def decode_features(voxels, plan, *, normalise, select, n_voxels, calibrate, pen
     .. [1] Horikawa & Kamitani (2017), Nat. Commun. 8:15037.
     """
     data, category = prepared(voxels, normalise), class_numbers(voxels)
-    images, first, image_of = np.unique(voxels.image_id, return_index=True, return_inverse=True)
+    images, image_of, class_of = image_classes(voxels)
     values = features.of_images(images).astype(np.float64)
 
     def solve(pairs):
@@ -70,11 +70,12 @@ def decode_features(voxels, plan, *, normalise, select, n_voxels, calibrate, pen
             )
             for (fit, _), rows in zip(pairs[part], predicted, strict=True):
                 seen = np.unique(image_of[fit])
-                logits.append(correlation_logits(rows, values[seen], category[first[seen]]))
+                logits.append(correlation_logits(rows, values[seen], class_of[seen]))
         return logits
 
-    labels = out_of_fold(voxels, plan, solve, calibrate=calibrate, options={"penalty": penalty})
-    labels.meta.update(caution(voxels, plan, normalise), features=dict(features.meta))
+    common = {"normalise": normalise, "calibrate": calibrate}
+    labels = out_of_fold(voxels, plan, solve, options={"penalty": penalty}, **common)
+    labels.meta["features"] = dict(features.meta)
     return labels
 
 

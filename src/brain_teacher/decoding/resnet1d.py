@@ -6,27 +6,20 @@ This module loads torch; `brain_teacher.decoding.decoders` imports it when it is
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.special import log_softmax
 
 from brain_teacher.decoding.calibration import fit_temperature
 from brain_teacher.decoding.driver import (
     average_trials,
-    caution,
     class_numbers,
-    fold_meta,
+    collect,
+    image_classes,
     plan_inner,
     prepared,
     trial_pairs,
 )
-from brain_teacher.decoding.resnet1d_network import (
-    autocast,
-    choose_device,
-    choose_precision,
-    predict,
-    resnet18_1d,
-)
+from brain_teacher.decoding.resnet1d_network import choose_precision, predict, resnet18_1d
 from brain_teacher.decoding.scaling import standardise, voxel_scores
-from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.devices import autocast, choose_device
 from brain_teacher.seeds import named_seed
 
 # In standard deviations of a voxel, which for a z-scored one is about its noise.
@@ -80,14 +73,10 @@ def decode_resnet1d(
     device = choose_device(device)
     precision = choose_precision(precision, device)
     data, category = prepared(voxels, normalise), class_numbers(voxels)
-    images, image_of = np.unique(voxels.image_id, return_inverse=True)
-    classes = np.unique(voxels.category)
-    category_of = np.empty(len(images), dtype=int)
-    category_of[image_of] = category
-    log_probs = np.empty((len(images), len(classes)))
-    fold = np.empty(len(images), dtype=np.int16)
-    chosen, temperatures = [], []
-    for number, (side, held_out) in enumerate(trial_pairs(voxels, plan)):
+    _, image_of, class_of = image_classes(voxels)
+    chosen, answers = [], []
+    pairs = trial_pairs(voxels, plan)
+    for number, (side, held_out) in enumerate(pairs):
         fit, validation = _validated(voxels, plan, side)
         order = _best_first(data, category, fit, n_voxels, by=select)
         scaled = data[:, order]
@@ -100,7 +89,7 @@ def decode_resnet1d(
             scaled[validation],
             category[validation],
             scaled[held_out],
-            n_classes=len(classes),
+            n_classes=int(category.max()) + 1,
             width=width,
             epochs=epochs,
             batch=batch,
@@ -113,15 +102,12 @@ def decode_resnet1d(
         temperature = 1.0
         if calibrate:
             rows, of_validation = average_trials(logits[0], image_of[validation])
-            temperature = fit_temperature(of_validation, category_of[rows])
-            temperatures.append(temperature)
-        rows, averaged = average_trials(logits[1], image_of[held_out])
-        log_probs[rows] = log_softmax(averaged / temperature, axis=1)
-        fold[rows] = number
+            temperature = fit_temperature(of_validation, class_of[rows])
+        answers.append((logits[1], temperature))
         chosen.append(epoch)
-    meta = fold_meta(voxels, plan, temperatures) | caution(voxels, plan, normalise)
-    meta |= {"epoch": chosen, "device": device, "precision": precision}
-    return SoftLabels(log_probs.astype(np.float32), images, classes, fold, meta)
+    meta = {"epoch": chosen, "device": device, "precision": precision}
+    common = {"normalise": normalise, "calibrate": calibrate}
+    return collect(voxels, plan, pairs, answers, meta=meta, **common)
 
 
 def fit_predict(
@@ -145,8 +131,8 @@ def fit_predict(
 
     AdamW with a one-cycle learning rate; cross-entropy to the categories of two mixed trials
     ([1]_, alpha = 1), with noise of the voxels' own size added. On simulated voxels (96 trials of
-    16 categories, where logistic regression gets 0.65 right) a network gets 0.11 without either,
-    0.31 mixed, 0.19 to 0.30 with noise, 0.37 with both.
+    16 categories, width 16, 120 epochs, learning rate 0.01; logistic regression gets 0.67 right)
+    a network gets 0.07 without either, 0.39 mixed, 0.44 with noise, 0.49 with both.
 
     Parameters
     ----------

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from brain_teacher.devices import autocast
+
 FULL_WIDTH = 64
 EVALUATION_BATCH = 512
 
@@ -37,15 +39,6 @@ def predict(network, signal, *, precision):
         return torch.cat([network(part) for part in signal.split(EVALUATION_BATCH)])
 
 
-def choose_device(wanted):
-    """``auto`` becomes ``cuda`` where there is one, else ``cpu``."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is cuda, but torch finds no CUDA device here; use cpu or auto")
-    return wanted
-
-
 def choose_precision(wanted, device):
     """``auto`` becomes ``bfloat16`` where the hardware multiplies it, else ``float32``.
 
@@ -61,19 +54,12 @@ def choose_precision(wanted, device):
     return "bfloat16" if native else "float32"
 
 
-def autocast(device, precision):
-    return torch.autocast(
-        torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
-    )
-
-
 class _ResNet18(ResNet):
     def __init__(self, n_classes, width):
         self._width = width
         super().__init__(BasicBlock, [2, 2, 2, 2])
         self.conv1 = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.maxpool = nn.MaxPool2d((1, 3), stride=(1, 2), padding=(0, 1))
         self.avgpool = _Mean()
         self.fc = _Readout(8 * width, n_classes)
         for module in list(self.modules()):

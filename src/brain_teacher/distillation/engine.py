@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from brain_teacher.devices import autocast
 from brain_teacher.distillation.augmentation import augment
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.networks import build_network, normalise
@@ -123,7 +124,7 @@ def _epochs(network, images, labels, probs, *, recipe, seed, device):
             pixels = augment(
                 images[rows], shift=recipe.shift, flip=recipe.flip, generator=generator
             )
-            with _autocast(device, recipe.precision):
+            with autocast(device, recipe.precision):
                 logits = network(normalise(pixels.float()))
             loss = LOSSES[recipe.loss](
                 logits.float(),
@@ -149,19 +150,10 @@ def predict(network, images, *, precision):
     parts = []
     for part in images.split(EVALUATION_BATCH):
         pixels = part.permute(0, 3, 1, 2)
-        with _autocast(device, precision):
+        with autocast(device, precision):
             logits = network(normalise(pixels.float()))
         parts.append(torch.log_softmax(logits.float(), dim=1))
     return torch.cat(parts)
-
-
-def choose_device(wanted):
-    """``auto`` becomes ``cuda`` where there is one, else ``cpu``."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is cuda, but torch finds no CUDA device here; use cpu or auto")
-    return wanted
 
 
 def measure_precision(*, image_size, width, batch, device):
@@ -183,12 +175,6 @@ def measure_precision(*, image_size, width, batch, device):
                 pass
             best[precision] = min(best[precision], time.perf_counter() - start)
     return min(best, key=best.get)
-
-
-def _autocast(device, precision):
-    return torch.autocast(
-        torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
-    )
 
 
 def _state(network):
