@@ -271,8 +271,42 @@ def test_imagined_categories_are_rows_of_data_type_3_with_whole_numbers(recordin
     assert set(named["image_id"][rows]) == {f"n9910000{k}" for k in (1, 2, 3, 4)}
 
 
+@pytest.mark.parametrize("knob", [{"knows": "classes"}, {"noise_seed": 1}])
+def test_what_brains_know_and_their_noise_change_voxels_and_nothing_else(knob, sample, tmp_path):
+    make(tmp_path / "other", **knob)
+    before, after = contents(sample), contents(tmp_path / "other")
+    assert list(before) == list(after)
+    assert {name for name in before if before[name] != after[name]} == {
+        "dataset.yaml", "bdata/S1.h5", "bdata/S2.h5",
+    }  # fmt: skip
+    for subject in ("S1", "S2"):
+        voxels, others = (
+            read_bdata(folder / "bdata" / f"{subject}.h5")[0]
+            for folder in (sample, tmp_path / "other")
+        )
+        assert (voxels != others).mean() > 0.9
+        one, other = (labels_of(folder, subject) for folder in (sample, tmp_path / "other"))
+        assert all((one[label] == other[label]).all() for label in one)
+
+
+def test_where_classes_are_known_imagery_is_as_it_was(tmp_path):
+    # An imagined category is no picture of it, and is not averaged with any.
+    means = []
+    for knows in ("images", "classes"):
+        make(tmp_path / knows, knows=knows, imagery=4, snr=100)
+        voxels, rois, labels = read_bdata(tmp_path / knows / "bdata" / "S1.h5")
+        voxels, ids = voxels[:, rois["LOC"]], labels["stimulus_id"]
+        rows = labels["DataType"] == 3
+        means.append(
+            [voxels[rows & (ids == number)].mean(axis=0) for number in np.unique(ids[rows])]
+        )
+    means = np.array(means) - np.mean(means, axis=1, keepdims=True)
+    assert np.corrcoef(means.reshape(2, -1))[0, 1] > 0.9
+
+
 def test_the_description_says_which_knobs_were_turned(tmp_path):
     knobs = {"order": "shared", "design": "rounds", "drift": 0.5, "imagery": 2}
+    knobs |= {"knows": "classes", "noise_seed": 0}
     for name, value in knobs.items():
         make(tmp_path / name, **{name: value})
         simulation = read_description(tmp_path / name).simulation
@@ -374,6 +408,9 @@ BAD = [
     ("drift", -1.0, "drift is -1.0; give a number from 0 to 100"),
     ("imagery", 0.5, "imagery is 0.5; give a whole number from 0 to 1000"),
     ("imagery", 1001, "imagery is 1001; give a whole number from 0 to 1000"),
+    ("knows", "all", "knows is 'all'; give images or classes"),
+    ("noise_seed", -1, "noise_seed is -1; give a whole number from 0 to 4294967295"),
+    ("noise_seed", 0.5, "noise_seed is 0.5; give a whole number from 0 to 4294967295"),
 ]
 
 
@@ -399,6 +436,8 @@ def test_every_default_has_limits_that_hold_it():
     assert list(DEFAULTS) == list(LIMITS)
     for name, (low, high) in LIMITS.items():
         value = DEFAULTS[name]
+        if value is None:  # not asked for
+            continue
         assert value in (low, high) if isinstance(value, str) else low <= value <= high
 
 

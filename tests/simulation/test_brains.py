@@ -251,6 +251,74 @@ def test_imagery_means_half_as_much_and_looks_like_nothing(stimuli):
     assert differences[masks["LOC"]].mean() > 1
 
 
+@pytest.mark.parametrize("name", ["V1", "LOC", "FFA"])
+def test_a_brain_that_knows_classes_says_the_same_of_all_their_pictures(name, stimuli, trials):
+    is_training = trials.data_type == brains.TRAINING
+    category = np.repeat(np.arange(20), [8] * 16 + [1] * 4)[trials.picture]
+
+    def signal(**more):
+        drawn = brains.draw_signal(
+            brains.AREAS[name],
+            *(values[trials.picture] for values in stimuli),
+            is_training,
+            n_voxels=200,
+            rng=named_rng(1),
+            **more,
+        )
+        return drawn[is_training]
+
+    known, c = signal(category=category), category[is_training]
+    means = np.stack([known[c == k].mean(axis=0) for k in range(16)])
+    # Nothing is left of the single picture but rounding, of which there is plenty without.
+    np.testing.assert_allclose(known, means[c], rtol=0, atol=1e-12)
+    single = signal()
+    assert (single - np.stack([single[c == k].mean(axis=0) for k in range(16)])[c]).std() > 0.5
+    distance = np.sqrt(((means[:, None] - means) ** 2).mean(axis=2))
+    assert distance[~np.eye(16, dtype=bool)].min() > 0.1
+    assert known.std(axis=0).mean() == pytest.approx(1, rel=0.1)
+    if name == "LOC":  # which tells meaning: confusions are within superclasses
+        same = np.arange(16)[:, None] // 4 == np.arange(16) // 4
+        within = distance[same & ~np.eye(16, dtype=bool)].mean()
+        assert within < 0.9 * distance[~same].mean()
+
+
+def test_a_recording_of_classes_lacks_the_picture_and_nothing_else(stimuli, trials):
+    category = np.repeat(np.arange(20), [8] * 16 + [1] * 4)
+    # The same noise twice, so that its difference is gain x signal, of one gain a run.
+    loud, still = (draw(stimuli, trials, snr=snr, category=category) for snr in (4, 0))
+    signal = loud - still
+    rows = (trials.data_type == brains.TRAINING) & (trials.run == 1)
+    signal, c = signal[rows], category[trials.picture[rows]]
+    for k in np.unique(c):
+        assert np.ptp(signal[c == k], axis=0).max() <= 2 / 64  # rounded twice
+    assert np.ptp(signal, axis=0).min() > 1
+
+
+def test_other_noise_is_another_recording_of_the_same_signal(stimuli, trials):
+    def signal(**more):
+        return draw(stimuli, trials, snr=9, **more) - draw(stimuli, trials, snr=1, **more)
+
+    one, other, first = signal(noise_seed=1), signal(noise_seed=2), signal()
+    slopes = []
+    for redrawn in (one, other):
+        for run in range(1, 5):
+            rows = (trials.data_type == brains.TRAINING) & (trials.run == run)
+            for start in (0, 280):  # a run's gain is one of an area: V1 and LOC
+                a, b = (s[rows, start : start + 80].ravel() for s in (first, redrawn))
+                assert np.corrcoef(a, b)[0, 1] > 0.9999  # rounding
+                slopes.append(a @ b / (a @ a))
+    # The ratio of two gains, exp(0.1 N) each: an SD of 0.14, here of 16.
+    assert 0.06 < np.log(slopes).std() < 0.25
+    noises = [
+        draw(stimuli, trials, snr=0, drift=drift, noise_seed=k) for drift in (0, 3) for k in (1, 2)
+    ]
+    drifts = noises[2] - noises[0], noises[3] - noises[1]
+    for a, b in (noises[:2], drifts):
+        within = [np.corrcoef(*pair)[0, 1] for pair in zip(a.T, b.T, strict=True)]
+        assert abs(np.mean(within)) < 0.1 and (a != b).mean() > 0.9
+    np.testing.assert_array_equal(one, signal(noise_seed=1))
+
+
 def test_at_snr_0_the_pictures_change_nothing(stimuli, trials):
     pictures, mixtures = stimuli
     swapped = pictures[::-1], mixtures[::-1]

@@ -23,6 +23,8 @@ DEFAULTS = {
     "design": "shuffled",
     "drift": 0.0,
     "imagery": 0,
+    "knows": "images",
+    "noise_seed": None,
 }
 # The settings of the first version: dataset.yaml says the later ones only where they were used, so
 # that older data sets can still be made again to the byte.
@@ -43,6 +45,8 @@ LIMITS = {
     "design": ("shuffled", "rounds"),
     "drift": (0, 100),
     "imagery": (0, 1000),
+    "knows": ("images", "classes"),
+    "noise_seed": (0, 2**32 - 1),
 }
 
 SOURCE = "Simulated brains and pictures; no real recording"
@@ -63,6 +67,8 @@ def simulate(
     design="shuffled",
     drift=0.0,
     imagery=0,
+    knows="images",
+    noise_seed=None,
     say=print,
 ) -> Path:
     """Write a simulated data set; the same settings give the same bytes.
@@ -96,6 +102,12 @@ def simulate(
     imagery : int
         How often each test category is imagined besides (data type 3): what it means is there, half
         as large, what a picture of it looks like is not. Made up, not after any experiment.
+    knows : {"images", "classes"}
+        Whether voxels tell each picture, or only the mean picture of its category: the category and
+        what it is mixed up with, nothing of the single picture.
+    noise_seed : int, optional
+        The same pictures, brains and orders, recorded once more: noise, gains and offsets of the
+        runs, and a drift if there is one, are drawn anew for each number. None: those of `seed`.
     say : callable, optional
         Called with a line of text at the end.
 
@@ -123,6 +135,8 @@ def simulate(
         "design": design,
         "drift": drift,
         "imagery": imagery,
+        "knows": knows,
+        "noise_seed": noise_seed,
     }
     for name, value in settings.items():
         _check(name, value)
@@ -147,8 +161,10 @@ def _check(name, value):
         if value not in LIMITS[name]:
             raise UsageError(f"{name} is '{value}'; give {' or '.join(LIMITS[name])}")
         return
+    if value is None and DEFAULTS[name] is None:
+        return
     low, high = LIMITS[name]
-    whole = isinstance(DEFAULTS[name], int)
+    whole = not isinstance(DEFAULTS[name], float)
     if (whole and not isinstance(value, Integral)) or not low <= value <= high:
         kind = "a whole number" if whole else "a number"
         raise UsageError(f"{name} is {value}; give {kind} from {low} to {high}")
@@ -182,6 +198,9 @@ def _write_recordings(folder, stimuli, settings):
         seen.append(imagine(stimuli["test"]))
     ids, pictures, mixtures = zip(*seen, strict=True)
     pictures, mixtures = np.concatenate(pictures), np.concatenate(mixtures)
+    category = None
+    if settings["knows"] == "classes":
+        category = np.array([_known_class(image_id) for part in ids for image_id in part])
     sizes = brains.area_sizes(settings["voxels"])
     positions = brains.voxel_positions(settings["voxels"]).T
     columns = label_columns(*ids)
@@ -198,6 +217,8 @@ def _write_recordings(folder, stimuli, settings):
             subject=subject,
             seed=settings["seed"],
             drift=settings["drift"],
+            category=category,
+            noise_seed=settings["noise_seed"],
         )
         order = {"DataType": trials.data_type, "Run": trials.run, "Block": trials.block}
         write_bdata(
@@ -208,6 +229,12 @@ def _write_recordings(folder, stimuli, settings):
             voxel_metadata=dict(zip(("voxel_x", "voxel_y", "voxel_z"), positions, strict=True)),
         )
     return snrs
+
+
+def _known_class(image_id):
+    """What a brain that knows classes alone makes one: pictures of a category, or its imagery."""
+    category, _, number = image_id.partition("_")
+    return category if number else f"{category} imagined"
 
 
 def _draw_trials(ids, subject, settings):

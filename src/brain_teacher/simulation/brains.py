@@ -7,8 +7,9 @@ Trial i, voxel v, in each area of a subject::
 L is a random mixture of what the picture looks like (`low_level_features`), U one of what it shows
 (`semantic_code`), n noise, a the area's share of meaning, d a slow drift (none unless asked for).
 SNR is the variance of the signal over that of the noise n. In imagery trials L is 0 and U is half
-as large: made up, as all of this. Nothing here is a recording, and no number from it says anything
-of real brains.
+as large: made up, as all of this. Where a brain knows classes alone, the features of every picture
+are the mean over those of its category: noise is then all that its pictures differ in. Nothing here
+is a recording, and no number from it says anything of real brains.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 from brain_teacher.seeds import named_rng
 from brain_teacher.simulation.noise import draw_drift, draw_noise, draw_run_effects, scale
 from brain_teacher.simulation.orders import rounds_of_runs, shuffled_runs
-from brain_teacher.simulation.pictures import low_level_features, semantic_code
+from brain_teacher.simulation.pictures import category_means, low_level_features, semantic_code
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,9 @@ def draw_trials(n_training, n_test, *, rng, training_rng=None, category=None, im
     )
 
 
-def draw_signal(area, pictures, mixtures, is_training, *, n_voxels, rng, is_imagined=False):
+def draw_signal(
+    area, pictures, mixtures, is_training, *, n_voxels, rng, is_imagined=False, category=None
+):
     """Draw an area's voxels and what each says, without noise.
 
     Parameters
@@ -215,6 +218,9 @@ def draw_signal(area, pictures, mixtures, is_training, *, n_voxels, rng, is_imag
     rng : numpy.random.Generator
     is_imagined : ndarray of shape (n_trials,), bool, optional
         The trials in which nothing is seen, and what is meant says half as much.
+    category : ndarray of shape (n_trials,), optional
+        Where it is given, trials of one category have the mean of its features and its code: what
+        the category is and what stands beside it, nothing of the single picture.
 
     Returns
     -------
@@ -222,9 +228,11 @@ def draw_signal(area, pictures, mixtures, is_training, *, n_voxels, rng, is_imag
         L and U have a mean voxel SD of 1 each; the signal has a variance of about 1.
     """
     features = low_level_features(pictures, grid=area.grid, colour=area.colour)
+    code = semantic_code(mixtures, prefers=area.prefers)
+    if category is not None:
+        features, code = category_means(features, category), category_means(code, category)
     features -= features[is_training].mean(axis=0)
     features /= features[is_training].std(axis=0)
-    code = semantic_code(mixtures, prefers=area.prefers)
     low, meaning = (
         scale(part @ rng.standard_normal((part.shape[1], n_voxels)), is_training)
         for part in (features, code)
@@ -235,7 +243,19 @@ def draw_signal(area, pictures, mixtures, is_training, *, n_voxels, rng, is_imag
     return np.sqrt(1 - area.share) * low + np.sqrt(area.share) * meaning
 
 
-def draw_voxels(pictures, mixtures, trials, *, sizes, snr, subject, seed, drift=0.0):
+def draw_voxels(
+    pictures,
+    mixtures,
+    trials,
+    *,
+    sizes,
+    snr,
+    subject,
+    seed,
+    drift=0.0,
+    category=None,
+    noise_seed=None,
+):
     """Draw the recording of one subject.
 
     Parameters
@@ -252,6 +272,11 @@ def draw_voxels(pictures, mixtures, trials, *, sizes, snr, subject, seed, drift=
     seed : int
     drift : float, optional
         SD of a slow drift (`draw_drift`), where the noise has an SD of 1.
+    category : ndarray of shape (n_pictures,), optional
+        Of each picture, where voxels are to know no more than that (`draw_signal`).
+    noise_seed : int, optional
+        Another recording of the same brain, which sees the same: all that is not signal (noise,
+        gain and offset of the runs, drift) is drawn for this number.
 
     Returns
     -------
@@ -260,6 +285,8 @@ def draw_voxels(pictures, mixtures, trials, *, sizes, snr, subject, seed, drift=
         neither changes what else was drawn.
     """
     pictures, mixtures = pictures[trials.picture], mixtures[trials.picture]
+    category = None if category is None else category[trials.picture]
+    redrawn = () if noise_seed is None else ("noise", noise_seed)
     is_training, is_imagined = trials.data_type == TRAINING, trials.data_type == IMAGERY
     run = trials.run + trials.run.max() * (trials.data_type - TRAINING)
     columns = []
@@ -273,14 +300,17 @@ def draw_voxels(pictures, mixtures, trials, *, sizes, snr, subject, seed, drift=
             n_voxels=n_voxels,
             rng=rng,
             is_imagined=is_imagined,
+            category=category,
         )
+        if redrawn:
+            rng = named_rng(seed, "brain", subject, name, *redrawn)
         values = np.empty_like(signal)
         for rows in (~is_imagined, is_imagined):
             noise = draw_noise(rows.sum(), n_voxels, rng=rng)
             gain, offset = draw_run_effects(run[rows], n_voxels, rng=rng)
             values[rows] = gain * (np.sqrt(snr) * signal[rows] + noise) + offset
         if drift:
-            rng = named_rng(seed, "drift", subject, name)
+            rng = named_rng(seed, "drift", subject, name, *redrawn)
             values += drift * draw_drift(run, trials.block, is_training, n_voxels, rng=rng)
         columns.append(values)
     return np.rint(np.hstack(columns) / STEP) * STEP

@@ -191,6 +191,20 @@ def semantic_code(mixtures, *, prefers=None):
     return (mixtures * weight) @ codes
 
 
+def category_means(values, category):
+    """Each row's category mean in its place.
+
+    Examples
+    --------
+    >>> category_means(np.array([[1.0], [5.0], [3.0]]), ["a", "b", "a"]).ravel()
+    array([2., 5., 2.])
+    """
+    _, number, counts = np.unique(category, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), values.shape[1]))
+    np.add.at(sums, number, values)
+    return (sums / counts[:, None])[number]
+
+
 def _draw_background(n, rng):
     return {
         "brightness": rng.uniform(0.25, 0.75, n),
