@@ -33,7 +33,14 @@ Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 Count = Annotated[Whole, Field(ge=1)]
 Share = Annotated[Number, Field(gt=0, lt=1)]
 Positive = Annotated[Number, Field(gt=0)]
+Alpha = Annotated[Number, Field(ge=0, le=1)]
 Penalties = Annotated[list[Positive], Field(min_length=1)]
+
+# What makes a student, whoever teaches it: the fields of ``distillation.engine.Recipe``.
+RECIPE = (
+    "loss", "temperature", "alpha", "epochs", "epoch", "network", "stem", "width", "weights",
+    "batch", "learning_rate", "weight_decay", "shift", "flip", "precision",
+)  # fmt: skip
 
 
 class Block(BaseModel):
@@ -135,20 +142,56 @@ class Decode(Block):
         return self.model_dump(include=common) | {"own": getattr(self, decoder).model_dump()}
 
 
+class Own(Block):
+    """What a teacher has of its own: chosen by `brain-teacher search`, then frozen."""
+
+    temperature: Positive | None = None
+    alpha: Alpha | None = None
+    learning_rate: Positive | None = None
+    epochs: Count | None = None
+
+
+class Search(Block):
+    """What `brain-teacher search` tries, for every teacher as many recipes."""
+
+    seeds: Count
+    temperature: Annotated[list[Positive], Field(min_length=1)]
+    alpha: Annotated[list[Alpha], Field(min_length=1)]
+    learning_rate: Annotated[list[Positive], Field(min_length=1)]
+    epochs: Annotated[list[Count], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _budget(self):
+        soft = len(self.temperature) * len(self.alpha)
+        hard = len(self.learning_rate) * len(self.epochs)
+        if soft != hard:
+            raise ValueError(
+                f"temperature x alpha gives {soft} recipes, learning_rate x epochs gives {hard}: "
+                "every teacher gets the same budget"
+            )
+        return self
+
+
 class Distill(Block):
     """How students are taught."""
 
     subject: All | Names
     roi: Names
     decoder: str
-    teacher: Names
-    loss: Literal["hinton"]
+    teacher: All | Names
+    similarity: str
+    split: Literal["unseen", "folds"]
+    loss: Literal["hinton", "soft-cross-entropy"]
     temperature: Positive
-    alpha: Annotated[Number, Field(ge=0, le=1)]
+    alpha: Alpha
+    recipes: dict[str, Own]
     seeds: Count
     epochs: Count
     epoch: Literal["last", "best"]
+    network: str
+    stem: Literal["auto", "small", "large"]
     width: Count
+    weights: str
     image_size: Annotated[Whole, Field(ge=8)]
     batch: Annotated[Whole, Field(ge=2)]
     learning_rate: Positive
@@ -157,12 +200,19 @@ class Distill(Block):
     flip: Yes
     precision: Literal["float32", "bfloat16", "auto"]
     device: Literal["auto", "cpu", "cuda"]
+    processes: Literal["auto"] | Count
+    checkpoint_minutes: Positive
 
     @model_validator(mode="after")
     def _shift(self):
         if self.shift >= self.image_size:
             raise ValueError("shift must be smaller than image_size (reflection padding)")
         return self
+
+    def recipe(self, teacher=None):
+        """How a teacher's students are trained: what is common to all, and its own."""
+        own = self.recipes[teacher].model_dump(exclude_none=True) if teacher in self.recipes else {}
+        return self.model_dump(include=set(RECIPE)) | own
 
 
 class Compare(Block):
@@ -185,6 +235,7 @@ class Params(Block):
     dataset: Dataset
     preprocess: Preprocess
     decode: Decode
+    search: Search
     distill: Distill
     compare: Compare
     promote: Promote
@@ -247,5 +298,6 @@ def _first_error(error):
     value = first["input"]
     shown = f" (it is {value!r})" if isinstance(value, str | int | float) else ""
     if first["type"] == "literal_error" and first["loc"][-1] == "literal['all']":
-        return f"{where}: give 'all', or a list of names ([{value}], say){shown}"
+        example = f"[{value}], say" if isinstance(value, str) else "at least one"
+        return f"{where}: give 'all', or a list of names ({example}){shown}"
     return f"{where}: {first['msg'].removeprefix('Value error, ')}{shown}"

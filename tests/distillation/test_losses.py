@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax, rel_entr, softmax
 
-from brain_teacher.distillation.losses import FLOOR, distillation_loss
+from brain_teacher.distillation.losses import FLOOR, hinton
 from brain_teacher.seeds import named_rng
 
 
@@ -23,7 +23,7 @@ def loss(logits, labels, probs, **settings):
     # Through numpy: lists become float64.
     logits, labels = (torch.from_numpy(np.asarray(part)) for part in (logits, labels))
     probs = None if probs is None else torch.from_numpy(np.asarray(probs))
-    return distillation_loss(logits, labels, probs, **settings).item()
+    return hinton(logits, labels, probs, **settings).item()
 
 
 def by_scipy(logits, labels, probs, *, temperature, alpha):
@@ -89,7 +89,7 @@ def soft_gradient(student, teacher, temperature):
     logits = torch.tensor(student, requires_grad=True)
     probs = torch.as_tensor(softmax(teacher / temperature, axis=1))
     labels = torch.zeros(len(student), dtype=torch.int64)
-    distillation_loss(logits, labels, probs, temperature=temperature, alpha=1.0).backward()
+    hinton(logits, labels, probs, temperature=temperature, alpha=1.0).backward()
     return logits.grad.numpy()
 
 

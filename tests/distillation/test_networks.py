@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from safetensors.torch import save_file
 
 from brain_teacher.distillation.networks import Classifier, build_network, normalise
 
@@ -116,8 +117,14 @@ def test_weights_are_float32_and_channels_last():
 
 
 def test_pixels_become_numbers_around_zero():
-    found = normalise(torch.tensor([0.0, 127.5, 255.0]))
-    torch.testing.assert_close(found, torch.tensor([-2.0, 0.0, 2.0]))
+    pixels = torch.tensor([0.0, 127.5, 255.0])[None, None, None].expand(1, 3, 1, 3)
+    # ImageNet's mean and SD of red, green and blue.
+    expected = [
+        (v - m) / s
+        for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
+        for v in (0, 0.5, 1)
+    ]
+    torch.testing.assert_close(normalise(pixels), torch.tensor(expected).reshape(1, 3, 1, 3))
 
 
 def test_a_classifier_takes_pixels_and_gives_log_probabilities():
@@ -125,6 +132,71 @@ def test_a_classifier_takes_pixels_and_gives_log_probabilities():
     pixels = torch.randint(0, 256, (5, 3, 8, 8), generator=torch.Generator().manual_seed(0)).float()
     with torch.inference_mode():
         found = Classifier(network)(pixels)
-        logits = network((pixels / 255 - 0.5) * 4)
+        logits = network(normalise(pixels))
     torch.testing.assert_close(found, logits - logits.logsumexp(dim=1, keepdim=True))
     torch.testing.assert_close(found.exp().sum(dim=1), torch.ones(5))
+
+
+@pytest.mark.parametrize("network", ["resnet34", "mobilenet_v3_small", "googlenet"])
+def test_a_classifier_of_torchvision_by_name(network):
+    size = 64
+    torch.manual_seed(1)
+    one = build_network(n_classes=3, image_size=size, seed=5, network=network)
+    torch.manual_seed(2)
+    two = build_network(n_classes=3, image_size=size, seed=5, network=network)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    with torch.inference_mode():
+        assert one.eval()(torch.zeros(2, 3, size, size)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_pretrained_weights_begin_all_but_the_last_layer(ending, tmp_path):
+    file = tmp_path / f"weights.{ending}"
+    torch.manual_seed(0)
+    trained = torchvision.models.resnet18(num_classes=9).state_dict()
+    if ending == "pth":
+        torch.save(trained, file)
+    else:
+        save_file(trained, file)
+    network = build_network(n_classes=4, image_size=24, seed=3, weights=str(file)).state_dict()
+    fresh = build_network(n_classes=4, image_size=224, seed=3).state_dict()
+    for name, value in network.items():
+        own = fresh if name.startswith("fc.") else trained
+        assert torch.equal(value, own[name]), name
+
+
+def test_weights_of_as_many_classes_are_taken_whole(tmp_path):
+    trained = build_network(n_classes=4, image_size=224, seed=1)
+    torch.save(trained.state_dict(), tmp_path / "w.pth")
+    again = build_network(n_classes=4, image_size=224, seed=2, weights=str(tmp_path / "w.pth"))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(trained.state_dict().values(), again.state_dict().values(), strict=True)
+    )
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    torch.save(torchvision.models.resnet34(num_classes=4).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"w.pth do not fit: layer1.2.bn1.bias"):
+        build_network(n_classes=4, image_size=64, seed=0, weights=str(tmp_path / "w.pth"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"network": "resnet19"}, "no classifier 'resnet19'"),
+        ({"network": "vgg11", "width": 16}, "for resnet18 and resnet34 only"),
+        ({"network": "vgg11", "stem": "small"}, "for resnet18 and resnet34 only"),
+        ({"weights": "IMAGENET1K_V1", "width": 16}, "give width: 64 and stem: large"),
+        ({"weights": "IMAGENET1K_V9"}, "has no weights 'IMAGENET1K_V9'"),
+    ],
+)
+def test_what_cannot_be_had_is_said(settings, words):
+    with pytest.raises(ValueError, match=words):
+        build_network(n_classes=4, image_size=64, seed=0, **settings)
+
+
+def test_the_stem_can_be_chosen():
+    large = build_network(n_classes=2, width=8, image_size=24, seed=0, stem="large")
+    small = build_network(n_classes=2, width=8, image_size=224, seed=0, stem="small")
+    assert large.conv1.kernel_size == (7, 7) and small.conv1.kernel_size == (3, 3)

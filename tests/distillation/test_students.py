@@ -156,7 +156,10 @@ def test_pickles_are_never_opened(tmp_path):
 
 
 def test_a_narrow_network_is_never_called_resnet18_alone():
-    names = {width: describe_network(width) for width in (64, 32, 16, 10)}
+    names = {
+        width: describe_network({"network": "resnet18", "width": width})
+        for width in (64, 32, 16, 10)
+    }
     assert names == {
         64: "ResNet18",
         32: "half-width ResNet18",

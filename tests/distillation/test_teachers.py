@@ -9,6 +9,8 @@ from scipy.stats import entropy
 
 from brain_teacher.decoding.soft_labels import SoftLabels, soften
 from brain_teacher.distillation import teachers
+from brain_teacher.distillation.lessons import Lesson, NotApplicable
+from brain_teacher.distillation.targets import Live
 from brain_teacher.distillation.teachers import TEACHERS, draw_targets
 from brain_teacher.seeds import named_rng
 
@@ -19,13 +21,16 @@ def draw(seed, n=12, n_classes=4, scale=2.0):
     return log_softmax(rng.normal(0, scale, (n, n_classes)), axis=1), truth
 
 
-def teach(name, log_probs, truth, temperature=2.0, rng=None):
-    return TEACHERS[name](np.asarray(log_probs), truth, temperature=temperature, rng=rng)
+def teach(name, log_probs, truth, temperature=2.0, rng=None, **more):
+    lesson = Lesson(np.asarray(log_probs), truth, temperature=temperature, rng=rng, **more)
+    return TEACHERS[name](lesson)
 
 
 def test_the_controls_are_those_of_the_design():
     assert list(TEACHERS) == [
-        "none", "smooth", "smooth-matched", "permuted-images", "brain-class", "brain",
+        "none", "smooth", "smooth-matched", "permuted-classes", "semantic", "brain-class",
+        "permuted-images", "permuted-trials", "resnet34-live", "resnet34-table",
+        "resnet34-degraded", "brain",
     ]  # fmt: skip
 
 
@@ -186,3 +191,148 @@ def test_targets_cannot_be_softened_as_if_they_were_log_probabilities():
     assert str(caught.value).endswith(
         "not 1: log_probs must be natural-log probabilities, not logits or probabilities"
     )
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_permuted_classes_moves_every_other_class_and_leaves_the_true_one(seed):
+    log_probs, truth = marked(n_classes=5)
+    q = teach("brain", log_probs, truth)
+    permuted = teach("permuted-classes", log_probs, truth, rng=named_rng(seed))
+    rows = np.arange(len(truth))
+    np.testing.assert_array_equal(permuted[rows, truth], q[rows, truth])
+    np.testing.assert_array_equal(np.sort(permuted, axis=1), np.sort(q, axis=1))
+    for column in range(5):
+        own = truth == column
+        others = np.delete(np.arange(5), column)
+        # One derangement a class: what class a had goes to the same class b in every row.
+        moved = [np.flatnonzero((permuted[own] == q[own][:, [a]]).all(axis=0)) for a in others]
+        assert all(len(to) == 1 for to in moved)
+        to = [int(each[0]) for each in moved]
+        assert sorted(to) == others.tolist() and all(to != others)
+
+
+def test_permuted_classes_needs_three_classes():
+    log_probs, truth = draw(0, n_classes=2)
+    with pytest.raises(ValueError, match="needs at least 3 classes; there are 2"):
+        teach("permuted-classes", log_probs, truth, rng=named_rng(0))
+
+
+SUPERCLASS = np.array([0, 0, 1, 1, 1, 2])
+SIMILAR = (SUPERCLASS[:, None] == SUPERCLASS).astype(float)
+
+
+def test_semantic_keeps_the_confidence_and_the_entropy_of_each_class():
+    rng = named_rng("semantic")
+    truth = np.repeat(np.arange(6), 4)
+    logits = rng.normal(0, 1, (24, 6)) + 2.5 * np.eye(6)[truth] + 0.8 * SIMILAR[truth]
+    log_probs = log_softmax(logits, axis=1)
+    probs = teach("semantic", log_probs, truth, 1.5, similarity=SIMILAR)
+    q = teach("brain", log_probs, truth, 1.5)
+    reached = 0
+    for column in range(6):
+        rows = truth == column
+        assert (probs[rows] == probs[rows][0]).all()
+        row, own = probs[rows][0], q[rows, column].mean()
+        assert row[column] == pytest.approx(own, abs=1e-12)
+        alike = row[(SIMILAR[column] == 1) & (np.arange(6) != column)]
+        unlike = row[SIMILAR[column] == 0]
+        assert np.ptp(unlike) < 1e-12 and (len(alike) < 2 or np.ptp(alike) < 1e-12)
+        if len(alike):
+            assert alike[0] >= unlike[0] - 1e-12
+        # Where the entropy is out of reach, the nearest there is: even, or all on the similar.
+        wanted = entropy(q[rows], axis=1).mean()
+        highest = entropy(np.append(np.full(5, (1 - own) / 5), own))
+        reached += abs(entropy(row) - wanted) < 1e-6
+        assert abs(entropy(row) - min(wanted, highest)) < 1e-6 or len(alike) == 0
+    assert reached >= 3
+
+
+def test_semantic_by_hand():
+    # Two of three other classes alike; the mass 0.4 shall lie 0.18, 0.18, 0.04 on them.
+    row = np.array([0.6, 0.18, 0.18, 0.04])
+    similarity = np.array([[9, 3, 3, 1], [3, 9, 3, 1], [3, 3, 9, 1], [1, 1, 1, 9.0]])
+    # The brain's own row has the same entropy, but knows nothing of what words know.
+    log_probs = np.log(row[[[0, 3, 1, 2]]])
+    found = teach("semantic", log_probs, np.array([0]), 1.0, similarity=similarity)
+    np.testing.assert_allclose(found, [row], atol=1e-7)
+
+
+@pytest.mark.parametrize(("n_classes", "scale"), [(3, 0.0), (4, 60.0), (6, 4.0)])
+def test_semantic_at_the_ends_of_entropy_stays_a_distribution(n_classes, scale):
+    log_probs, truth = draw(5, n=3 * n_classes, n_classes=n_classes, scale=scale)
+    for similarity in (np.eye(n_classes), np.ones((n_classes, n_classes))):
+        probs = teach("semantic", log_probs, truth, 1.0, similarity=similarity)
+        np.testing.assert_allclose(probs.sum(axis=1), 1, atol=1e-9)
+
+
+def test_semantic_says_what_it_lacks():
+    with pytest.raises(ValueError, match=r"dataset.yaml has no superclass .* distill.similarity"):
+        teach("semantic", *draw(0))
+
+
+@pytest.mark.parametrize("name", ["permuted-trials", "resnet34-table"])
+def test_another_table_is_softened_like_the_brain(name):
+    log_probs, truth = draw(0)
+    other = draw(1)[0]
+    np.testing.assert_array_equal(
+        teach(name, log_probs, truth, tables={name: other}), teach("brain", other, truth)
+    )
+    with pytest.raises(ValueError, match=f"the table '{name}' is missing"):
+        teach(name, log_probs, truth)
+
+
+def test_another_table_is_joined_by_id():
+    log_probs, truth = draw(0)
+    images, classes = np.array([f"i{k:02d}" for k in range(12)]), np.array(list("abcd"))
+    table = SoftLabels(log_probs.astype(np.float32), images, classes, np.zeros(12))
+    other = draw(1, n=20)[0].astype(np.float32)
+    more = np.array([f"i{k:02d}" for k in range(20)])
+    order, columns = named_rng("order").permutation(20), np.array([2, 0, 3, 1])
+    mixed = SoftLabels(other[np.ix_(order, columns)], more[order], classes[columns], np.zeros(20))
+    found = draw_targets(
+        "resnet34-table", table, classes[truth], temperature=1.0, seed=0,
+        tables={"resnet34-table": mixed},
+    )  # fmt: skip
+    np.testing.assert_allclose(found.join(images, classes), np.exp(other[:12]), rtol=1e-5)
+
+
+def test_the_live_teacher_is_named():
+    assert teach("resnet34-live", *draw(0)) == Live("resnet34")
+
+
+def peaked(truth, accuracy, n_classes, margin, name):
+    """Rows that name the true class, or the next one, by a margin."""
+    rng = named_rng(name)
+    right = rng.permutation(len(truth)) < round(accuracy * len(truth))
+    top = np.where(right, truth, (truth + 1) % n_classes)
+    logits = margin * np.eye(n_classes)[top] + rng.uniform(0, 0.5, (len(truth), n_classes))
+    return log_softmax(logits, axis=1)
+
+
+def test_the_degraded_rival_is_as_weak_and_as_unsure_as_the_brain():
+    truth = np.arange(400) % 10
+    brain, rival = peaked(truth, 0.4, 10, 2.0, "b"), peaked(truth, 0.9, 10, 6.0, "r")
+    drawn = [
+        teach(
+            "resnet34-degraded", brain, truth, 1.0, named_rng(k), tables={"resnet34-table": rival}
+        )
+        for k in range(2)
+    ]
+    assert not np.array_equal(*drawn)
+    for probs in drawn:
+        even = np.ptp(probs, axis=1) < 1e-12
+        kept = probs[~even].argmax(axis=1) == truth[~even]
+        # An even row is right once in ten.
+        accuracy = (kept.sum() + even.sum() / 10) / 400
+        assert accuracy == pytest.approx(0.4, abs=0.04)
+        np.testing.assert_array_equal(probs[~even].argmax(axis=1), rival[~even].argmax(axis=1))
+        wanted = entropy(np.exp(brain), axis=1).mean()
+        assert entropy(probs, axis=1).mean() == pytest.approx(wanted, abs=1e-3)
+
+
+def test_a_rival_no_better_than_the_brain_is_not_degraded():
+    truth = np.arange(40) % 4
+    brain = peaked(truth, 0.6, 4, 3.0, "b")
+    with pytest.raises(NotApplicable, match=r"0.600, is not above the brain's, 0.600"):
+        teach("resnet34-degraded", brain, truth, tables={"resnet34-table": brain})

@@ -1,13 +1,18 @@
 """Image files: the ones shown in the scanner, and the unseen ones that students are judged on."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from brain_teacher.cells import cores
+
 SPLITS = ("validation", "test")
 UNSEEN_FILE = "unseen.csv"
+# The least side that a JPEG is decoded at, in sides of the picture wanted.
+DECODED = 1.4
 
 
 def find_shown(folder):
@@ -120,14 +125,21 @@ def split_unseen(unseen, categories, *, shown=(), splits=None, validation_share)
     return table.reset_index(drop=True)
 
 
-def load_images(paths, size):
+def load_images(paths, size, *, workers=None):
     """Decode image files into one array, each resized on its shorter side and centre-cropped.
+
+    A JPEG is decoded at a half or a quarter of its side, which libjpeg does on the way, where that
+    leaves 1.4 times `size` or more. The result then differs from that of the whole picture by about
+    1 grey level (of 255) in the mean, at most 5 in 99% of the pixels (measured on textured pictures
+    of 500 x 375, at 128, 64 and 24 pixels). All other files are decoded whole.
 
     Parameters
     ----------
     paths : sequence of path-like
     size : int
         Side in pixels.
+    workers : int, optional
+        Threads that decode; one a core if not given. The result is the same.
 
     Returns
     -------
@@ -137,20 +149,43 @@ def load_images(paths, size):
     Raises
     ------
     ValueError
-        If a file is no image; it is named.
+        If a file is no image; the first one is named.
     """
+    images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
+
+    def load(row):
+        images[row] = _load_image(paths[row], size)
+
+    # Threads: PIL decodes and resizes without the interpreter's lock.
+    pool = ThreadPoolExecutor(workers or cores())
+    try:
+        for _ in pool.map(load, range(len(paths))):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return images
+
+
+def _load_image(path, size):
     from PIL import Image, ImageOps
 
-    images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
-    for row, path in enumerate(paths):
-        try:
-            with Image.open(path) as image:
-                # By way of RGBA: PIL warns of palettes with transparency otherwise.
-                rgb = image.convert("RGBA" if image.mode == "P" else image.mode).convert("RGB")
-                images[row] = np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{path} cannot be read as an image ({error})") from error
-    return images
+    try:
+        with Image.open(path) as image:
+            # Does nothing to other files than JPEG. Not an eighth: those pixels are means of blocks,
+            # and the result would differ by 2 grey levels.
+            least = max(int(DECODED * size), min(image.size) // 4)
+            image.draft(None, (least, least))
+            if image.mode == "P":  # PIL warns of palettes with transparency otherwise
+                image = image.convert("RGBA")
+            rgb = image if image.mode == "RGB" else image.convert("RGB")
+            return np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path, error):
+    """The ``ValueError`` that says which file is no image, and why."""
+    return ValueError(f"{path} cannot be read as an image ({error})")
 
 
 def size_of(path, *, most):

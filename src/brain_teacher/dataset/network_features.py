@@ -1,8 +1,6 @@
 """Features of images in a torchvision classifier."""
 
-import difflib
 import hashlib
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,6 @@ from brain_teacher.dataset.image_features import ImageFeatures
 
 # Of ImageNet's training images, RGB from 0 to 1: what torchvision's weights were trained with.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-WEIGHTS_FILES = (".safetensors", ".pth", ".pt")
 
 
 def network_features(images, image_id, *, network, weights, layer, batch=64, seed=0):
@@ -79,9 +76,14 @@ def _extractor(network, weights, layer, seed):
     """The network up to `layer`, and what to say of its weights."""
     from torchvision.models import feature_extraction
 
+    from brain_teacher.dataset.torchvision_networks import (
+        WEIGHTS_FILES,
+        build_classifier,
+    )
+
     is_file = bool(weights) and Path(weights).suffix in WEIGHTS_FILES
     published = None if is_file or not weights else str(weights)
-    model = _classifier(network, published, seed)
+    model = build_classifier(network, weights=published, seed=seed).eval()
     nodes = feature_extraction.get_graph_node_names(model, suppress_diff_warning=True)[1]
     if not any(node == layer or node.startswith(f"{layer}.") for node in nodes):
         tops = ", ".join(dict.fromkeys(node.split(".")[0] for node in nodes[1:]))
@@ -99,57 +101,11 @@ def _extractor(network, weights, layer, seed):
     return extractor, {"weights": Path(weights).name, "sha256": digest}
 
 
-def _classifier(network, weights, seed):
-    """A torchvision classifier with published weights, or with weights drawn from `seed`."""
-    import torch
-    from torchvision import models
-
-    known = models.list_models(module=models)
-    if network not in known:
-        near = difflib.get_close_matches(network, known, n=1, cutoff=0)[0]
-        raise ValueError(f"torchvision has no classifier '{network}' (nearest: {near})")
-    # fork_rng: the caller's random state is left as it was. Only the CPU's: on a GPU machine,
-    # touching the others' would open each of them.
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # GoogLeNet and Inception announce that their first weights will change one day.
-        warnings.simplefilter("ignore", FutureWarning)
-        torch.default_generator.manual_seed(seed)
-        try:
-            return models.get_model(network, weights=weights).eval()
-        except KeyError as error:
-            names = ", ".join(w.name for w in models.get_model_weights(network))
-            raise ValueError(
-                f"{network} has no weights '{weights}' (it has {names}); a file of weights ends "
-                f"in {' or '.join(WEIGHTS_FILES)}"
-            ) from error
-        except OSError as error:
-            raise ValueError(
-                f"weights '{weights}' of {network} cannot be fetched ({error}); give a file of "
-                "them, or none for an untrained network"
-            ) from error
-
-
 def _load(extractor, path):
     """Put a file's weights into the part of a network that is used; its head may be another."""
-    import pickle
+    from brain_teacher.dataset.torchvision_networks import read_weights
 
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            loaded = load_file(path)
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own message says how to load it nevertheless, which would run what is in it.
-        raise ValueError(f"{path} holds more than weights: it is not opened") from error
-    except (OSError, EOFError, RuntimeError, SafetensorError) as error:
-        reason = [*str(error).splitlines(), type(error).__name__][0]
-        raise ValueError(f"{path} cannot be read as weights ({reason})") from error
-    if not isinstance(loaded, dict):
-        raise ValueError(f"{path} holds a {type(loaded).__name__}, not a table of weights")
+    loaded = read_weights(path)
     own = extractor.state_dict()
     for name, tensor in own.items():
         # A counter, which no feature depends on and old files lack.

@@ -211,9 +211,11 @@ def combine(tables, categories_of):
         raise ValueError(f"no image of class '{classes[counts == 0][0]}' was seen by all")
     total = log_softmax(total - (len(tables) - 1) * np.log(counts / len(images)), axis=1)
     truth = np.searchsorted(classes, category)
-    fold, calibrated, temperatures = _calibrate(
-        total, truth, images, category, wanted=bool(first.meta.get("calibrated"))
-    )
+    fold, calibrated, temperatures = np.zeros(len(images), dtype=np.int16), total, []
+    if first.meta.get("calibrated"):
+        for number, held_out in enumerate(plan_folds(images, category, by="image").predict):
+            fold[np.isin(images, held_out)] = number
+        calibrated, temperatures = calibrate_by_fold(total, truth, fold)
     meta = {
         "format": FORMAT,
         "combined": [_name(table) for table in tables],
@@ -229,17 +231,26 @@ def combine(tables, categories_of):
     return SoftLabels(calibrated.astype(np.float32), images, classes, fold, meta)
 
 
-def _calibrate(log_probs, truth, images, category, *, wanted):
-    fold = np.zeros(len(images), dtype=np.int16)
+def calibrate_by_fold(log_probs, truth, fold):
+    """Soften each fold's rows by the temperature that fits the other folds' rows best.
+
+    Parameters
+    ----------
+    log_probs : ndarray of shape (n_images, n_classes), float64
+    truth, fold : ndarray of int, shape (n_images,)
+
+    Returns
+    -------
+    calibrated : ndarray of shape (n_images, n_classes)
+    temperatures : list of float
+        By fold, from 0.
+    """
     calibrated, temperatures = log_probs.copy(), []
-    if not wanted:
-        return fold, calibrated, temperatures
-    for number, predict in enumerate(plan_folds(images, category, by="image").predict):
-        held_out = np.isin(images, predict)
-        fold[held_out] = number
+    for number in range(int(fold.max()) + 1):
+        held_out = fold == number
         temperatures.append(fit_temperature(log_probs[~held_out], truth[~held_out]))
         calibrated[held_out] = log_softmax(log_probs[held_out] / temperatures[-1], axis=1)
-    return fold, calibrated, temperatures
+    return calibrated, temperatures
 
 
 def mean_nll(log_probs, truth):

@@ -1,17 +1,18 @@
 """Training one student. Knows tensors and numbers; no files, no tracking."""
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from brain_teacher.devices import autocast
-from brain_teacher.distillation.augmentation import augment
+from brain_teacher.distillation.augmentation import mirror_edges, to_batch
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.networks import build_network, normalise
 from brain_teacher.distillation.students import Student
+from brain_teacher.distillation.targets import check_probs
 from brain_teacher.seeds import named_seed
 
 EVALUATION_BATCH = 512
@@ -19,14 +20,17 @@ EVALUATION_BATCH = 512
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a student is trained; the same for every teacher."""
+    """How a student is trained."""
 
     loss: str
     temperature: float
     alpha: float
     epochs: int
     epoch: str  # "last", or "best" by validation NLL
+    network: str
+    stem: str
     width: int
+    weights: str
     batch: int
     learning_rate: float
     weight_decay: float
@@ -35,16 +39,19 @@ class Recipe:
     precision: str  # "float32" or "bfloat16"
 
 
-def train_student(images, labels, probs, *, evaluation, n_classes, recipe, seed, device="cpu"):
+def train_student(
+    images, labels, targets, *, evaluation, n_classes, recipe, seed, device="cpu", checkpoint=None
+):
     """Train one student and let it answer for the validation and the test images.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, size, size, 3), uint8
-        The training images: those shown in the scanner.
+        The training images.
     labels : ndarray of int, shape (n_images,)
-    probs : ndarray of shape (n_images, n_classes), float32, or None
-        The teacher's targets, in the order of the images.
+    targets : ndarray of shape (n_images, n_classes), float32, or torch.nn.Module, or None
+        The teacher's probabilities, in the order of the images; or a network that looks at each
+        augmented batch; or hard labels only.
     evaluation : dict of str to (ndarray, ndarray)
         ``validation`` and ``test``: images as above, and labels. Test labels are never looked at.
     n_classes : int
@@ -52,98 +59,172 @@ def train_student(images, labels, probs, *, evaluation, n_classes, recipe, seed,
     seed : int
         The same seed gives every teacher the same weights, order of images and augmentation.
     device : str
+    checkpoint : object, optional
+        Has ``load()``, a former state or None; ``is_due()``, after each epoch; ``save(state)``.
+        Resumed, a student is the same to the bit (on the CPU).
 
     Returns
     -------
     Student
+
+    Raises
+    ------
+    ValueError
+        If a row of the targets is no probability distribution, or the network does not fit.
     """
-    # cuDNN would otherwise compute float32 convolutions in TF32.
+    # cuDNN would otherwise compute float32 in TF32, and choose kernels that differ from run to run.
     torch.backends.cudnn.allow_tf32 = False
-    network = build_network(
-        n_classes=n_classes,
-        width=recipe.width,
-        image_size=images.shape[1],
-        seed=named_seed("weights", seed),
-    ).to(device)
+    torch.backends.cudnn.deterministic = True
     held = {name: torch.from_numpy(part[0]).to(device) for name, part in evaluation.items()}
     validation_labels = torch.from_numpy(evaluation["validation"][1]).to(device)
-    curves, best = {}, None
-    for record in _epochs(network, images, labels, probs, recipe=recipe, seed=seed, device=device):
-        if np.isfinite(record["train_loss"]):
-            log_probs = predict(network, held["validation"], precision=recipe.precision)
-            right = (log_probs.argmax(1) == validation_labels).float().mean()
-            record["validation_accuracy"] = float(right)
-            record["validation_nll"] = float(F.nll_loss(log_probs, validation_labels))
-        for name, value in record.items():
-            curves.setdefault(name, []).append(value)
-        if not np.isfinite([record["train_loss"], record.get("validation_nll", 0.0)]).all():
-            return Student(_finite(curves), {}, len(curves["train_loss"]), {}, diverged=True)
-        nll, epoch = record["validation_nll"], len(curves["train_loss"])
-        is_last = epoch == recipe.epochs
-        is_better = best is None or nll < best[0]
-        if is_last if recipe.epoch == "last" else is_better:
-            best = (nll, epoch, _state(network))
-    network.load_state_dict(best[2])
+    devices = [torch.cuda.current_device()] if device.startswith("cuda") else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(named_seed("dropout", seed))
+        training = Training(images, labels, targets, n_classes, recipe, seed, device)
+        curves, best = {}, None
+        if checkpoint is not None and (state := checkpoint.load()) is not None:
+            curves, best = state["curves"], state["best"]
+            training.load_state_dict(state["training"])
+        for record in training.epochs():
+            if np.isfinite(record["train_loss"]):
+                log_probs = predict(training.network, held["validation"], recipe.precision)
+                right = (log_probs.argmax(1) == validation_labels).float().mean()
+                record["validation_accuracy"] = float(right)
+                record["validation_nll"] = float(F.nll_loss(log_probs, validation_labels))
+            for name, value in record.items():
+                curves.setdefault(name, []).append(value)
+            if not np.isfinite([record["train_loss"], record.get("validation_nll", 0.0)]).all():
+                return Student(_finite(curves), {}, training.epoch, {}, diverged=True)
+            is_last = training.epoch == recipe.epochs
+            is_better = best is None or record["validation_nll"] < best[0]
+            if is_last if recipe.epoch == "last" else is_better:
+                best = (record["validation_nll"], training.epoch, training.weights())
+            if checkpoint is not None and not is_last and checkpoint.is_due():
+                state = {"curves": curves, "best": best, "training": training.state_dict()}
+                checkpoint.save(state)
+    training.network.load_state_dict(best[2])
     answers = {
-        name: predict(network, part, precision="float32").cpu().numpy()
+        name: predict(training.network, part, "float32").cpu().numpy()
         for name, part in held.items()
     }
     weights = {name: value.cpu().contiguous().numpy() for name, value in best[2].items()}
     return Student(curves, answers, best[1], weights, diverged=False)
 
 
-def _epochs(network, images, labels, probs, *, recipe, seed, device):
-    """Train epoch by epoch; yield ``train_loss`` and ``learning_rate`` after each."""
-    images = torch.from_numpy(images).to(device)
-    labels = torch.from_numpy(labels).to(device)
-    probs = None if probs is None else torch.from_numpy(probs).to(device)
-    # Two images a batch at least (batch: 2, an odd number): one breaks batch normalisation.
-    steps = max(min(-(-len(images) // recipe.batch), len(images) // 2), 1)
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        recipe.learning_rate,
-        # 5 would end the warm-up on its first step, and OneCycleLR would divide by zero.
-        total_steps=max(steps * recipe.epochs + 1, 6),
-        pct_start=0.2,
-        cycle_momentum=False,
-    )
-    generator = torch.Generator().manual_seed(named_seed("order", seed))
-    for _ in range(recipe.epochs):
-        network.train()
-        total = torch.zeros((), device=device)
-        order = torch.randperm(len(images), generator=generator)
-        # Nearly equal batches: a last batch of one image would break batch normalisation.
-        for rows in torch.tensor_split(order, steps):
-            rows = rows.to(device)
-            pixels = augment(
-                images[rows], shift=recipe.shift, flip=recipe.flip, generator=generator
-            )
-            with autocast(device, recipe.precision):
-                logits = network(normalise(pixels.float()))
-            loss = LOSSES[recipe.loss](
-                logits.float(),
-                labels[rows],
-                None if probs is None else probs[rows],
-                temperature=recipe.temperature,
-                alpha=recipe.alpha,
-            )
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += loss.detach() * len(rows)
-        rate = schedule.get_last_lr()[0]
-        yield {"train_loss": float(total) / len(images), "learning_rate": rate}
+class Training:
+    """A student on its way: network, optimiser, schedule, and what is drawn for it.
+
+    Parameters are those of `train_student`.
+    """
+
+    def __init__(self, images, labels, targets, n_classes, recipe, seed, device):
+        self._recipe, self._device, self.epoch = recipe, device, 0
+        self._images = mirror_edges(torch.from_numpy(images).to(device), recipe.shift)
+        self._labels = torch.from_numpy(labels).to(device)
+        self._live = targets.to(device).eval() if isinstance(targets, nn.Module) else None
+        self._probs = None
+        if isinstance(targets, np.ndarray):
+            check_probs(targets, range(len(targets)))
+            self._probs = torch.from_numpy(targets).to(device)
+        self.network = build_network(
+            n_classes=n_classes,
+            image_size=images.shape[1],
+            seed=named_seed("weights", seed),
+            network=recipe.network,
+            width=recipe.width,
+            stem=recipe.stem,
+            weights=recipe.weights,
+        ).to(device)
+        # Two images a batch at least (batch: 2, an odd number): one breaks batch normalisation.
+        self._steps = max(min(-(-len(images) // recipe.batch), len(images) // 2), 1)
+        self._optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimizer,
+            recipe.learning_rate,
+            # 5 would end the warm-up on its first step, and OneCycleLR would divide by zero.
+            total_steps=max(self._steps * recipe.epochs + 1, 6),
+            pct_start=0.2,
+            cycle_momentum=False,
+        )
+        self._generator = torch.Generator().manual_seed(named_seed("order", seed))
+
+    def epochs(self):
+        """Train epoch by epoch; yield ``train_loss`` and ``learning_rate`` after each."""
+        while self.epoch < self._recipe.epochs:
+            self.network.train()
+            total = torch.zeros((), device=self._device)
+            order = torch.randperm(len(self._images), generator=self._generator)
+            # Nearly equal batches: a last batch of one image would break batch normalisation.
+            for rows in torch.tensor_split(order, self._steps):
+                total += self._step(rows) * len(rows)
+            self.epoch += 1
+            rate = self._schedule.get_last_lr()[0]
+            yield {"train_loss": float(total) / len(self._images), "learning_rate": rate}
+
+    def _step(self, rows):
+        recipe = self._recipe
+        pixels = to_batch(
+            self._images, rows, shift=recipe.shift, flip=recipe.flip, generator=self._generator
+        )
+        rows = rows.to(self._device)
+        with autocast(self._device, recipe.precision):
+            logits = self.network(pixels)
+        loss = LOSSES[recipe.loss](
+            logits.float(),
+            self._labels[rows],
+            self._targets(rows, pixels),
+            temperature=recipe.temperature,
+            alpha=recipe.alpha,
+        )
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        self._schedule.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def _targets(self, rows, pixels):
+        if self._live is None:
+            return None if self._probs is None else self._probs[rows]
+        with autocast(self._device, self._recipe.precision):
+            logits = self._live(pixels)
+        return torch.softmax(logits.float() / self._recipe.temperature, dim=1)
+
+    def weights(self):
+        """A copy of the network's state as it is now."""
+        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+    def state_dict(self):
+        """Everything that the next epoch depends on."""
+        devices = [torch.cuda.get_rng_state()] if self._device.startswith("cuda") else []
+        return {
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "generator": self._generator.get_state(),
+            "random": [torch.get_rng_state(), *devices],
+        }
+
+    def load_state_dict(self, state):
+        """Go on from what `state_dict` gave."""
+        self.epoch = state["epoch"]
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._generator.set_state(state["generator"].cpu())
+        torch.set_rng_state(state["random"][0].cpu())
+        for device in state["random"][1:]:
+            torch.cuda.set_rng_state(device.cpu())
 
 
 @torch.inference_mode()
-def predict(network, images, *, precision):
+def predict(network, images, precision):
     """Log-probabilities of a network in evaluation mode; images are (n, size, size, 3) uint8."""
     network.eval()
     device = images.device.type
@@ -154,31 +235,6 @@ def predict(network, images, *, precision):
             logits = network(normalise(pixels.float()))
         parts.append(torch.log_softmax(logits.float(), dim=1))
     return torch.cat(parts)
-
-
-def measure_precision(*, image_size, width, batch, device):
-    """Which of float32 and bfloat16 trains faster here: a few steps of each, in turns."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (batch, image_size, image_size, 3), dtype=np.uint8)
-    labels = np.arange(batch) % 2
-    best = {"float32": np.inf, "bfloat16": np.inf}
-    for _ in range(4):
-        for precision in best:
-            recipe = Recipe(
-                "hinton", 1.0, 0.0, 3, "last", width, batch, 1e-3, 0.0, 0, False, precision
-            )
-            network = build_network(n_classes=2, width=width, image_size=image_size, seed=0)
-            start = time.perf_counter()
-            for _ in _epochs(
-                network.to(device), images, labels, None, recipe=recipe, seed=0, device=device
-            ):
-                pass
-            best[precision] = min(best[precision], time.perf_counter() - start)
-    return min(best, key=best.get)
-
-
-def _state(network):
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
 def _finite(curves):

@@ -1,4 +1,18 @@
-"""``LOSSES``: what a student minimises."""
+"""``LOSSES``: what a student minimises.
+
+Every loss is a function ``(logits, labels, probs, *, temperature, alpha) -> scalar``:
+
+logits : Tensor of shape (batch, n_classes), float32
+    The student's raw output; ``s_T = softmax(logits / T)``.
+labels : Tensor of int64, shape (batch,)
+    The hard labels y.
+probs : Tensor of shape (batch, n_classes), float32, or None
+    The teacher's targets q_T: probabilities, already softened. None: cross-entropy alone.
+temperature : float
+    T > 0.
+alpha : float
+    Weight of the soft term, 0 to 1.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -7,25 +21,10 @@ import torch.nn.functional as F
 FLOOR = 1e-6
 
 
-def distillation_loss(logits, labels, probs, *, temperature, alpha):
+def hinton(logits, labels, probs, *, temperature, alpha):
     """Hinton's distillation: ``(1 - alpha) CE(y, s) + alpha T^2 KL(q_T || s_T)`` ([1]_, section 2).
 
-    Parameters
-    ----------
-    logits : Tensor of shape (batch, n_classes), float32
-        The student's raw output; ``s_T = softmax(logits / T)``.
-    labels : Tensor of int64, shape (batch,)
-        The hard labels y.
-    probs : Tensor of shape (batch, n_classes), float32, or None
-        The teacher's targets q_T: probabilities, already softened. None: cross-entropy alone.
-    temperature : float
-        T > 0. T^2 keeps the soft term's gradients of the same size whatever T is.
-    alpha : float
-        Weight of the soft term, 0 to 1.
-
-    Returns
-    -------
-    Tensor, scalar
+    T^2 keeps the soft term's gradients of the same size whatever T is.
 
     References
     ----------
@@ -40,4 +39,22 @@ def distillation_loss(logits, labels, probs, *, temperature, alpha):
     return (1 - alpha) * hard + alpha * temperature**2 * soft
 
 
-LOSSES = {"hinton": distillation_loss}
+def soft_cross_entropy(logits, labels, probs, *, temperature, alpha):
+    """Cross-entropy with soft targets: ``(1 - alpha) CE(y, s) + alpha CE(q_T, s)`` ([1]_, [2]_).
+
+    Only the targets are softened, the student is not: T is how far its answers shall be blurred.
+    Uniform targets make it label smoothing ([1]_, section 7); people's choices were taught like
+    this ([2]_).
+
+    References
+    ----------
+    .. [1] Szegedy et al. (2016), arXiv:1512.00567.
+    .. [2] Peterson et al. (2019), arXiv:1908.07086.
+    """
+    hard = F.cross_entropy(logits, labels)
+    if probs is None:
+        return hard
+    return (1 - alpha) * hard + alpha * F.cross_entropy(logits, probs)
+
+
+LOSSES = {"hinton": hinton, "soft-cross-entropy": soft_cross_entropy}

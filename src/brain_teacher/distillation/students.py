@@ -120,7 +120,16 @@ def read_student(path):
     return Answers(meta, arrays["class_id"], *parts)
 
 
-def describe_network(width):
-    """What the network is called in tables: a narrow one is never called ResNet18 alone."""
-    names = {64: "ResNet18", 32: "half-width ResNet18", 16: "quarter-width ResNet18"}
-    return names.get(width, f"ResNet18 of width {width}")
+def describe_network(settings):
+    """What the network is called in tables: a narrow one is never called ResNet18 alone.
+
+    Parameters
+    ----------
+    settings : dict
+        ``network`` and ``width`` of a student's recipe.
+    """
+    proper = {"resnet18": "ResNet18", "resnet34": "ResNet34"}
+    name = proper.get(settings["network"], settings["network"])
+    width = settings["width"]
+    words = {64: name, 32: f"half-width {name}", 16: f"quarter-width {name}"}
+    return words.get(width, f"{name} of width {width}")

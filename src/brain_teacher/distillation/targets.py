@@ -34,14 +34,7 @@ class Targets:
                 f"probs has shape {self.probs.shape}, its ids say "
                 f"{(len(self.image_id), len(self.class_id))}"
             )
-        total = self.probs.sum(axis=1, dtype=np.float64)
-        wrong = (self.probs < 0).any(axis=1) | ~(np.abs(total - 1) <= ROW_TOLERANCE)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise ValueError(
-                f"row {row} (image '{self.image_id[row]}') is no probability distribution "
-                f"(it sums to {total[row]:.4g}); targets are probabilities, not logits"
-            )
+        check_probs(self.probs, self.image_id)
 
     def join(self, image_ids, class_ids):
         """The probabilities for some images and classes, in the order given; joined by id."""
@@ -53,3 +46,22 @@ class Targets:
             raise ValueError(f"the teacher has no target for '{(missing or ['a class'])[0]}'")
         rows = [row_of[image] for image in image_ids]
         return self.probs[np.ix_(rows, [column_of[name] for name in class_ids])]
+
+
+def check_probs(probs, image_id):
+    """Raise ``ValueError`` unless each row is a probability distribution."""
+    total = probs.sum(axis=1, dtype=np.float64)
+    wrong = (probs < 0).any(axis=1) | ~(np.abs(total - 1) <= ROW_TOLERANCE)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"row {row} (image '{image_id[row]}') is no probability distribution "
+            f"(it sums to {total[row]:.4g}); targets are probabilities, not logits"
+        )
+
+
+@dataclass(frozen=True)
+class Live:
+    """No table: a network of this name looks at each augmented batch."""
+
+    network: str

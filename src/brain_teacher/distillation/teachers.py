@@ -1,45 +1,40 @@
-"""``TEACHERS``: soft labels in, targets out. Which images help is decided by what they differ in.
+"""``TEACHERS``: what a student is taught with. What is learnt is decided by what they differ in.
 
-Every teacher is a function ``(log_probs, truth, *, temperature, rng) -> probs or None``:
-
-log_probs : ndarray of shape (n_images, n_classes), float64
-    The brain's soft labels of the training images.
-truth : ndarray of int, shape (n_images,)
-    Column of each image's category.
-temperature : float
-    T of the loss.
-rng : numpy.random.Generator
-    Named for the teacher and the student's seed.
-
-and gives probabilities of shape (n_images, n_classes), or None for hard labels only.
+Every teacher is a function of a `Lesson`, and gives probabilities of shape (n_images, n_classes),
+None for hard labels only, or `Live` for a network that looks at each augmented batch.
 """
 
 import numpy as np
 from scipy.optimize import elementwise
 from scipy.special import entr, logsumexp
 
-from brain_teacher.decoding.soft_labels import soften
-from brain_teacher.distillation.targets import Targets
+from brain_teacher.decoding.soft_labels import check_log_probs, soften
+from brain_teacher.distillation.lessons import Lesson, NotApplicable
+from brain_teacher.distillation.targets import Live, Targets
 from brain_teacher.seeds import named_rng
 
+PERMUTED_TRIALS, RIVAL = "permuted-trials", "resnet34-table"
+# 1 / s of `semantic`: at 50 the rest lies on the most similar classes alone.
+SHARPEST = 50.0
 
-def none(log_probs, truth, *, temperature, rng):
+
+def none(lesson):
     """Hard labels only."""
     return None
 
 
-def smooth(log_probs, truth, *, temperature, rng):
+def smooth(lesson):
     """Uniform targets; softening leaves them unchanged. Loss, alpha and T as for the brain."""
-    return np.full(log_probs.shape, 1 / log_probs.shape[1])
+    return np.full(lesson.log_probs.shape, 1 / lesson.log_probs.shape[1])
 
 
-def smooth_matched(log_probs, truth, *, temperature, rng):
+def smooth_matched(lesson):
     """1 - e on the true class, the rest even, e per image: the entropy is that of the brain's q_T.
 
     As confident as the brain, image by image, and knows nothing else. Not softened again.
     """
-    n_images, n_classes = log_probs.shape
-    wanted = entr(brain(log_probs, truth, temperature=temperature, rng=rng)).sum(axis=1)
+    n_images, n_classes = lesson.log_probs.shape
+    wanted = entr(lesson.softened()).sum(axis=1)
     highest = 1 - 1 / n_classes
 
     def excess(e, wanted):
@@ -50,39 +45,168 @@ def smooth_matched(log_probs, truth, *, temperature, rng):
     low, high = np.zeros(n_images), np.full(n_images, highest)
     e = elementwise.find_root(excess, (low, high), args=(wanted,)).x
     probs = np.repeat((e / (n_classes - 1))[:, None], n_classes, axis=1)
-    probs[np.arange(n_images), truth] = 1 - e
+    probs[np.arange(n_images), lesson.truth] = 1 - e
     return probs
 
 
-def permuted_images(log_probs, truth, *, temperature, rng):
+def permuted_classes(lesson):
+    """What the brain gives the other classes goes to others still; the true class keeps its own.
+
+    Per true class one derangement of the other classes, new for each seed: as confident as the
+    brain, image by image, and wrong about which classes are alike.
+    """
+    q, probs = lesson.softened(), np.empty_like(lesson.log_probs)
+    if q.shape[1] < 3:
+        raise ValueError(f"permuted-classes needs at least 3 classes; there are {q.shape[1]}")
+    for column, rows in lesson.classes():
+        others = np.delete(np.arange(q.shape[1]), column)
+        moved = others[_derangement(len(others), lesson.rng)]
+        probs[rows, column] = q[rows, column]
+        probs[np.ix_(rows, moved)] = q[np.ix_(rows, others)]
+    return probs
+
+
+def semantic(lesson):
+    """The brain's confidence in a class, the rest by similarity that words know.
+
+    Of a class every image has the same row: on the true class the mean mass that the brain's q_T
+    has there, the rest in proportion to exp(similarity / s), with s such that the entropy is the
+    class's mean entropy of q_T (or as near as can be). Not softened again.
+    """
+    if lesson.similarity is None:
+        raise ValueError(
+            "semantic needs the similarity of the classes: dataset.yaml has no superclass of each "
+            "category, and distill.similarity names no table"
+        )
+    q = lesson.softened()
+    probs = np.empty_like(q)
+    for column, rows in lesson.classes():
+        wanted = entr(q[rows]).sum(axis=1).mean()
+        own, others = q[rows, column].mean(), np.delete(lesson.similarity[column], column)
+        row = (1 - own) * _spread(others, wanted - entr(own), 1 - own)
+        probs[rows] = np.insert(row, column, own)
+    return probs
+
+
+def _spread(similarity, entropy, mass):
+    """Weights in proportion to exp(similarity / s): times `mass` their terms sum to `entropy`."""
+    ranged = (similarity - similarity.max()) / (np.ptp(similarity) or 1.0)
+
+    def weights(sharpness):
+        powers = np.exp(ranged * np.asarray(sharpness)[..., None])
+        return powers / powers.sum(axis=-1, keepdims=True)
+
+    def excess(sharpness):
+        return entr(mass * weights(sharpness)).sum(axis=-1) - entropy
+
+    ends = np.array([0.0, SHARPEST])
+    even, sharp = excess(ends)
+    if even <= 0 or even - sharp < 1e-12:
+        return weights(0.0)
+    if sharp >= 0:
+        return weights(SHARPEST)
+    return weights(float(elementwise.find_root(excess, tuple(ends)).x))
+
+
+def permuted_images(lesson):
     """The brain's rows exchanged within a class, no image keeping its own.
 
     A new derangement for each seed. What is left of the brain is what it says of the class.
     """
-    source = np.arange(len(truth))
-    for column in np.unique(truth):
-        rows = np.flatnonzero(truth == column)
+    source = np.arange(len(lesson.truth))
+    for column, rows in lesson.classes():
         if len(rows) < 2:
             raise ValueError(
                 "permuted-images needs at least 2 images in each class; class number "
                 f"{column + 1} of the sorted classes has one"
             )
-        source[rows] = rows[_derangement(len(rows), rng)]
-    return brain(log_probs[source], truth, temperature=temperature, rng=rng)
+        source[rows] = rows[_derangement(len(rows), lesson.rng)]
+    return lesson.softened()[source]
 
 
-def brain_class(log_probs, truth, *, temperature, rng):
+def brain_class(lesson):
     """The class mean of the brain's q at T = 1, the same for every image of the class, softened."""
-    mean = np.empty_like(log_probs)
-    for column in np.unique(truth):
-        rows = truth == column
-        mean[rows] = logsumexp(log_probs[rows], axis=0) - np.log(rows.sum())
-    return brain(mean, truth, temperature=temperature, rng=rng)
+    check_log_probs(lesson.log_probs, np.arange(len(lesson.log_probs)))
+    mean = np.empty_like(lesson.log_probs)
+    for _, rows in lesson.classes():
+        mean[rows] = logsumexp(lesson.log_probs[rows], axis=0) - np.log(len(rows))
+    return lesson.softened(mean)
 
 
-def brain(log_probs, truth, *, temperature, rng):
+def permuted_trials(lesson):
+    """Soft labels of a decoder refitted on exchanged trials, one draw a seed, softened.
+
+    All of the procedure, and no picture's own recording.
+    """
+    return lesson.softened(_table(lesson, PERMUTED_TRIALS))
+
+
+def resnet34_live(lesson):
+    """Ordinary distillation: a ResNet34 of the same training images looks at each batch ([1]_).
+
+    References
+    ----------
+    .. [1] Hinton, Vinyals & Dean (2015), arXiv:1503.02531.
+    """
+    return Live("resnet34")
+
+
+def resnet34_table(lesson):
+    """The rival on equal terms: the ResNet34's out-of-fold soft labels, softened."""
+    return lesson.softened(_table(lesson, RIVAL))
+
+
+def resnet34_degraded(lesson):
+    """The rival's table made as weak as the brain: could a teacher this weak be seen to help?
+
+    A share of the images, drawn for each seed, gets even rows, so many that the expected top-1
+    (an even row is right once in n_classes) is the brain's. Then one exponent for all rows brings
+    the mean entropy to that of the brain's q_T, or as near as can be.
+
+    Raises
+    ------
+    NotApplicable
+        If the table's top-1 is not above the brain's.
+    """
+    table, rows = _table(lesson, RIVAL), np.arange(len(lesson.truth))
+    n_classes = table.shape[1]
+    own, rival = (
+        float((t.argmax(axis=1) == lesson.truth).mean()) for t in (lesson.log_probs, table)
+    )
+    if rival <= own:
+        raise NotApplicable(
+            f"the ResNet34's out-of-fold top-1, {rival:.3f}, is not above the brain's, {own:.3f}: "
+            "there is nothing to degrade"
+        )
+    share = min((rival - own) / (rival - 1 / n_classes), 1.0)
+    even = lesson.rng.permutation(rows)[: round(share * len(rows))]
+    table = table.copy()
+    table[even] = -np.log(n_classes)
+    wanted = entr(lesson.softened()).sum(axis=1).mean()
+
+    def tempered(log_temperature):
+        return np.exp(soften(table, temperature=float(np.exp(log_temperature))))
+
+    def excess(log_temperature):
+        each = [entr(tempered(value)).sum(axis=1).mean() for value in np.ravel(log_temperature)]
+        return np.reshape(each, np.shape(log_temperature)) - wanted
+
+    ends = np.log([0.01, 100.0])
+    low, high = excess(ends)
+    if low >= 0 or high <= 0:
+        return tempered(ends[0] if low >= 0 else ends[1])
+    return tempered(elementwise.find_root(excess, tuple(ends)).x)
+
+
+def brain(lesson):
     """The brain's soft labels, softened by the temperature of the loss."""
-    return np.exp(soften(log_probs, temperature=temperature))
+    return lesson.softened()
+
+
+def _table(lesson, name):
+    if name not in lesson.tables:
+        raise ValueError(f"the table {name!r} is missing")
+    return lesson.tables[name]
 
 
 def _derangement(n, rng):
@@ -97,13 +221,21 @@ TEACHERS = {
     "none": none,
     "smooth": smooth,
     "smooth-matched": smooth_matched,
-    "permuted-images": permuted_images,
+    "permuted-classes": permuted_classes,
+    "semantic": semantic,
     "brain-class": brain_class,
+    "permuted-images": permuted_images,
+    "permuted-trials": permuted_trials,
+    "resnet34-live": resnet34_live,
+    "resnet34-table": resnet34_table,
+    "resnet34-degraded": resnet34_degraded,
     "brain": brain,
 }
+# The tables besides the brain's that a teacher reads.
+TABLES = {PERMUTED_TRIALS: PERMUTED_TRIALS, RIVAL: RIVAL, "resnet34-degraded": RIVAL}
 
 
-def draw_targets(teacher, soft_labels, category, *, temperature, seed):
+def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarity=None, tables=()):
     """A teacher's targets for one student.
 
     Parameters
@@ -111,27 +243,47 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed):
     teacher : str
         A key of `TEACHERS`.
     soft_labels : SoftLabels
-        Of the training images.
+        The brain's, of the training images.
     category : ndarray of str, shape (n_images,)
         Of each row.
     temperature : float
     seed : int
-        The student's; only ``permuted-images`` draws from it.
+        The student's; teachers that permute or degrade draw from it.
+    similarity : DataFrame, optional
+        How alike two classes are: class ids as index and as columns.
+    tables : dict of str to SoftLabels, optional
+        Other tables, which hold these images and classes at least; joined by id.
 
     Returns
     -------
-    Targets or None
+    Targets, Live or None
         None means hard labels only.
+
+    Raises
+    ------
+    NotApplicable
+        If the teacher says nothing beside this brain.
+    ValueError
+        If it lacks something it needs.
     """
     # In the order of the ids: what is drawn must not depend on a file's order.
     category_of = dict(zip(soft_labels.image_id, category, strict=True))
     rows = soft_labels.sorted()
-    probs = TEACHERS[teacher](
-        rows.log_probs.astype(np.float64),
-        rows.truth([category_of[image] for image in rows.image_id]),
-        temperature=temperature,
-        rng=named_rng("teacher", teacher, seed),
+    others = {name: table.take(rows.image_id).sorted() for name, table in dict(tables).items()}
+    for name, table in others.items():
+        if not np.array_equal(table.class_id, rows.class_id):
+            raise ValueError(f"the table {name!r} has other classes than the brain's")
+    classes = rows.class_id
+    answer = TEACHERS[teacher](
+        Lesson(
+            rows.log_probs.astype(np.float64),
+            rows.truth([category_of[image] for image in rows.image_id]),
+            temperature=temperature,
+            rng=named_rng("teacher", teacher, seed),
+            similarity=None if similarity is None else similarity.loc[classes, classes].to_numpy(),
+            tables={name: table.log_probs.astype(np.float64) for name, table in others.items()},
+        )
     )
-    if probs is None:
-        return None
-    return Targets(probs.astype(np.float32), rows.image_id, rows.class_id)
+    if answer is None or isinstance(answer, Live):
+        return answer
+    return Targets(answer.astype(np.float32), rows.image_id, rows.class_id)

@@ -1,0 +1,97 @@
+"""torchvision's classifiers by name, and files of weights."""
+
+import difflib
+import pickle
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torchvision import models
+
+WEIGHTS_FILES = (".safetensors", ".pth", ".pt")
+
+
+def check_name(network):
+    """Raise ``ValueError`` unless torchvision has a classifier of this name."""
+    known = models.list_models(module=models)
+    if network not in known:
+        near = difflib.get_close_matches(network, known, n=1, cutoff=0)[0]
+        raise ValueError(f"torchvision has no classifier '{network}' (nearest: {near})")
+
+
+def build_classifier(network, *, weights, seed, **options):
+    """A torchvision classifier with published weights, or with weights drawn from `seed`.
+
+    Parameters
+    ----------
+    network : str
+        A classifier's name in ``torchvision.models``.
+    weights : str or None
+        Their published name; torchvision fetches them once.
+    seed : int
+    **options
+        For torchvision's builder: ``num_classes``, ...
+
+    Raises
+    ------
+    ValueError
+        If there is no such network or weights, or they cannot be fetched.
+    """
+
+    check_name(network)
+    # fork_rng: the caller's random state is left as it was. Only the CPU's: on a GPU machine,
+    # touching the others' would open each of them.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # GoogLeNet and Inception announce that their first weights will change one day.
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.default_generator.manual_seed(seed)
+        try:
+            return models.get_model(network, weights=weights, **options)
+        except KeyError as error:
+            names = ", ".join(w.name for w in models.get_model_weights(network))
+            raise ValueError(
+                f"{network} has no weights '{weights}' (it has {names}); a file of weights ends "
+                f"in {' or '.join(WEIGHTS_FILES)}"
+            ) from error
+        except OSError as error:
+            raise ValueError(
+                f"weights '{weights}' of {network} cannot be fetched ({error}); give a file of "
+                "them, or none for an untrained network"
+            ) from error
+
+
+def read_weights(path):
+    """A file's weights by name; code in the file is never run.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.safetensors``, or ``.pth`` and ``.pt`` with tensors alone.
+
+    Returns
+    -------
+    dict of str to Tensor
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or holds more than weights.
+    """
+    path = Path(path)
+
+    try:
+        if path.suffix == ".safetensors":
+            loaded = load_file(path)
+        else:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own message says how to load it nevertheless, which would run what is in it.
+        raise ValueError(f"{path} holds more than weights: it is not opened") from error
+    except (OSError, EOFError, RuntimeError, SafetensorError) as error:
+        reason = [*str(error).splitlines(), type(error).__name__][0]
+        raise ValueError(f"{path} cannot be read as weights ({reason})") from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path} holds a {type(loaded).__name__}, not a table of weights")
+    return loaded
