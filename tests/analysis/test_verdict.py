@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brain_teacher.analysis.statistics import Difference
-from brain_teacher.analysis.verdict import Verdict, decide
+from brain_teacher.analysis.verdict import BRAIN_TAUGHT, Verdict, decide, open_control
 
 HARMED = "harmed"
 IMAGES = "taught by the brain's view of each image"
+ONLY_BRAIN = "taught by class structure that only the brain knows"
+WORDS_TOO = "taught by class structure that words know too"
 CLASSES = "taught by class structure"
 REGULARISED = "regularised only"
 NO_EFFECT = "no effect as large as 4 points"
@@ -78,6 +80,18 @@ def family(default=UP, **changes):
         (family(brain_class=difference(3, 0.05, 1, 4)), CANNOT_TELL),
         (family(brain_class=CLOSE, permuted_classes=UP), CLASSES),
         (family(brain_class=CLOSE, permuted_classes=WIDE), CANNOT_TELL),
+        # ... and semantic says whose class structure: the brain's alone where it is beaten ...
+        (family(brain_class=CLOSE, semantic=UP), ONLY_BRAIN),
+        (family(brain_class=CLOSE, semantic=UP_LITTLE), ONLY_BRAIN),
+        (family(brain_class=CLOSE, permuted_classes=UP, semantic=UP), ONLY_BRAIN),
+        (family(brain_class=WIDE, semantic=UP), CANNOT_TELL),
+        (family(brain_class=CLOSE, permuted_classes=WIDE, semantic=UP), CANNOT_TELL),
+        (family(permuted_images=UP_LITTLE, brain_class=None, semantic=UP), ONLY_BRAIN),
+        # ... words' too where it is bounded, and open where it is neither.
+        (family(brain_class=CLOSE, semantic=CLOSE), WORDS_TOO),
+        (family(brain_class=CLOSE, semantic=DOWN), WORDS_TOO),
+        (family(brain_class=CLOSE, semantic=difference(3, 0.05, 1, 3.99)), WORDS_TOO),
+        (family(brain_class=CLOSE, semantic=difference(3, 0.05, 1, 4)), CLASSES),
         (family(brain_class=CLOSE, semantic=WIDE), CLASSES),
         (family(brain_class=CLOSE, smooth_other=WIDE), CANNOT_TELL),
         # Without a smoothing teacher, class structure cannot be told from smoothing.
@@ -117,6 +131,8 @@ def test_verdict_truth_table(differences, words):
         (family(UP_LITTLE), CLASSES),
         (family(none=DOWN), HARMED),
         (family(brain_class=CLOSE), CLASSES),
+        (family(brain_class=CLOSE, semantic=UP), ONLY_BRAIN),
+        (family(brain_class=CLOSE, semantic=CLOSE), WORDS_TOO),
         (family(smooth=CLOSE, smooth_matched=CLOSE), REGULARISED),
         (family(CLOSE), NO_EFFECT),
     ],
@@ -156,17 +172,23 @@ def test_verdict_is_the_first_row_that_holds(case):
     within = {name for name, each in points.items() if each["high90"] < 0.04}
     smoothing = {"smooth", "smooth-matched"} & set(sign)
     images = {"permuted-images", "brain-class"}
+    classes = (
+        len(smoothing) > 0
+        and not (smoothing | {"none"} | ({"permuted-classes"} & set(sign))) - beaten
+        and not images.isdisjoint(within)
+    )
     rows = {
         1: sign["none"] == -1,
         2: beaten == set(sign) and len(images & set(sign)) == 2 and diverged == [],
-        3: len(smoothing) > 0
-        and not (smoothing | {"none"} | ({"permuted-classes"} & set(sign))) - beaten
-        and not images.isdisjoint(within),
+        3.1: classes and "semantic" in beaten,
+        3.2: classes and "semantic" in within,
+        3.3: classes,
         4: sign["none"] == 1 and len(smoothing - beaten) > 0 and not smoothing - within,
         5: max(abs(points["none"]["low90"]), abs(points["none"]["high90"])) < 0.04,
         6: True,
     }
-    words = {1: HARMED, 2: IMAGES, 3: CLASSES, 4: REGULARISED, 5: NO_EFFECT, 6: CANNOT_TELL}
+    words = {1: HARMED, 2: IMAGES, 3.1: ONLY_BRAIN, 3.2: WORDS_TOO, 3.3: CLASSES}
+    words |= {4: REGULARISED, 5: NO_EFFECT, 6: CANNOT_TELL}
     expected = words[min(row for row, holds in rows.items() if holds)]
     assert decide(differences, margin=0.04, diverged=diverged).words == expected
 
@@ -194,7 +216,29 @@ def test_sentence_says_the_numbers_and_who_was_beaten():
         "taught by class structure",
         "Taught by class structure: in these subjects brain minus none is +5.0 points (95% interval"
         " +2.0 to +8.0; 8 seeds, 960 images); after Holm's correction it is above none, smooth and"
-        " smooth-matched, below permuted-images, not distinguished from brain-class.",
+        " smooth-matched, below permuted-images, not distinguished from brain-class; whether words"
+        " know it too is open.",
+    )
+
+
+def test_only_what_nothing_but_the_brain_explains_is_brain_taught():
+    assert {IMAGES, ONLY_BRAIN} == BRAIN_TAUGHT
+
+
+@pytest.mark.parametrize(
+    ("differences", "null"),
+    [(family(WIDE), True), (family(CLOSE), True), (family(), False), (family(none=DOWN), False)],
+)
+def test_a_null_result_is_known_as_one(differences, null):
+    assert decide(differences, margin=0.04).null is null
+
+
+def test_a_null_result_hangs_on_none_or_on_the_open_control_that_sees_least():
+    wide, wider = difference(1, 0.5, -4, 6, se=2.0), difference(1, 0.5, -4, 6, se=3.0)
+    assert open_control(family(wide, smooth=wider, none=WIDE)) == "none"
+    assert open_control(family(smooth=WIDE, brain_class=wide)) == "brain-class"
+    assert open_control(family(smooth=difference(5, 0.01, 3, 7, se=9.0), brain_class=wide)) == (
+        "brain-class"
     )
 
 

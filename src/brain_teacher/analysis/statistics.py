@@ -11,10 +11,12 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 from statsmodels.stats.multitest import multipletests
 
+from brain_teacher.analysis.two_way import two_way_error
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What the students of one teacher got right.
+    """What the students of one teacher got right, or another measure of each answer.
 
     The caller has joined on image ids: column k is the same image for every teacher. A seed that
     diverged is absent.
@@ -24,7 +26,8 @@ class Scores:
     seeds : tuple of int
         One per student, unique, in any order.
     correct : array_like of shape (n_seeds, n_images)
-        1 where the student named the image's category, else 0. Kept as read-only float64.
+        1 where the student named the image's category, else 0; or, say, the answer's NLL. Kept as
+        read-only float64.
 
     Raises
     ------
@@ -170,7 +173,7 @@ def paired_difference(a, b):
         p = 1.0 if mean == 0 else 0.0
     else:
         mean = float(differences.mean())
-        se, df = _two_way_error(differences)
+        se, df = map(float, two_way_error(differences))
         p = float(2 * stdtr(df, -abs(mean) / se))
     half95, half90 = se * stdtrit(df, 0.975), se * stdtrit(df, 0.95)
     return Difference(
@@ -258,41 +261,6 @@ def smallest_effect(difference, *, power=0.8):
         raise ValueError(f"power is {power}; it must be at least 0.5 and below 1")
     quantiles = stdtrit(difference.df, 0.975) + stdtrit(difference.df, power)
     return float(quantiles * difference.se)
-
-
-def _two_way_error(differences):
-    """Standard error of the grand mean and its degrees of freedom."""
-    n_seeds, n_images = differences.shape
-    df_seed, df_image = n_seeds - 1, n_images - 1
-    ms_seed, ms_image, ms_residual = _mean_squares(differences)
-    total, bound = ms_seed + ms_image - ms_residual, max(ms_seed, ms_image)
-    # The tolerances let ties in whole numbers be ties whatever the order of summation.
-    if bound <= 1e-12 * ms_residual:
-        # Every seed and every image averages the same though single answers differ (a Latin
-        # square): chance alone made the bound 0, and the residual is the only error left.
-        total, df = ms_residual, min(df_seed, df_image)
-    elif total < bound * (1 - 1e-12):
-        terms = ((ms_seed, df_seed), (ms_image, df_image))
-        total, df = bound, min(df for ms, df in terms if ms >= bound * (1 - 1e-12))
-    else:
-        df = total**2 / (
-            ms_seed**2 / df_seed + ms_image**2 / df_image + ms_residual**2 / (df_seed * df_image)
-        )
-    return float(np.sqrt(total / differences.size)), float(df)
-
-
-def _mean_squares(differences):
-    """Mean squares of seeds (rows), images (columns) and the residual of a two-way layout."""
-    n_seeds, n_images = differences.shape
-    by_seed = differences.mean(axis=1, keepdims=True)
-    by_image = differences.mean(axis=0, keepdims=True)
-    mean = differences.mean()
-    residual = differences - by_seed - by_image + mean
-    return (
-        n_images * np.sum((by_seed - mean) ** 2) / (n_seeds - 1),
-        n_seeds * np.sum((by_image - mean) ** 2) / (n_images - 1),
-        np.sum(residual**2) / ((n_seeds - 1) * (n_images - 1)),
-    )
 
 
 def _listed(items):

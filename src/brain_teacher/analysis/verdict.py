@@ -6,11 +6,17 @@ from brain_teacher.analysis.statistics import smallest_effect
 
 HARMED = "harmed"
 IMAGES = "taught by the brain's view of each image"
+BRAIN_CLASSES = "taught by class structure that only the brain knows"
+WORD_CLASSES = "taught by class structure that words know too"
 CLASSES = "taught by class structure"
 REGULARISED = "regularised only"
+NO_EFFECT = "no effect as large as"
 CANNOT_TELL = "cannot tell"
 
 IMAGE_CONTROLS = {"permuted-images", "brain-class"}
+WORDS = "semantic"
+# Only these earn the alias ``brain-taught``: nothing but the brain explains them.
+BRAIN_TAUGHT = {IMAGES, BRAIN_CLASSES}
 LEVEL = 0.05
 
 
@@ -21,29 +27,42 @@ class Verdict:
     words: str
     sentence: str
 
+    @property
+    def null(self):
+        """Whether nothing was found: what it would have taken belongs beside it."""
+        return self.words == CANNOT_TELL or self.words.startswith(NO_EFFECT)
+
 
 def decide(differences, *, margin, diverged=()):
     """The verdict on one brain: the first row that holds.
 
-    ====================================================  =========================================
-    holds when                                            words
-    ====================================================  =========================================
-    below none                                            harmed
-    above every control, both image controls among        taught by the brain's view of each image
+    ==================================================  ===========================================
+    holds when                                          words
+    ==================================================  ===========================================
+    below none                                          harmed
+    above every control, both image controls among      taught by the brain's view of each image
     them, and no seed diverged
-    above none, smoothing and, where it is in the         taught by class structure
-    family, permuted-classes; bounded against at least
-    one image control
-    above none, not above smoothing, bounded against it   regularised only
-    the 90% interval of brain minus none lies inside      no effect as large as d points
+    [class structure], and above semantic               taught by class structure that only the
+                                                        brain knows
+    [class structure], bounded against semantic         taught by class structure that words know
+                                                        too
+    [class structure], neither of both, or semantic     taught by class structure
+    is not in the family
+    above none, not above smoothing, bounded against    regularised only
+    it
+    the 90% interval of brain minus none lies inside    no effect as large as d points
     the margin d
-    always                                                cannot tell
-    ====================================================  =========================================
+    always                                              cannot tell
+    ==================================================  ===========================================
 
-    *Above* is a mean > 0 with a Holm-corrected p < 0.05, *below* the same under 0, *bounded* a
-    90% interval that ends below d. *Smoothing* is every control whose name begins with
-    ``smooth``; without one, neither *class structure* nor *regularised* can be said. The image
-    controls are ``permuted-images`` and ``brain-class``.
+    *[class structure]* is: above none, smoothing and, where it is in the family, permuted-classes;
+    bounded against at least one image control. *Above* is a mean > 0 with a Holm-corrected
+    p < 0.05, *below* the same under 0, *bounded* a 90% interval that ends below d. Above every
+    control means each one beaten, never the best one picked afterwards. *Smoothing* is every
+    control whose name begins with ``smooth``; without one, neither *class structure* nor
+    *regularised* can be said. The image controls are ``permuted-images`` and ``brain-class``;
+    ``semantic`` stands for what words know. Not to be above it is no evidence that words know it
+    too: that needs a bound.
 
     Parameters
     ----------
@@ -72,10 +91,13 @@ def decide(differences, *, margin, diverged=()):
     bounded = {name for name, each in differences.items() if each.high90 < margin}
     smoothing = {name for name in family if name.startswith("smooth")}
     no_classes = {"none"} | smoothing | (family & {"permuted-classes"})
+    structure = smoothing and no_classes <= above and bounded & IMAGE_CONTROLS
     rows = (
         (HARMED, _differs(none) and none.mean < 0),
         (IMAGES, family <= above and family >= IMAGE_CONTROLS and not diverged),
-        (CLASSES, smoothing and no_classes <= above and bounded & family & IMAGE_CONTROLS),
+        (BRAIN_CLASSES, structure and WORDS in above),
+        (WORD_CLASSES, structure and WORDS in bounded),
+        (CLASSES, structure),
         (REGULARISED, "none" in above and not smoothing <= above and smoothing <= bounded),
         # All answers equal gives an interval of no width, which is no evidence of equivalence.
         (
@@ -94,7 +116,7 @@ def _differs(difference):
 
 def _no_effect(margin):
     points = f"{100 * margin:g}"
-    return f"no effect as large as {points} {'point' if points == '1' else 'points'}"
+    return f"{NO_EFFECT} {points} {'point' if points == '1' else 'points'}"
 
 
 def _sentence(words, differences, above, diverged):
@@ -115,7 +137,9 @@ def _sentence(words, differences, above, diverged):
     places = ", ".join(f"{place} {_list(names, word)}" for place, word, names in groups if names)
     parts.append(f"after Holm's correction it is {places}")
     if words == CANNOT_TELL:
-        parts.append(_smallest(differences, above))
+        parts.append(_smallest(differences))
+    if words == CLASSES:
+        parts.append("whether words know it too is open")
     lacking = sorted(IMAGE_CONTROLS - set(differences))
     if lacking and set(differences) <= above:
         parts.append(f"without {_list(lacking)} nothing is said about single images")
@@ -136,20 +160,33 @@ def _interval(difference):
     return f"95% interval {100 * difference.low:+z.1f} to {100 * difference.high:+z.1f}"
 
 
-def _smallest(differences, above):
-    """What could have been seen, against the open comparison that sees least.
+def open_control(differences):
+    """The open comparison that sees least: what a null result hangs on.
 
     Where the brain is not above none, that comparison decides; else any control it is not above.
+
+    Parameters
+    ----------
+    differences : dict of str to Difference
+
+    Returns
+    -------
+    str
+        A control's name.
     """
+    above = {name for name, each in differences.items() if _differs(each) and each.mean > 0}
     names = ["none"] if "none" not in above else [name for name in differences if name not in above]
-    effects = {name: smallest_effect(differences[name]) for name in names or differences}
-    worst = max(effects, key=effects.get)
-    if effects[worst] == 0:
+    return max(names or differences, key=lambda name: smallest_effect(differences[name]))
+
+
+def _smallest(differences):
+    worst = open_control(differences)
+    effect = smallest_effect(differences[worst])
+    if effect == 0:
         return "all differences are equal, so nothing is known of their error"
     return (
         "the smallest effect that these seeds and images could have seen (80% power, uncorrected "
-        "p) is "
-        f"{100 * effects[worst]:.1f} points against {worst}"
+        f"p) is {100 * effect:.1f} points against {worst}"
     )
 
 

@@ -1,19 +1,24 @@
 """``compare``: students to table, figure, verdict and ``metrics.json``."""
 
-import os
 import textwrap
 from pathlib import Path
 
 import matplotlib
 
+from brain_teacher.analysis.comparison import compare_answers
 from brain_teacher.analysis.figures import comparison_figure, figure_points
-from brain_teacher.analysis.statistics import Scores, compare_to_controls
 from brain_teacher.analysis.tables import as_markdown, as_text, teacher_table
-from brain_teacher.analysis.verdict import decide
 from brain_teacher.commands import student_files
-from brain_teacher.commands.inputs import BRAIN, METRICS, choose, plan_digest, said_simulated
-from brain_teacher.distillation.students import describe_network
-from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.commands.compare_notes import is_exploratory, notes_on, title_of
+from brain_teacher.commands.inputs import BRAIN, METRICS, plan_digest, said_simulated
+from brain_teacher.commands.student_answers import (
+    NONE,
+    by_teacher,
+    check_alike,
+    digest_of_test_images,
+    settings_of,
+)
+from brain_teacher.errors import about
 from brain_teacher.files import OutputFolder, atomic_write, run_folder, write_json
 from brain_teacher.tracking import flat, tracked
 
@@ -21,10 +26,13 @@ SOURCE = (
     "dataset",
     "decoding/calibration.py",
     "decoding/folds.py",
+    "decoding/quality.py",
     "decoding/soft_labels.py",
     "seeds.py",
     "distillation",
     "analysis",
+    "commands/compare_notes.py",
+    "commands/student_answers.py",
     "commands/student_files.py",
     "commands/compare.py",
 )
@@ -49,37 +57,44 @@ def compare(params, *, students, out, say=print):
     """
     everyone = student_files.read_all(students)
     first = next(iter(everyone.values()))
-    _check_alike(everyone, first)
-    scores, diverged = _scores(everyone, params.compare.family, students)
+    check_alike(everyone)
+    found = by_teacher(everyone, params.compare.family, students)
+    plan = params.compare
     with about(students):
-        differences = compare_to_controls(scores, teacher=BRAIN, family=params.compare.family)
-        verdict = decide(differences, margin=params.compare.margin, diverged=diverged)
-    table = teacher_table(scores, differences, teacher=BRAIN)
-    title = _title(first, scores)
-    notes = _notes(params, everyone)
+        result = compare_answers(found, teacher=BRAIN, family=plan.family, margin=plan.margin)
+    table = _table(result, found)
+    title = title_of(everyone, result.scores)
+    says = [
+        f"Verdict: {result.verdict.sentence}",
+        *notes_on(params, everyone, result, found),
+    ]
+    margin = params.compare.margin
     out = Path(out or run_folder("compare"))
     meta = first.meta
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
-    tags |= {"plan": plan_digest(params), "verdict": verdict.words}
+    tags |= {"plan": plan_digest(params), "verdict": result.verdict.words}
+    tags["test_images"] = digest_of_test_images(everyone)
     settings = flat(params.compare.model_dump(), "compare")
     with (
         OutputFolder(out, say).locked(),
         tracked("compare", _mlflow_name(meta), tags=tags, params=settings) as tracker,
     ):
-        content = _metrics(everyone, scores, differences, verdict, meta)
-        content |= {"plan": plan_digest(params), "exploratory": _is_exploratory(params, everyone)}
+        content = _metrics(everyone, result, meta)
+        content |= {"plan": plan_digest(params), "exploratory": is_exploratory(params, everyone)}
         figure = comparison_figure(
-            scores,
-            differences,
+            result.scores,
+            result.differences,
             teacher=BRAIN,
             chance=1 / len(first.class_id),
-            margin=params.compare.margin,
+            margin=margin,
             title=title,
         )
-        says = [f"Verdict: {verdict.sentence}", *notes]
-        text = "\n".join([as_text(table, title), *(textwrap.fill(line, 92) for line in says)])
-        markdown = as_markdown(table, title) + "\n" + "\n\n".join(says) + "\n"
-        files = _write(out, figure, figure_points(scores), table, markdown, text, meta)
+        text = as_text(table, title, margin=margin)
+        filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
+        text = "\n".join([text, *filled])
+        markdown = as_markdown(table, title, margin=margin) + "\n" + "\n\n".join(says) + "\n"
+        points = figure_points(result.scores)
+        files = _write(out, figure, points, table, markdown, text, meta)
         write_json(out / METRICS, content)
         metrics = {f"accuracy/{name}": value for name, value in content["accuracy"].items()}
         metrics |= {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
@@ -88,107 +103,25 @@ def compare(params, *, students, out, say=print):
     return out
 
 
-def _check_alike(everyone, first):
-    """Students can be paired only if nothing but teacher and seed differs between them."""
-    for name, student in everyone.items():
-        for key in ("settings", "dataset", "subject", "roi", "decoder"):
-            if student.meta[key] != first.meta[key]:
-                raise BrainTeacherError(
-                    f"student {name} has another {key} than the others "
-                    f"({_difference(student.meta[key], first.meta[key])}): distill into a folder "
-                    "of its own"
-                )
-
-
-def _difference(mine, other):
-    """What differs, in a few words; of two dictionaries, the keys that do."""
-    if not isinstance(mine, dict):
-        return f"{mine}, not {other}"
-    keys = sorted(mine.keys() | other.keys())
-    differ = [key for key in keys if mine.get(key) != other.get(key)]
-    return ", ".join(f"{key} {mine.get(key)}, not {other.get(key)}" for key in differ)
-
-
-def _scores(everyone, family, folder):
-    """Correct answers on the test images, joined on image ids; and which students diverged."""
-    by_teacher = {}
-    for student in everyone.values():
-        by_teacher.setdefault(student.meta["teacher"], {})[student.meta["seed"]] = student
-    if BRAIN in family:
-        raise UsageError("compare.family lists the controls; 'brain' is what they are held against")
-    for name in [BRAIN, *family]:
-        if name not in by_teacher:
-            raise BrainTeacherError(
-                f"{folder} has no students of teacher {name!r} (it has "
-                f"{', '.join(sorted(by_teacher))}): add it to distill.teacher and distill again"
-            )
-    choose(family, list(by_teacher), "compare.family")
-    seeds = sorted(by_teacher[BRAIN])
-    scores, diverged, images = {}, [], None
-    for name in [BRAIN, *family]:
-        if sorted(by_teacher[name]) != seeds:
-            raise BrainTeacherError(
-                f"{folder}: teacher {name!r} has seeds {sorted(by_teacher[name])}, 'brain' has "
-                f"{seeds}; distill the same seeds for all"
-            )
-        rows = {}
-        for seed, student in sorted(by_teacher[name].items()):
-            if student.diverged:
-                diverged.append((name, seed))
-                continue
-            correct = student.correct("test")
-            images = images or sorted(correct)
-            if sorted(correct) != images:
-                raise BrainTeacherError(
-                    f"{folder}: {name} seed {seed} was tested on other images than the others"
-                )
-            rows[seed] = [correct[image] for image in images]
-        if not rows:
-            raise BrainTeacherError(f"{folder}: every student of teacher {name!r} diverged")
-        scores[name] = Scores(tuple(rows), list(rows.values()))
-    return scores, tuple(diverged)
+def _table(result, found):
+    """The table of teachers, with T and alpha where they differ between those that have them."""
+    recipes = {
+        name: tuple(settings_of(students)[key] for key in ("temperature", "alpha"))
+        for name, students in found.items()
+        if name != NONE
+    }
+    return teacher_table(
+        result.scores,
+        result.differences,
+        teacher=BRAIN,
+        flips=result.flips,
+        equivalence=result.equivalence,
+        recipes=recipes if len(set(recipes.values())) > 1 else None,
+    )
 
 
 def _mlflow_name(meta):
     return f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
-
-
-def _title(student, scores):
-    meta = student.meta
-    seeds, images = scores[BRAIN].correct.shape
-    subjects = meta["subject"].split("+")
-    who = (
-        f"{len(subjects)} subjects' {meta['roi']}"
-        if len(subjects) > 1
-        else (f"{meta['subject']}'s {meta['roi']}")
-    )
-    return (
-        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {who} teach a "
-        f"{describe_network(meta['settings']['width'])}? "
-        f"Test accuracy, {seeds} seeds, {images} unseen images"
-    )
-
-
-def _notes(params, everyone):
-    """What a reader must know besides the verdict."""
-    notes = []
-    if any(student.meta["simulated"] for student in everyone.values()):
-        notes.append(
-            "Simulated: the intervals are for this one draw of pictures and brains; another draw "
-            "would differ by more, and real brains are another matter."
-        )
-    if _is_exploratory(params, everyone):
-        notes.append(
-            "Exploratory: these students were not trained under the plan that stands in "
-            "params.yaml (brain, family, margin, outcome, gate), or this is a DVC experiment."
-        )
-    return notes
-
-
-def _is_exploratory(params, everyone):
-    """Whether the plan was not fixed before these students were trained (DESIGN, rule 9)."""
-    digests = {student.meta["plan"] for student in everyone.values()}
-    return digests != {plan_digest(params)} or "DVC_EXP_NAME" in os.environ
 
 
 def _write(out, figure, points, table, markdown, text, meta):
@@ -212,35 +145,45 @@ def _write(out, figure, points, table, markdown, text, meta):
     return files
 
 
-def _metrics(everyone, scores, differences, verdict, meta):
+def _metrics(everyone, result, meta):
+    ordered = sorted(
+        everyone.values(),
+        key=lambda each: (each.meta["teacher"], each.meta["seed"], each.meta.get("fold", 0)),
+    )
     students = [
-        {
-            "teacher": student.meta["teacher"],
-            "seed": student.meta["seed"],
-            "validation": student.accuracy("validation"),
-            "test": student.accuracy("test"),
-        }
-        for _, student in sorted(
-            everyone.items(), key=lambda item: (item[1].meta["teacher"], item[1].meta["seed"])
-        )
+        {key: student.meta[key] for key in ("teacher", "seed", "fold") if key in student.meta}
+        | {split: student.accuracy(split) for split in ("validation", "test")}
+        for student in ordered
     ]
-    means = {name: float(each.correct.mean()) for name, each in scores.items()}
+    means = {name: float(each.correct.mean()) for name, each in result.scores.items()}
     return {
         "dataset": meta["dataset"],
         "simulated": meta["simulated"],
-        "verdict": verdict.words,
+        "verdict": result.verdict.words,
         # A list, which `dvc metrics show` leaves out: a sentence would make its table unreadable.
-        "sentences": [verdict.sentence],
+        "sentences": [result.verdict.sentence],
         "teachers": [
             {"name": name, "mean": means[name], "seeds": len(each.seeds)}
-            for name, each in scores.items()
+            for name, each in result.scores.items()
         ],
         "students": students,
-        "differences": [
-            {"a": BRAIN, "b": name}
-            | {key: getattr(d, key) for key in ("mean", "low", "high", "p", "p_corrected")}
-            for name, d in differences.items()
-        ],
+        "differences": [_difference(name, result) for name in result.differences],
         "accuracy": means,
-        "brain_minus": {name: d.mean for name, d in differences.items()},
+        "brain_minus": {name: d.mean for name, d in result.differences.items()},
+        "exploratory_outcomes": result.outcomes,
+    }
+
+
+def _difference(name, result):
+    """One comparison, all its numbers."""
+    difference, flip = result.differences[name], result.flips[name]
+    equivalence = result.equivalence[name]
+    return {
+        "a": BRAIN,
+        "b": name,
+        **{key: getattr(difference, key) for key in ("mean", "low", "high", "p", "p_corrected")},
+        "p_sign_flip": flip.p,
+        "p_sign_flip_corrected": flip.p_corrected,
+        # JSON has no NaN.
+        "p_equivalence": None if difference.constant else equivalence,
     }

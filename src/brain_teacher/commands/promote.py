@@ -2,19 +2,24 @@
 
 from pathlib import Path
 
-from brain_teacher.analysis.verdict import IMAGES
+from brain_teacher.analysis.verdict import BRAIN_TAUGHT, IMAGES
 from brain_teacher.commands import student_files
 from brain_teacher.commands.inputs import BRAIN, METRICS, plan_digest
+from brain_teacher.commands.student_answers import digest_of_test_images
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import read_json
 from brain_teacher.tracking import MODEL, Registry
+
+CHALLENGER, CHAMPION, TAUGHT = "challenger", "champion", "brain-taught"
 
 
 def promote(params, *, students, comparison, dry_run=False, say=print):
     """Register the best brain-taught student, chosen on validation, as ``challenger``.
 
-    It becomes ``champion``, too, when the verdict is *taught by the brain's view of each image* and
-    the lower bound of brain - none lies above the gate.
+    It becomes ``brain-taught``, too, when the verdict is *taught by the brain's view of each image*
+    or *taught by class structure that only the brain knows*, and ``champion`` when it is the first
+    of these and the lower bound of brain - none lies above the gate. Neither is given where the
+    comparison is exploratory; an alias that it no longer deserves is taken away.
 
     Parameters
     ----------
@@ -38,18 +43,23 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
         raise BrainTeacherError(f"{folder} holds no brain-taught student that did not diverge")
     name = min(taught, key=lambda name: student_files.rank(taught[name]))
     best = taught[name]
-    champion, reason = _judge(evidence, params)
-    aliases = ["challenger"] + ["champion"] * champion
-    card, tags = _card(best, evidence, reason), _tags(best, evidence)
+    earned, reason = _judge(evidence, params)
     registry = Registry()
+    looks = registry.looks(digest_of_test_images(everyone))
+    card, tags = _card(best, evidence, reason, looks), _tags(best, evidence)
     fingerprint = student_files.digest(folder, name)
     version = registry.find_version(fingerprint)
     text = f"promote: {name} ({100 * best.accuracy('validation'):.1f}% on validation)"
-    loses = not champion and version is not None and registry.alias("champion") == str(version)
+    lost = [
+        alias
+        for alias in (CHAMPION, TAUGHT)
+        if alias not in earned and version is not None and registry.alias(alias) == str(version)
+    ]
+    names = " and ".join(lost)
     if dry_run:
         place = "a new version" if version is None else f"version {version}, known already,"
-        say(f"{text} would be {place} of {MODEL}, {' and '.join(aliases)} (dry run)")
-        say(reason + (" It would lose the alias champion." if loses else ""))
+        say(f"{text} would be {place} of {MODEL}, {_listed(earned)} (dry run)")
+        say(reason + (f" It would lose the alias {names}." if lost else ""))
         return
     known = version is not None
     if not known:
@@ -61,41 +71,50 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
         )
         version = registry.register(uri, {"fingerprint": fingerprint})
     registry.describe(version, card, tags)
-    for alias in aliases:
+    for alias in earned:
         registry.set_alias(alias, version)
-    if loses:
-        registry.remove_alias("champion")
+    for alias in lost:
+        registry.remove_alias(alias)
     state = "known already" if known else "new"
-    say(f"{text} is {MODEL} version {version} ({state}), {' and '.join(aliases)}")
-    say(reason + (" It lost the alias champion." if loses else ""))
+    say(f"{text} is {MODEL} version {version} ({state}), {_listed(earned)}")
+    say(reason + (f" It lost the alias {names}." if lost else ""))
+
+
+def _listed(aliases):
+    return " and ".join(filter(None, (", ".join(aliases[:-1]), aliases[-1])))
 
 
 def _check_same_students(everyone, evidence, folder, comparison):
     """The evidence must be about these students."""
     there = {
-        (s.meta["teacher"], s.meta["seed"]): (s.accuracy("validation"), s.accuracy("test"))
-        for s in everyone.values()
+        _key(s.meta): (s.accuracy("validation"), s.accuracy("test")) for s in everyone.values()
     }
-    told = {(s["teacher"], s["seed"]): (s["validation"], s["test"]) for s in evidence["students"]}
+    told = {_key(s): (s["validation"], s["test"]) for s in evidence["students"]}
     if there != told:
         raise BrainTeacherError(
             f"{comparison} compares other students than {folder} holds: run `dvc repro compare`"
         )
 
 
+def _key(meta):
+    return meta["teacher"], meta["seed"], meta.get("fold")
+
+
 def _judge(evidence, params):
-    """Whether the challenger becomes champion, and the reason in a sentence."""
+    """The aliases that the student has earned, and the reason in a sentence."""
     verdict, gate = evidence["verdict"], params.promote.gate
     low = next(d["low"] for d in evidence["differences"] if d["b"] == "none")
     bound = f"the lower bound of brain - none is {100 * low:+.1f} points (gate {100 * gate:+.1f})"
     if evidence["exploratory"] or evidence["plan"] != plan_digest(params):
-        return False, (
+        return [CHALLENGER], (
             "Not champion: the comparison is exploratory, or the plan in params.yaml was changed "
             f"after it; the verdict is {verdict!r}, {bound}."
         )
+    taught = [TAUGHT] * (verdict in BRAIN_TAUGHT)
     if verdict == IMAGES and low > gate:
-        return True, f"Champion, because the verdict is {verdict!r} and {bound}."
-    return False, f"Not champion: the verdict is {verdict!r}, {bound}."
+        reason = f"Champion, because the verdict is {verdict!r} and {bound}."
+        return [CHALLENGER, CHAMPION, *taught], reason
+    return [CHALLENGER, *taught], f"Not champion: the verdict is {verdict!r}, {bound}."
 
 
 def _tags(best, evidence):
@@ -103,7 +122,7 @@ def _tags(best, evidence):
     return {key: best.meta[key] for key in keys} | {"verdict": evidence["verdict"]}
 
 
-def _card(best, evidence, reason):
+def _card(best, evidence, reason, looks):
     """The model card: what it is, what stands behind it, what it must not be used for."""
     meta = best.meta
     origin = "Simulated recordings: says nothing of real brains. " if meta["simulated"] else ""
@@ -124,7 +143,16 @@ def _card(best, evidence, reason):
             "|---|---|---|---|",
             *rows,
             "",
+            f"**Looks at the test set.** {_looks(looks)}",
+            "",
             "Input: float32 pixels from 0 to 255, (n, 3, size, size), RGB. Output: "
             "log-probabilities; the classes' ids are in the model's metadata (`class_id`).",
         ]
     )
+
+
+def _looks(count):
+    if count is None:
+        return "Not counted: the MLflow store does not know the comparisons."
+    results = "1 result" if count == 1 else f"{count} results"
+    return f"{results} of `compare` on these test images, in this MLflow store."

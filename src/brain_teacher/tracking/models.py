@@ -111,6 +111,24 @@ class Registry:
             MODEL, uri, run_id=source.source_run_id, tags=tags, model_id=model_id
         ).version
 
+    def looks(self, test_images):
+        """How many comparisons were made on some test images; None where the store cannot say.
+
+        Parameters
+        ----------
+        test_images : str
+            The tag that ``compare`` puts on its MLflow runs: a digest of the images' ids.
+        """
+        try:
+            found = self._mlflow.search_runs(
+                search_all_experiments=True,
+                filter_string=f"tags.test_images = '{test_images}' and status = 'FINISHED'",
+                output_format="list",
+            )
+        except Exception:  # whatever the store raises: a card without the count is still a card
+            return None
+        return len(found) or None
+
     def describe(self, version, card, tags):
         """Put the model card and tags on a version."""
         self._client.update_model_version(MODEL, str(version), card)

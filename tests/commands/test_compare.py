@@ -1,0 +1,213 @@
+"""``compare`` on students made by hand: what is checked, joined, said and written."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import yaml
+
+from brain_teacher.commands.compare import compare
+from brain_teacher.commands.inputs import plan_digest
+from brain_teacher.errors import BrainTeacherError
+from brain_teacher.params import load_params
+from making_answers import make_answers, write_answers
+from real_data import ROOT
+
+FAMILY = [
+    "none",
+    "smooth-matched",
+    "permuted-classes",
+    "semantic",
+    "brain-class",
+    "permuted-images",
+]
+SKILL = {"brain": 2.5}
+
+
+@pytest.fixture
+def params(monkeypatch, tmp_path):
+    # Nothing listens on port 9: nothing is tracked, the work goes on.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    return load_params(ROOT / "params.yaml", {"compare": {"family": FAMILY, "margin": 0.04}})
+
+
+def make_students(folder, params, *, seeds=4, folds=(None,), skill=SKILL, images=64, **own):
+    """Students of all teachers; `own` are a teacher's own settings, its name with _ for -."""
+    for teacher in ["brain", *params.compare.family]:
+        for seed in range(seeds):
+            for fold in folds:
+                student = make_answers(
+                    teacher,
+                    seed,
+                    skill=skill.get(teacher, 1.0),
+                    images=images,
+                    fold=fold,
+                    plan=plan_digest(params),
+                    **own.get(teacher.replace("-", "_"), {}),
+                )
+                write_answers(folder, student)
+    return folder
+
+
+def run(params, students, out):
+    said = []
+    compare(params, students=students, out=out, say=said.append)
+    content = json.loads((out / "metrics.json").read_text("utf-8"), parse_constant=pytest.fail)
+    return " ".join(said[-1].split()), content
+
+
+def numbers(content):
+    """Whether it holds nothing but dictionaries and numbers."""
+    if isinstance(content, dict):
+        return all(map(numbers, content.values()))
+    return isinstance(content, float)
+
+
+def test_metrics_hold_all_that_was_found(params, tmp_path):
+    students = make_students(tmp_path / "students", params)
+    text, content = run(params, students, tmp_path / "out")
+    assert set(content) == {
+        "accuracy", "brain_minus", "dataset", "differences", "exploratory", "exploratory_outcomes",
+        "plan", "sentences", "simulated", "students", "teachers", "verdict",
+    }  # fmt: skip
+    assert [each["b"] for each in content["differences"]] == FAMILY
+    for each in content["differences"]:
+        # Of 4 seeds 1/8 is the smallest; Holm of six.
+        assert each["p_sign_flip"] >= 0.125 and each["p_sign_flip_corrected"] == 0.75
+        assert each["p_equivalence"] > 0.05
+    outcomes = content["exploratory_outcomes"]
+    assert set(outcomes) == {"nll", "top5", "ece"} and numbers(outcomes)
+    assert outcomes["nll"]["mean"]["brain"] < outcomes["nll"]["mean"]["none"]
+    assert set(outcomes["ece"]["brain_minus"]) == set(FAMILY)
+    assert "Exploratory, not corrected: NLL" in text and content["exploratory"] is False
+    assert "with 4 seeds" not in text  # no plan beside a result
+
+
+def test_it_says_that_four_seeds_cannot_pass_holm(params, tmp_path):
+    text, _ = run(params, make_students(tmp_path / "s", params), tmp_path / "out")
+    assert (
+        "The sign-flip test cannot reach p < 0.05 for any of them here: the smallest p of 4 seeds "
+        "is 0.125, and Holm's correction for 6 comparisons begins at 0.75; it takes 8 seeds."
+    ) in text
+
+
+def test_it_does_not_say_so_of_eight(params, tmp_path):
+    text, content = run(params, make_students(tmp_path / "s", params, seeds=8), tmp_path / "out")
+    assert "cannot reach" not in text
+    assert content["differences"][0]["p_sign_flip_corrected"] == pytest.approx(6 / 128)
+
+
+def test_beside_a_null_result_stands_what_it_would_have_taken(params, tmp_path):
+    students = make_students(tmp_path / "s", params, skill={})
+    text, content = run(params, students, tmp_path / "out")
+    assert content["verdict"] == "cannot tell"
+    assert re.search(
+        r"Plan, against none: An effect of 4 points at 80% power \(p < 0.05, uncorrected\) takes "
+        r"with 4 seeds [\d,]+ test images, or with 64 test images \w",
+        text,
+    )
+    assert "the smallest effect that these seeds and images could have seen" in text
+    assert "could not see" not in text  # which would say the same again, a little differently
+
+
+def test_beside_no_effect_stands_what_could_not_be_seen(params, tmp_path):
+    params = params.model_copy(
+        update={"compare": params.compare.model_copy(update={"margin": 0.2})}
+    )
+    text, content = run(params, make_students(tmp_path / "s", params, skill={}), tmp_path / "out")
+    assert content["verdict"] == "no effect as large as 20 points"
+    assert "Plan, against none: An effect of 20 points at 80% power" in text
+    assert "What 4 seeds and 64 test images could not see: anything below " in text
+
+
+def test_teachers_may_have_recipes_of_their_own(params, tmp_path):
+    own = {"none": {"learning_rate": 0.01, "epochs": 9}, "semantic": {"temperature": 4.0}}
+    text, _ = run(params, make_students(tmp_path / "s", params, **own), tmp_path / "out")
+    rows = {
+        line.split()[0]: line.split()
+        for line in (tmp_path / "out/tables/comparison.txt").read_text().splitlines()
+        if line.split()
+    }
+    assert rows["semantic"][-2:] == ["4", "0.8"] and rows["brain"][-2:] == ["2", "0.8"]
+    assert rows["none"][-1] != "0.8"
+    assert (
+        "Teachers' own recipes, chosen on validation images: brain, smooth-matched, "
+        "permuted-classes, semantic, brain-class, permuted-images: learning rate 0.003, 3 epochs; "
+        "none: learning rate 0.01, 9 epochs."
+    ) in text
+
+
+def test_the_same_recipe_for_all_has_no_column(params, tmp_path):
+    run(params, make_students(tmp_path / "s", params), tmp_path / "out")
+    header = (tmp_path / "out/tables/comparison.csv").read_text().splitlines()[0]
+    assert "alpha" not in header and header.endswith("p (equivalence),dataset,simulated")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"width": 32}, "student brain_1 has another settings than the others (width 32, not 16)"),
+        (
+            {"temperature": 4.0},
+            "student brain_1 has another settings than the others (temperature 4.0, not 2.0)",
+        ),
+        ({"roi": "V1"}, "student brain_1 has another roi than the others (V1, not HVC)"),
+    ],
+)
+def test_seeds_of_a_teacher_must_be_alike(changes, message, params, tmp_path):
+    students = make_students(tmp_path / "s", params)
+    (students / "brain_1" / "student.npz").unlink()
+    (students / "brain_1").rmdir()
+    write_answers(students, make_answers("brain", 1, images=64, **changes))
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}: distill into a folder"):
+        run(params, students, tmp_path / "out")
+
+
+def test_teachers_must_share_all_other_settings(params, tmp_path):
+    students = make_students(tmp_path / "s", params, semantic={"width": 32})
+    with pytest.raises(BrainTeacherError, match="^student semantic_0 has another settings than"):
+        run(params, students, tmp_path / "out")
+
+
+def test_folds_are_one_row_of_scores_over_all_images(params, tmp_path):
+    students = make_students(tmp_path / "s", params, folds=(0, 1, 2), images=40)
+    text, content = run(params, students, tmp_path / "out")
+    assert "4 seeds, 120 shown images, each out of fold" in text
+    assert len(content["students"]) == 7 * 4 * 3
+    assert {each["fold"] for each in content["students"]} == {0, 1, 2}
+    brain = [each["test"] for each in content["students"] if each["teacher"] == "brain"]
+    assert content["accuracy"]["brain"] == pytest.approx(np.mean(brain))
+    (students / "none_2_fold1" / "student.npz").unlink()
+    message = f"{students}: none seed 2 has no student of fold 1"
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}$"):
+        run(params, students, tmp_path / "again")
+
+
+def test_a_control_without_students_or_seeds_is_an_error(params, tmp_path):
+    students = make_students(tmp_path / "s", params)
+    (students / "semantic_3" / "student.npz").unlink()
+    message = f"{students}: teacher 'semantic' has seeds [0, 1, 2], 'brain' has [0, 1, 2, 3]; "
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}"):
+        run(params, students, tmp_path / "out")
+
+
+def test_the_same_students_give_the_same_bytes(params, tmp_path):
+    students = make_students(tmp_path / "s", params)
+    for name in ("one", "two"):
+        run(params, students, tmp_path / name)
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
+    kept = [path for path in files if path.parts[0] in ("tables", "figures", "metrics.json")]
+    assert len(kept) == 7
+    for path in kept:
+        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
+
+
+def test_the_shipped_plan_can_be_passed_by_its_sign_flip():
+    from brain_teacher.analysis.sign_flips import seeds_in_reach
+
+    plan = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    assert seeds_in_reach(len(plan["compare"]["family"])) <= plan["distill"]["seeds"]

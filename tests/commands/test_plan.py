@@ -1,0 +1,187 @@
+"""``plan``: a pilot's or stated spreads to seeds, images, time and disk."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from brain_teacher.analysis.comparison import scores_of
+from brain_teacher.analysis.power import spread_of, visible_effect
+from brain_teacher.analysis.statistics import pair_by_seed
+from brain_teacher.commands import plan as module
+from brain_teacher.commands.plan import Sizes, bytes_of_weights, plan, sizes_of
+from brain_teacher.commands.simulate import DEFAULTS, simulate
+from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.params import load_params
+from making_answers import make_answers, write_answers
+from real_data import ROOT
+
+TEACHERS = ["none", "brain"]
+
+
+def settings(**distill):
+    small = {"teacher": TEACHERS, "device": "cpu", "precision": "float32", "processes": 2}
+    small |= {"seeds": 8, "epochs": 3, "image_size": 12, "shift": 1} | distill
+    return load_params(ROOT / "params.yaml", {"distill": small})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """2 categories with 4 shown and 8 unseen images each, of which 2 validate."""
+    folder = tmp_path_factory.mktemp("data") / "toy"
+    sizes = {"subjects": 2, "categories": 2, "shown": 4, "unseen": 8, "voxels": 20}
+    simulate(**DEFAULTS | sizes | {"out": folder, "image_size": 12}, say=lambda text: None)
+    return folder
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(module, "seconds_per_student", lambda params, sizes: (30.0, "cpu"))
+
+
+def run(params, data, **options):
+    said = []
+    plan(params, data=data, say=said.append, **options)
+    return said[0], " ".join(said[0].split())
+
+
+def test_stated_spreads_give_the_known_number_of_images(data, quick):
+    _, text = run(settings(), data, discordant=0.08, effect=2, images=2000)
+    assert "takes with 8 seeds 1,572 test images, or with 2,000 test images 2 seeds." in text
+    _, text = run(settings(seeds=5), data, discordant=0.2, seed_sd=0.0, effect=2)
+    assert "takes with 5 seeds 3,927 test images" in text
+
+
+def test_what_is_not_said_is_as_in_params_and_data(data, quick):
+    _, text = run(settings(), data, discordant=0.1, seed_sd=1)
+    margin = 100 * settings().compare.margin
+    assert f"An effect of {margin:g} points at 80% power" in text
+    assert "What 8 seeds and 12 test images could not see: anything below " in text
+
+
+def test_time_and_disk_are_of_all_students(data, quick):
+    params = settings()
+    _, text = run(params, data, discordant=0.1)
+    size = 2 * bytes_of_weights(params, Sizes(8, 4, 12, 2)) / 2**20
+    assert text.endswith(
+        "Here: 2 teachers x 8 seeds = 16 students, about 30 s each on cpu (2 side by side): 4 min "
+        f"in all, 30 s a seed more; about {size:.0f} MiB of disk."
+    )
+    # 0.70 M parameters (docs) and batch norm's running numbers, 4 bytes each.
+    assert bytes_of_weights(params, Sizes(8, 4, 12, 16)) == pytest.approx(4 * 0.70e6, rel=0.02)
+
+
+def test_seconds_grow_with_epochs(data):
+    short, long = settings(epochs=2), settings(epochs=40)
+    sizes = Sizes(64, 8, 8, 2)
+    assert module.seconds_per_student(short, sizes)[1] == "cpu"
+    least = min(module.seconds_per_student(long, sizes)[0] for _ in range(3))
+    most = max(module.seconds_per_student(short, sizes)[0] for _ in range(3))
+    assert least > 4 * most > 0
+
+
+def test_sizes_are_the_data_sets(data):
+    assert sizes_of(settings(), data) == Sizes(8, 4, 12, 2)
+    # 4 of each category: 4 folds, of which one is tested and one validates.
+    assert sizes_of(settings(split="folds"), data) == Sizes(4, 2, 2, 2, folds=4)
+
+
+def test_images_of_other_categories_are_not_counted(data, tmp_path):
+    # GOD's test images are shown, but nobody learns their categories.
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    Image.fromarray(np.zeros((12, 12, 3), np.uint8)).save(copy / "images/shown/n99200001_1.png")
+    assert sizes_of(settings(), copy) == Sizes(8, 4, 12, 2)
+
+
+def write_pilot(folder, *, seeds=6, **options):
+    students = {}
+    for teacher, skill in (("brain", 1.2), ("none", 1.0), ("semantic", 1.0)):
+        for seed in range(seeds):
+            student = make_answers(teacher, seed, skill=skill, images=64, **options)
+            write_answers(folder, student)
+            students.setdefault(teacher, {})[seed] = student
+    return students
+
+
+def test_a_pilots_spread_is_of_its_validation_images(data, quick, tmp_path):
+    students = write_pilot(tmp_path / "pilot")
+    said, text = run(settings(), data, students=tmp_path / "pilot", images=500)
+    scores = {name: scores_of(each, split="validation") for name, each in students.items()}
+    visible = {
+        name: visible_effect(
+            spread_of(pair_by_seed(scores["brain"], scores[name])[1]), seeds=8, images=500
+        )
+        for name in ("none", "semantic")
+    }
+    worst = max(visible, key=visible.get)
+    assert f"Against {worst}, which sees least:" in text
+    assert f"could not see: anything below {100 * visible[worst]:.1f} points" in text
+    assert "6 seeds, 64 validation images (no test image was looked at)." in text
+    rows = {line.split()[0]: line.split() for line in said.splitlines() if line}
+    assert rows["none"][3] == f"{100 * visible['none']:.1f}" and "a guess" not in text
+
+
+def test_test_images_are_not_looked_at(data, quick, tmp_path):
+    students = write_pilot(tmp_path / "pilot")
+    for each in students.values():
+        for seed, student in each.items():
+            other = student.log_probs | {"test": student.log_probs["test"][::-1].copy()}
+            write_answers(tmp_path / "other", replace(student, log_probs=other), None)
+            assert seed in each
+    one, two = (run(settings(), data, students=tmp_path / name)[0] for name in ("pilot", "other"))
+    assert one.replace("pilot", "other") == two.replace("pilot", "other")
+
+
+def test_of_a_search_the_best_recipe_counts(data, quick, tmp_path):
+    write_pilot(tmp_path / "pilot", seeds=2)
+    write_pilot(tmp_path / "search", seeds=2)
+    for seed in range(2):
+        worse = make_answers("brain", seed, skill=-3.0, images=64, temperature=9.0)
+        write_answers(tmp_path / "search", worse, f"brain_recipe1_{seed}")
+    one, two = (run(settings(), data, students=tmp_path / n)[1] for n in ("pilot", "search"))
+    assert one.replace("pilot", "search") == two
+    assert "So few seeds tell their own spread badly: a guess." in two
+
+
+def test_a_pilot_of_folds_is_joined(data, quick, tmp_path):
+    for fold in (0, 1):
+        for teacher in TEACHERS:
+            for seed in range(3):
+                write_answers(tmp_path / "pilot", make_answers(teacher, seed, fold=fold))
+    assert "3 seeds, 80 validation images" in run(settings(), data, students=tmp_path / "pilot")[1]
+
+
+@pytest.mark.parametrize("options", [{}, {"students": "x", "discordant": 0.1}])
+def test_one_source_of_spread_is_needed(options, data):
+    with pytest.raises(UsageError, match="^name a pilot with --students FOLDER, or state"):
+        run(settings(), data, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"discordant": 8}, "plan: discordant is 8; it is a share, above 0 and at most 1 (0.12)"),
+        ({"discordant": 0.1, "effect": 0}, "plan: the effect is 0.0; it must be above 0"),
+        (
+            {"discordant": 0.1, "power": 0.2},
+            "plan: power is 0.2; it must be at least 0.5 and below 1",
+        ),
+        (
+            {"discordant": 0.1, "images": 1},
+            "plan: two seeds and two images are needed, not 8 and 1",
+        ),
+    ],
+)
+def test_wrong_numbers_are_usage_errors(options, message, data, quick):
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        run(settings(), data, **options)
+
+
+def test_a_pilot_needs_the_brain_and_a_control(data, quick, tmp_path):
+    write_answers(tmp_path / "pilot", make_answers("none", 0))
+    with pytest.raises(BrainTeacherError, match=r"has no students of 'brain' and of a control \("):
+        run(settings(), data, students=tmp_path / "pilot")
