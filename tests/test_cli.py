@@ -14,7 +14,10 @@ from brain_teacher.errors import BrainTeacherError, UsageError
 
 ROOT = Path(__file__).parents[1]
 PARAMS = str(ROOT / "params.yaml")
-COMMANDS = ["simulate", "preprocess", "decode", "controls", "distill", "compare", "promote"]
+COMMANDS = [
+    *("simulate", "preprocess", "decode", "controls", "rivals"),
+    *("search", "distill", "explore", "plan", "compare", "promote"),
+]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 
 
@@ -75,7 +78,7 @@ def test_the_group_names_every_command_in_the_order_of_the_chain():
 def test_every_command_explains_itself_with_an_example(name):
     result = run(name, "--help")
     assert result.exit_code == 0
-    assert re.search(rf"Example:\n +brain-teacher {name} --\w", result.output)
+    assert re.search(rf"Examples?:\n +brain-teacher {name} --\w", result.output)
     for option in ("--params FILE", "--quiet", "--debug", "--help"):
         assert option in result.output
 
@@ -220,6 +223,16 @@ def test_options_reach_the_settings(called):
         ("decode", ["--data", "d", "--nested", ""], {"data": Path("d"), "out": ""}),
         ("controls", ["--voxels", "v", "--out", "o"], {"voxels": "v", "out": "o"}),
         ("compare", ["--students", "s", "--out", "o"], {"students": "s", "out": "o"}),
+        (
+            "plan",
+            ["--discordant", "0.1", "--seed-sd", "1.5", "--effect", "2", "--students", ""],
+            {"discordant": 0.1, "seed_sd": 1.5, "effect": 2.0, "students": None, "power": 0.8},
+        ),
+        (
+            "plan",
+            ["--students", "s", "--images", "500", "--power", "0.9", "--discordant", ""],
+            {"students": "s", "images": 500, "power": 0.9, "discordant": None},
+        ),
         ("promote", ["--students", "s", "--comparison", "c"], {"students": "s", "comparison": "c"}),
         ("promote", ["--dry-run"], {"dry_run": True, "students": "outputs/students"}),
         ("promote", [], {"dry_run": False, "comparison": "outputs/comparison"}),

@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from brain_teacher.cli import main
+from brain_teacher.distillation.teachers import TEACHERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -208,7 +209,7 @@ def test_misspelt_key(folder):
 def test_misspelt_teacher(folder):
     assert fails("distill", "--roi", "V1", "--teacher", "smoth", code=2) == (
         "distill.teacher: there is no 'smoth'; did you mean 'smooth'? "
-        "(known: none, smooth, smooth-matched, permuted-images, brain-class, brain)"
+        f"(known: {', '.join(TEACHERS)})"
     )
 
 
@@ -256,5 +257,5 @@ def test_an_unseen_image_that_was_shown(folder):
 def test_an_empty_list(folder):
     change("params.yaml", lambda content: content["distill"].update(teacher=[]))
     assert fails("distill", code=2) == (
-        "params.yaml: distill.teacher: List should have at least 1 item after validation, not 0"
+        "params.yaml: distill.teacher: give 'all', or a list of names (at least one)"
     )

@@ -1,18 +1,23 @@
-"""What students are taught with: the brain's soft labels, the images, the recipe."""
+"""What students are taught with: images, who sees which, and what the brain says of them."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from brain_teacher.commands.inputs import choose, open_stimuli
 from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.image_cache import cached_images
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.dataset.trials import image_categories
-from brain_teacher.decoding.soft_labels import combine, read_soft_labels
+from brain_teacher.decoding.soft_labels import SoftLabels, combine, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import read_json, write_json
+from brain_teacher.files import STATE, read_json, write_json
 
+TRAINING = "training"
 PRECISION = "precision.json"
+IMAGE_CACHE = Path("outputs") / STATE / "images"
 
 
 @dataclass(frozen=True)
@@ -21,69 +26,56 @@ class Material:
 
     Attributes
     ----------
-    images, labels : ndarray
-        The images shown in the scanner, in the order of the brain's rows.
-    evaluation : dict of str to (ndarray, ndarray)
-        Images and labels of ``validation`` and ``test``.
-    image_id, category : dict of str to ndarray of str
-        Of ``validation`` and ``test``.
+    images : ndarray of shape (n_images, size, size, 3), uint8
+    labels : ndarray of int, shape (n_images,)
+    image_id : ndarray of str, shape (n_images,)
     class_id : ndarray of str
-    origin : dict
-        Data set, whether it is simulated, subject, ROI and decoder of the brain.
-    recipe : dict
-        How to train: the fields of ``Recipe``.
     device : str
+    checkpoint_s : float
+        A student that trains for longer is written down this often.
+    live : dict of str to Path
+        The weights of each network that looks at batches.
     """
 
     images: np.ndarray
     labels: np.ndarray
-    evaluation: dict
-    image_id: dict
-    category: dict
+    image_id: np.ndarray
     class_id: np.ndarray
-    origin: dict
-    recipe: dict
-    device: str
+    device: str = "cpu"
+    checkpoint_s: float = float("inf")
+    live: dict | None = None
 
-    def inputs(self):
-        """Everything that makes a student what it is, but its targets and its seed."""
-        arrays = [self.images, self.labels, self.class_id]
-        for split in SPLITS:
-            arrays += [*self.evaluation[split], self.image_id[split], self.category[split]]
-        return [*arrays, self.origin, self.recipe, self.device]
+    def rows(self, image_ids):
+        """Row numbers of some images."""
+        row_of = {image: row for row, image in enumerate(self.image_id)}
+        return np.array([row_of[image] for image in image_ids], dtype=int)
 
 
-def read_brain(params, description, data, folder):
-    """The soft labels of the chosen subjects and ROIs, combined, and what they are."""
+@dataclass(frozen=True)
+class Part:
+    """Which images teach, choose and report, and what the brain says of the first.
+
+    Attributes
+    ----------
+    fold : int or None
+        The fold of shown images that report; None: unseen images do.
+    image_id : dict of str to ndarray of str
+        By ``training``, ``validation`` and ``test``.
+    brain : SoftLabels
+        Of the training images.
+    """
+
+    fold: int | None
+    image_id: dict
+    brain: SoftLabels
+
+
+def origin_of(params, description):
+    """What the brain is: data set, subjects, ROIs, decoder."""
     settings = params.distill
-    if not description.pictures:
-        raise BrainTeacherError(
-            f"data set {description.name} has no pictures (dataset.yaml: pictures: false): voxels "
-            "can be decoded, but there is nothing that a student could look at"
-        )
     subjects = choose(settings.subject, list(description.subjects), "distill.subject")
     rois = choose(settings.roi, description.roi, "distill.roi")
-    stimuli = open_stimuli(data)
-    tables = []
-    for subject in subjects:
-        for roi in rois:
-            file = folder / f"{subject}_{roi}_{settings.decoder}.npz"
-            if not file.is_file():
-                raise BrainTeacherError(
-                    f"{file} is missing: `dvc pull {folder}` brings the published soft labels, "
-                    "`dvc repro decode` makes them"
-                )
-            with about(file):
-                table = read_soft_labels(file)
-            if table.meta.get("dataset") != description.name:
-                raise BrainTeacherError(
-                    f"{file} belongs to data set {table.meta.get('dataset')!r}, not to "
-                    f"{description.name!r}; decode this data set, or name the other with --data"
-                )
-            tables.append(table)
-    with about(folder):
-        brain = combine(tables, lambda ids: image_categories(ids, stimuli))
-    return brain, {
+    return {
         "dataset": description.name,
         "simulated": description.simulated,
         "roi": "+".join(rois),
@@ -92,70 +84,206 @@ def read_brain(params, description, data, folder):
     }
 
 
-def gather(params, data, brain, origin):
-    """Load the images, and say which unseen ones choose and which report."""
-    size = params.distill.image_size
-    with about(data):
-        shown = pictures.find_shown(data)
-        missing = [image for image in brain.image_id if image not in shown]
-        if missing:
-            raise BrainTeacherError(
-                f"image '{missing[0]}' of the soft labels has no file in "
-                f"{data / 'images' / 'shown'} ({len(missing)} of {len(brain.image_id)} are "
-                "missing); put it there"
-            )
-        category = image_categories(brain.image_id, open_stimuli(data))
-        unseen = pictures.split_unseen(
-            pictures.find_unseen(data),
-            np.unique(category),
-            shown=shown,
-            splits=pictures.read_unseen_splits(data),
-            validation_share=params.dataset.validation_share,
-        )
-        images = pictures.load_images([shown[image] for image in brain.image_id], size)
-        parts = {split: unseen[unseen["split"] == split] for split in SPLITS}
-        ids = {split: part["image_id"].to_numpy(dtype=str) for split, part in parts.items()}
-        categories = {split: part["category"].to_numpy(dtype=str) for split, part in parts.items()}
-        evaluation = {
-            split: (
-                pictures.load_images(list(part["path"]), size),
-                np.searchsorted(brain.class_id, categories[split]),
-            )
-            for split, part in parts.items()
-        }
-    labels = brain.truth(category)
-    class_id = brain.class_id
-    return Material(images, labels, evaluation, ids, categories, class_id, origin, {}, "")
+def read_brain(origin, data, folder, ending=""):
+    """The soft labels of the chosen subjects and ROIs, combined.
 
-
-def settle(material, settings, out, say):
-    """Choose device and precision, as ``auto`` asks for, and complete the material."""
-    recipe = settings.model_dump(
-        exclude={"subject", "roi", "decoder", "teacher", "seeds", "device", "image_size"}
-    )
-    device = "cpu"
-    if settings.device != "cpu" or settings.precision == "auto":
-        import torch
-
-        from brain_teacher.devices import choose_device
-        from brain_teacher.distillation.engine import measure_precision
-
-        try:
-            device = choose_device(settings.device)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-        if settings.precision == "auto":
-            if device == "cpu":
-                torch.set_num_threads(1)  # as students are trained
-            record = out / PRECISION
-            if not record.exists():
-                fastest = measure_precision(
-                    image_size=settings.image_size,
-                    width=settings.width,
-                    batch=settings.batch,
-                    device=device,
+    Parameters
+    ----------
+    origin : dict
+        From `origin_of`.
+    data, folder : Path
+        The data set, and where the tables lie.
+    ending : str
+        Of the file names: that of a control, or of a nested table.
+    """
+    tables, stimuli = [], open_stimuli(data)
+    for subject in origin["subject"].split("+"):
+        for roi in origin["roi"].split("+"):
+            file = folder / f"{subject}_{roi}_{origin['decoder']}{ending}.npz"
+            if not file.is_file():
+                raise BrainTeacherError(f"{file} is missing: {_remedy(folder)}")
+            with about(file):
+                table = read_soft_labels(file)
+            if table.meta.get("dataset") != origin["dataset"]:
+                raise BrainTeacherError(
+                    f"{file} belongs to data set {table.meta.get('dataset')!r}, not to "
+                    f"{origin['dataset']!r}; decode this data set, or name the other with --data"
                 )
-                write_json(record, {"precision": fastest})
-            recipe["precision"] = read_json(record)["precision"]
-            say(f"precision: {recipe['precision']} (measured for this folder, {record})")
-    return replace(material, recipe=recipe, device=device)
+            tables.append(table)
+    with about(folder):
+        return combine(tables, lambda ids: image_categories(ids, stimuli))
+
+
+def _remedy(folder):
+    if folder.name == "nested":
+        return "decode with `--nested true` (params.yaml: decode.nested)"
+    if folder.name == "controls":
+        return "`dvc repro controls`, or `brain-teacher controls`, makes it"
+    return f"`dvc pull {folder}` brings the published soft labels, `dvc repro decode` makes them"
+
+
+def gather(params, description, data, soft_labels, origin, limit=None):
+    """Load the images, and say which teach, which choose and which report.
+
+    Returns
+    -------
+    material : Material
+    parts : list of Part
+        One for unseen test images; one a fold, if shown images are tested.
+    """
+    if not description.pictures:
+        raise BrainTeacherError(
+            f"data set {description.name} has no pictures (dataset.yaml: pictures: false): voxels "
+            "can be decoded, but there is nothing that a student could look at"
+        )
+    brain = read_brain(origin, data, soft_labels)
+    with about(data):
+        category = image_categories(brain.image_id, open_stimuli(data))
+        shown = _shown(data, brain, category)
+        if params.distill.split == "folds":
+            parts = _folds(brain, origin, data, soft_labels)
+            table = shown
+        else:
+            unseen = _unseen(params, data, shown, np.unique(category))
+            parts = [Part(None, {TRAINING: brain.image_id} | _by_split(unseen), brain)]
+            table = pd.concat([shown, unseen])
+        if limit is not None:
+            parts = [_limited(part, table, limit) for part in parts]
+            used = np.unique(np.concatenate([ids for p in parts for ids in p.image_id.values()]))
+            table = table[table["image_id"].isin(used)]
+        images = cached_images(list(table["path"]), params.distill.image_size, IMAGE_CACHE)
+    labels = np.searchsorted(brain.class_id, table["category"].to_numpy(dtype=str))
+    image_id = table["image_id"].to_numpy(dtype=str)
+    return Material(images, labels, image_id, brain.class_id), parts
+
+
+def _shown(data, brain, category):
+    files = pictures.find_shown(data)
+    missing = [image for image in brain.image_id if image not in files]
+    if missing:
+        raise BrainTeacherError(
+            f"image '{missing[0]}' of the soft labels has no file in {data / 'images' / 'shown'} "
+            f"({len(missing)} of {len(brain.image_id)} are missing); put it there"
+        )
+    paths = [files[image] for image in brain.image_id]
+    return pd.DataFrame({"image_id": brain.image_id, "category": category, "path": paths})
+
+
+def _unseen(params, data, shown, categories):
+    return pictures.split_unseen(
+        pictures.find_unseen(data),
+        categories,
+        shown=shown["image_id"],
+        splits=pictures.read_unseen_splits(data),
+        validation_share=params.dataset.validation_share,
+    )
+
+
+def _by_split(unseen):
+    return {
+        split: unseen["image_id"][unseen["split"] == split].to_numpy(dtype=str) for split in SPLITS
+    }
+
+
+def _folds(brain, origin, data, soft_labels):
+    """Students tested on shown images: the brain saw neither test fold nor validation fold."""
+    fold = _common_folds(brain, origin, soft_labels)
+    parts, numbers = [], np.unique(fold)
+    for test in numbers:
+        nested = read_brain(origin, data, soft_labels / "nested", f"_fold{test}")
+        held_out = set(brain.image_id) - set(nested.image_id)
+        tested = set(brain.image_id[fold == test])
+        if not tested < held_out:
+            raise BrainTeacherError(
+                f"{soft_labels / 'nested'}: the tables of fold {test} hold images of that fold, or "
+                "none for validation; decode again with `--nested true`"
+            )
+        ids = {TRAINING: nested.image_id, "test": np.array(sorted(tested))}
+        ids["validation"] = np.array(sorted(held_out - tested))
+        parts.append(Part(int(test), ids, nested))
+    return parts
+
+
+def _common_folds(brain, origin, soft_labels):
+    """The fold of each image, which must be the same for all subjects and ROIs."""
+    folds = []
+    for subject in origin["subject"].split("+"):
+        for roi in origin["roi"].split("+"):
+            file = soft_labels / f"{subject}_{roi}_{origin['decoder']}.npz"
+            with about(file):
+                folds.append(read_soft_labels(file).take(brain.image_id).fold)
+    if any(not np.array_equal(fold, folds[0]) for fold in folds):
+        raise BrainTeacherError(
+            "distill.split: folds needs the same folds for every subject: decode with "
+            "decode.folds.by: image, or choose one subject"
+        )
+    return folds[0]
+
+
+def _limited(part, table, limit):
+    """At most about `limit` images a split, at least 2 of each category: a smoke run."""
+    category = dict(zip(table["image_id"], table["category"], strict=True))
+    kept = {}
+    for split, ids in part.image_id.items():
+        rows = pd.DataFrame({"image_id": ids, "category": [category[i] for i in ids]})
+        each = max(2, limit // rows["category"].nunique())
+        kept[split] = rows.groupby("category").head(each)["image_id"].to_numpy(dtype=str)
+    return replace(part, image_id=kept, brain=part.brain.take(kept[TRAINING]))
+
+
+def similarity_of(params, description, class_id):
+    """How alike two classes are: same superclass, or the user's table; None if neither is there."""
+    source = params.distill.similarity
+    if source != "superclass":
+        table = pd.read_csv(source, index_col=0, dtype={0: str})
+        table.index = table.index.astype(str)
+        missing = [c for c in class_id if c not in table.index or c not in table.columns]
+        if missing:
+            raise BrainTeacherError(f"{source} (distill.similarity) lacks class '{missing[0]}'")
+        part = table.loc[list(class_id), list(class_id)]
+        if not np.isfinite(part.to_numpy(dtype=float)).all():
+            raise BrainTeacherError(
+                f"{source} (distill.similarity) has entries that are no numbers"
+            )
+        return part.astype(float)
+    if any(name not in description.superclasses for name in class_id):
+        return None
+    group = np.array([description.superclasses[name] for name in class_id])
+    same = (group[:, None] == group).astype(float)
+    return pd.DataFrame(same, index=class_id, columns=class_id)
+
+
+def settle(params, recipe, out, say):
+    """Choose device and precision, as ``auto`` asks for.
+
+    Returns
+    -------
+    recipe : dict
+        With its precision.
+    device : str
+    """
+    settings = params.distill
+    if settings.device == "cpu" and settings.precision != "auto":
+        return recipe, "cpu"
+    import torch
+
+    from brain_teacher.devices import choose_device
+    from brain_teacher.distillation.engine import Recipe
+    from brain_teacher.distillation.timing import faster_precision
+
+    try:
+        device = choose_device(settings.device)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if settings.precision == "auto":
+        if device == "cpu":
+            torch.set_num_threads(1)  # as students are trained
+        record = out / PRECISION
+        if not record.exists():
+            fastest = faster_precision(
+                Recipe(**recipe), image_size=settings.image_size, device=device
+            )
+            write_json(record, {"precision": fastest})
+        recipe = recipe | {"precision": read_json(record)["precision"]}
+        say(f"precision: {recipe['precision']} (measured for this folder, {record})")
+    return recipe, device

@@ -53,9 +53,9 @@ def load_classifier(folder, name):
     settings = answers.meta["settings"]
     network = build_network(
         n_classes=len(answers.class_id),
-        width=settings["width"],
         image_size=settings["image_size"],
         seed=0,
+        **{key: settings[key] for key in ("network", "width", "stem")},
     )
     path = Path(folder) / name / WEIGHTS
     try:
@@ -95,6 +95,7 @@ class Writer:
         """The cells to train: not finished, or their teacher's best has lost its weights."""
         new = []
         for cell in cells:
+            cell["checkpoint"] = str(self._folder.state / f"{cell['name']}.checkpoint.pt")
             if self._is_whole(cell, ANSWERS):
                 self._consider(cell, read(self._folder.path, cell["name"]))
             else:
@@ -129,6 +130,7 @@ class Writer:
             self._folder.remember(f"{cell['name']}/{WEIGHTS}", made_from)
         write_npz(place / ANSWERS, **arrays)
         self._folder.remember(f"{cell['name']}/{ANSWERS}", made_from)
+        Path(cell["checkpoint"]).unlink(missing_ok=True)
         answers = read(self._folder.path, cell["name"])
         worse = self._consider(cell, answers)
         if worse is not None:
@@ -156,8 +158,11 @@ class Writer:
             failed=answers.diverged,
         )
 
-    def finish(self, cells):
-        """Remove students of former settings (under DVC); log each teacher's best as a model."""
+    def finish(self, cells, *, models=True):
+        """Remove students of former settings (under DVC); log each teacher's best as a model.
+
+        Pilots and smoke runs log none (`models`): nobody should take them for results.
+        """
         best = {cell["name"] for cell, answers in self._best.values() if not answers.diverged}
         for cell in cells:
             if cell["name"] not in best:  # left by a kill between two steps of `write`
@@ -168,7 +173,7 @@ class Writer:
                 if path.is_dir() and path.name not in names:
                     shutil.rmtree(path)
         self._tracker.log(metrics=self._means(cells))
-        for cell, answers in self._best.values():
+        for cell, answers in self._best.values() if models else ():
             if not answers.diverged:
                 self._tracker.log_student(
                     digest(self._folder.path, cell["name"]),

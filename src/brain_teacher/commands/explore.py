@@ -1,0 +1,207 @@
+"""``explore``: every subject and ROI as the teacher. Exploratory, and called so."""
+
+from pathlib import Path
+
+import numpy as np
+
+from brain_teacher.analysis.cell_effects import cell_effects, replication
+from brain_teacher.analysis.comparison import scores_of
+from brain_teacher.analysis.student_figures import cells_figure, quality_figure, quality_words
+from brain_teacher.analysis.two_way import interval_of_mean
+from brain_teacher.commands import student_files
+from brain_teacher.commands.distill import SOURCE as STUDENT_SOURCE
+from brain_teacher.commands.distill import train
+from brain_teacher.commands.figure_files import write_figure
+from brain_teacher.commands.inputs import BRAIN, METRICS, choose, said_simulated
+from brain_teacher.commands.material import TRAINING, Part, read_brain
+from brain_teacher.commands.setting import open_setting
+from brain_teacher.commands.student_cells import plan_students
+from brain_teacher.distillation.students import describe_network
+from brain_teacher.errors import UsageError
+from brain_teacher.files import (
+    OutputFolder,
+    atomic_write,
+    run_folder,
+    source_fingerprint,
+    write_json,
+)
+from brain_teacher.tracking import flat, tracked
+
+# Controls that no voxel enters: one set of students serves every cell.
+SHARED = ("none", "smooth")
+ALL = "all subjects"
+
+
+def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, quiet=False):
+    """Train the students of every subject, and of all together, in every ROI.
+
+    Parameters
+    ----------
+    params : Params
+        ``params.distill``: seeds, recipe, decoder. Its subject and ROI do not matter here.
+    data, soft_labels : path-like
+        A data set folder, and what ``decode`` wrote.
+    out : path-like or None
+        Where students, table and figures go; None: ``runs/explore-<UTC time>``.
+    subject, roi : sequence of str
+        Which; empty: all.
+    say : callable
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    Path
+        The output folder.
+    """
+    chosen = {"subject": "all", "teacher": list(SHARED), "split": "unseen"}
+    params = params.model_copy(update={"distill": params.distill.model_copy(update=chosen)})
+    setting = open_setting(
+        params, data=data, soft_labels=soft_labels, controls=Path(), rivals=Path()
+    )
+    if params.distill.seeds < 2:
+        raise UsageError("explore needs at least 2 seeds: an interval is shown with each mean")
+    description = setting.description
+    subjects = choose(subject or "all", list(description.subjects), "subject")
+    rois = choose(roi or "all", description.roi, "roi")
+    out = Path(out or run_folder("explore"))
+    word = said_simulated(description.simulated)
+    name = f"{description.name}: subjects and ROIs ({word})"
+    origin = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder")}
+    with (
+        OutputFolder(out, say).locked() as folder,
+        tracked(
+            "explore", name, tags=origin, params=flat(params.distill.model_dump(), "distill")
+        ) as tracker,
+    ):
+        setting = setting.settled(out, say)
+        brains = _brains(setting, Path(soft_labels), subjects, rois)
+        cells = _cells(setting, brains)
+        writer = student_files.Writer(folder, tracker, source_fingerprint(STUDENT_SOURCE), origin)
+        train("explore", setting, cells, writer, say=say, quiet=quiet)
+        writer.finish(cells, models=False)
+        rows, bands, effects = _results(out, setting, cells, brains)
+        files = _write(out, rows, bands, effects, setting, word)
+        tracker.log(artifacts=files)
+    says = [f"{name}, students' accuracy on test images minus none, in points (exploratory):"]
+    says += [_table(effects), *replication(effects), quality_words(rows), str(out)]
+    say("\n".join(says))
+    return out
+
+
+def _table(effects):
+    table = effects.pivot(index="roi", columns="subject", values="mean")
+    table = table[[*dict.fromkeys(effects["subject"])]].loc[[*dict.fromkeys(effects["roi"])]]
+    return (100 * table).round(1).rename(columns=lambda who: ALL if "+" in who else who).to_string()
+
+
+def _brains(setting, soft_labels, subjects, rois):
+    """(subject, ROI) -> soft labels of the images that all saw, and their origin."""
+    everyone = "+".join(setting.description.subjects)
+    images = setting.parts[0].brain.image_id
+    brains = {}
+    for who in [*subjects, *([everyone] if len(subjects) > 1 else [])]:
+        for roi in rois:
+            origin = setting.origin | {"subject": who, "roi": roi}
+            table = read_brain(origin, setting.data, soft_labels)
+            brains[who, roi] = (table.take(images), origin)
+    return brains
+
+
+def _cells(setting, brains):
+    """The shared controls' students, and each brain's."""
+    seeds = range(setting.params.distill.seeds)
+    given = {"seeds": seeds, "similarity": None, "table": setting.table}
+    shared = setting.origin | {"subject": "any", "roi": "any"}
+    cells, _ = plan_students(
+        setting.material, setting.parts, list(SHARED), recipes=setting.recipes, origin=shared,
+        **given,
+    )  # fmt: skip
+    for cell in cells:
+        cell["origin"] = shared
+    precision = {"precision": setting.recipes["none"]["precision"]}
+    recipe = setting.params.distill.recipe(BRAIN) | precision
+    part = setting.parts[0]
+    for (subject, roi), (brain, origin) in brains.items():
+        ids = part.image_id | {TRAINING: brain.image_id}
+        found, _ = plan_students(
+            setting.material, [Part(None, ids, brain)], [BRAIN], recipes={BRAIN: recipe},
+            origin=origin, **given,
+        )  # fmt: skip
+        for cell in found:
+            cell["name"] = f"{subject}_{roi}_{cell['seed']}"
+            cell["origin"], cell["cell"] = origin, (subject, roi)
+        cells += found
+    return cells
+
+
+def _results(out, setting, cells, brains):
+    """What the figures show: a row a cell, a band a control, and the effects as a table."""
+    answers = {}
+    for cell in cells:
+        group = cell.get("cell", cell["teacher"])
+        answers.setdefault(group, {})[cell["seed"]] = student_files.read(out, cell["name"])
+    scores = {group: scores_of(students) for group, students in answers.items()}
+    effects = cell_effects(
+        {cell: {BRAIN: scores[cell], "none": scores["none"]} for cell in brains},
+        teacher=BRAIN,
+        control="none",
+    )
+    category = setting.material.class_id[
+        setting.material.labels[setting.material.rows(setting.parts[0].brain.image_id)]
+    ]
+    rows = []
+    for (cell, (brain, _)), sure in zip(brains.items(), effects["p_corrected"] < 0.05, strict=True):
+        low, high = interval_of_mean(scores[cell].correct)
+        right = brain.log_probs.argmax(axis=1) == brain.truth(category)
+        rows.append(
+            {
+                "subject": ALL if "+" in cell[0] else cell[0],
+                "roi": cell[1],
+                "top1": float(right.mean()),
+                "accuracy": scores[cell].accuracy.tolist(),
+                "low": low,
+                "high": high,
+                "sure": bool(sure),
+            }
+        )
+    bands = {
+        name: (float(scores[name].correct.mean()), *interval_of_mean(scores[name].correct))
+        for name in SHARED
+    }
+    return rows, bands, effects
+
+
+def _write(out, rows, bands, effects, setting, word):
+    chance = 1 / len(setting.material.class_id)
+    network = describe_network(setting.recipes["none"])
+    about = f"{setting.description.name} ({word}), {network}"
+    single = [row for row in rows if row["subject"] != ALL]
+    together = [row for row in rows if row["subject"] == ALL] or rows
+    figures = {
+        "rois": cells_figure(
+            together, bands, chance=chance, title=f"Which ROI teaches? {about}, all subjects"
+        ),
+        "subjects": cells_figure(
+            single, bands, chance=chance, title=f"Whose brain teaches? {about}"
+        ),
+        "quality": quality_figure(
+            rows, baseline=bands["none"][0], title=f"Does a better decoder teach better? {about}"
+        ),
+    }
+    files = [
+        path
+        for name, figure in figures.items()
+        for path in write_figure(out / "figures" / name, figure)
+    ]
+    with atomic_write(out / "cells.csv") as temporary:
+        effects.assign(
+            dataset=setting.description.name,
+            simulated=setting.description.simulated,
+            top1=[row["top1"] for row in rows],
+            accuracy=[np.mean(row["accuracy"]) for row in rows],
+        ).to_csv(temporary, index=False)
+    content = {"dataset": setting.description.name, "simulated": setting.description.simulated}
+    content |= {"exploratory": True, "cells": rows, "controls": bands}
+    write_json(out / METRICS, content)
+    return [*files, out / "cells.csv", out / METRICS]

@@ -1,0 +1,165 @@
+"""``search``: each teacher's recipe, chosen on pilot seeds and validation images."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from tabulate import tabulate
+
+from brain_teacher.commands import student_files
+from brain_teacher.commands.distill import SOURCE, train
+from brain_teacher.commands.inputs import said_simulated
+from brain_teacher.commands.setting import open_setting
+from brain_teacher.commands.student_cells import plan_students
+from brain_teacher.files import OutputFolder, atomic_write, run_folder, source_fingerprint
+from brain_teacher.tracking import flat, tracked
+
+# Seeds from here on are pilots: `distill` never reports them.
+PILOT = 1_000_000
+CHOSEN, TABLE = "recipes.yaml", "search.csv"
+SOFT, HARD = ("temperature", "alpha"), ("learning_rate", "epochs")
+
+
+def search(params, *, data, soft_labels, controls, rivals, out, say=print, quiet=False):
+    """Try every recipe of ``params.search`` for every teacher, and choose by validation.
+
+    Soft teachers choose temperature and alpha, ``none``, which has neither, learning rate and
+    epochs: as many recipes for each. The best has the highest mean accuracy on validation over
+    the pilot seeds (of equals, the lowest NLL). Test images are not looked at.
+
+    Parameters
+    ----------
+    params : Params
+    data, soft_labels, controls, rivals : path-like
+        As for ``distill``.
+    out : path-like or None
+        Where students, the table and the chosen recipes go; None: ``runs/search-<UTC time>``.
+    say : callable
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    Path
+        The output folder, with ``recipes.yaml``: what to put at ``distill.recipes``.
+    """
+    setting = open_setting(
+        params, data=data, soft_labels=soft_labels, controls=controls, rivals=rivals
+    )
+    out = Path(out or run_folder("search"))
+    word = said_simulated(setting.description.simulated)
+    name = f"{setting.description.name} {setting.origin['roi']} ({word})"
+    with (
+        OutputFolder(out, say).locked() as folder,
+        tracked(
+            "search",
+            name,
+            tags=setting.origin,
+            params=flat(params.search.model_dump(), "search"),
+        ) as tracker,
+    ):
+        setting = setting.settled(out, say)
+        cells = _cells(params, setting, say)
+        writer = student_files.Writer(folder, tracker, source_fingerprint(SOURCE), setting.origin)
+        train("search", setting, cells, writer, say=say, quiet=quiet)
+        writer.finish(cells, models=False)
+        table = _table(out, cells)
+        chosen = _choose(table)
+        files = [out / TABLE, out / CHOSEN]
+        with atomic_write(files[0]) as temporary:
+            table.to_csv(temporary, index=False)
+        with atomic_write(files[1]) as temporary:
+            temporary.write_text(yaml.safe_dump({"recipes": chosen}, sort_keys=False), "utf-8")
+        tracker.log(artifacts=files)
+    say(_summary(table, chosen, f"{name}, {params.search.seeds} pilot seeds", out))
+    return out
+
+
+def recipes_to_try(params, teacher):
+    """What is varied for a teacher: a list of settings, as long for every teacher."""
+    keys = HARD if teacher == "none" else SOFT
+    values = product(*(getattr(params.search, key) for key in keys))
+    return [dict(zip(keys, each, strict=True)) for each in values]
+
+
+def _cells(params, setting, say):
+    """One cell a teacher, recipe and pilot seed."""
+    cells = []
+    for teacher in setting.teachers:
+        for number, varied in enumerate(recipes_to_try(params, teacher)):
+            recipe = setting.recipes[teacher] | varied
+            found, skipped = plan_students(
+                setting.material,
+                setting.parts,
+                [teacher],
+                recipes={teacher: recipe},
+                seeds=range(PILOT, PILOT + params.search.seeds),
+                origin=setting.origin,
+                similarity=setting.similarity,
+                table=_first_table(setting),
+            )
+            for cell in found:
+                ending = "" if cell["fold"] is None else f"_fold{cell['fold']}"
+                cell["name"] = f"{teacher}_recipe{number}_{cell['seed'] - PILOT}{ending}"
+                cell["varied"] = varied
+            cells += found
+            if number == 0:
+                for reason in skipped.values():
+                    say(f"teacher {teacher} is left out: {reason}")
+    return cells
+
+
+def _first_table(setting):
+    # Draws of exchanged trials are made for the seeds that are reported: pilots share the first.
+    return lambda name, seed, part: setting.table(name, 0, part)
+
+
+def _table(out, cells):
+    """Mean accuracy and NLL on validation of each teacher and recipe."""
+    rows = []
+    for cell in cells:
+        student = student_files.read(out, cell["name"])
+        scores = {"accuracy": student.accuracy("validation"), "nll": student.nll("validation")}
+        rows.append({"teacher": cell["teacher"]} | cell["varied"] | scores)
+    table = pd.DataFrame(rows)
+    # A diverged student counts as one that knows nothing, not as one less.
+    table["accuracy"] = table["accuracy"].astype(float).fillna(0.0)
+    table["nll"] = table["nll"].astype(float).fillna(np.inf)
+    keys = ["teacher", *[key for key in (*SOFT, *HARD) if key in table]]
+    return table.groupby(keys, dropna=False, sort=False).mean().reset_index()
+
+
+def _choose(table):
+    """Each teacher's best recipe, as ``distill.recipes`` wants it."""
+    chosen = {}
+    for teacher, rows in table.groupby("teacher", sort=False):
+        best = rows.sort_values(["accuracy", "nll"], ascending=[False, True]).iloc[0]
+        keys = HARD if teacher == "none" else SOFT
+        chosen[teacher] = {
+            key: int(best[key]) if key == "epochs" else float(best[key]) for key in keys
+        }
+    return chosen
+
+
+def _summary(table, chosen, title, out):
+    shown = table.assign(accuracy=(100 * table["accuracy"]).round(1), nll=table["nll"].round(3))
+    best = [
+        all(row[key] == value for key, value in chosen[row["teacher"]].items())
+        for _, row in shown.iterrows()
+    ]
+    shown = (
+        shown.astype(object)
+        .where(shown.notna(), "")
+        .assign(chosen=["*" if each else "" for each in best])
+    )
+    return "\n".join(
+        [
+            f"search: validation accuracy in %, {title}",
+            tabulate(shown, headers="keys", showindex=False, missingval="", tablefmt="simple"),
+            "",
+            f"put into params.yaml, block distill ({out / CHOSEN}):",
+            yaml.safe_dump({"recipes": chosen}, sort_keys=False).rstrip(),
+        ]
+    )

@@ -1,0 +1,188 @@
+"""What the dial says of draws together: golden values, coverage, and what a row asks."""
+
+import numpy as np
+import pytest
+
+import dial
+from brain_teacher.analysis.verdict import IMAGES
+from dial_statistics import (
+    against_family,
+    between_redraws,
+    exact_bounds,
+    over_draws,
+    paired,
+    sign_flips,
+)
+from dial_table import Result, dial_table, put_between_marks
+
+FAMILY = ["none", "permuted-images"]
+
+
+def rng():
+    return np.random.default_rng(1)
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "low", "high"),
+    # By hand: 0.025 ** (1 / n) and its complement; 1 of 8 is table 41 of Biometrika Tables.
+    [(5, 5, 0.478, 1), (0, 8, 0, 0.369), (1, 8, 0.003, 0.527)],
+)
+def test_bounds_are_clopper_and_pearsons(count, n, low, high):
+    assert exact_bounds(count, n) == pytest.approx((low, high), abs=0.0005)
+
+
+def test_the_interval_is_over_the_means_of_draws():
+    draws = [np.array([1.0, 1.0]), np.array([2.0]), np.array([0.0, 6.0]), np.array([4.0] * 9)]
+    found = over_draws(draws)
+    # Means 1 to 4: SD 1.291, t(3, 0.975) = 3.182.
+    half = 3.182 * 1.291 / 2
+    assert (found.mean, found.low, found.high) == pytest.approx((2.5, 2.5 - half, 2.5 + half), 1e-3)
+    assert found.lies_within(5) and not found.lies_within(4.5)
+    assert not over_draws(draws[:1]).lies_within(100)  # nothing is known of its error
+
+
+def test_pairs_are_of_common_seeds_in_their_order():
+    accuracy = {"brain": {2: 0.5, 0: 0.75, 1: 1.0}, "none": {0: 0.25, 2: 0.5, 3: 1.0}}
+    assert paired(accuracy, "brain", "none").tolist() == [0.5, 0.0]
+
+
+def test_all_signs_of_few_pairs_are_tried():
+    # 6 pairs, all positive: 2 of 2 ** 6 sign patterns are as extreme.
+    draws = [np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.1, 0.2])]
+    assert sign_flips(draws, flips=10_000, rng=rng()) == 2 / 64
+    assert sign_flips([-each for each in draws], flips=10_000, rng=rng()) == 2 / 64
+
+
+def test_many_pairs_are_flipped_at_random_and_p_is_never_0():
+    draws = [np.full(8, 0.1)] * 4
+    assert sign_flips(draws, flips=10_000, rng=rng()) == pytest.approx(2 / 10_001)
+
+
+def test_nothing_is_found_in_nothing_at_the_level():
+    noise = np.random.default_rng(2).standard_normal((400, 4, 8))
+    found = [sign_flips(list(draws), flips=199, rng=rng()) < 0.05 for draws in noise]
+    assert 0.02 < np.mean(found) < 0.09  # 0.05, standard error 0.011
+
+
+def test_a_family_is_corrected_by_holm():
+    draws = [
+        {
+            "brain": {k: 0.5 for k in range(5)},
+            "clear": {k: 0.4 for k in range(5)},
+            "mixed": {k: 0.4 + 0.2 * (k % 2) for k in range(5)},
+        }
+    ]
+    rows = against_family(
+        draws, teacher="brain", family=["mixed", "clear"], flips=10_000, rng=rng()
+    )
+    assert rows["clear"]["p"] == 2 / 32 and rows["clear"]["p_corrected"] == 4 / 32
+    assert rows["mixed"]["p_corrected"] == rows["mixed"]["p"] == 1  # the largest is not multiplied
+    assert rows["mixed"]["mean"] == pytest.approx(0.02)
+
+
+def test_redraws_are_told_from_seeds():
+    rng, found = np.random.default_rng(3), []
+    for _ in range(1000):
+        redraw, seed = 0.03 * rng.standard_normal((8, 1)), 0.05 * rng.standard_normal((1, 4))
+        accuracy = 0.5 + redraw + seed + 0.02 * rng.standard_normal((8, 4))
+        found.append(between_redraws(accuracy, seeds=8))
+        # Seeds are paired: what they have in common is no error between redraws.
+        plain = between_redraws(accuracy - seed, seeds=8)
+        assert plain == pytest.approx(found[-1], rel=1e-6, abs=1e-9)
+    assert np.mean([each["sd"] ** 2 for each in found]) == pytest.approx(0.0009, rel=0.06)
+    share = 0.0009 / (0.0009 + 0.0004 / 8)
+    covered = [each["share_low"] <= share <= each["share_high"] for each in found]
+    assert 0.93 < np.mean(covered) < 0.97
+
+
+def test_redraws_that_change_nothing_have_a_uniform_p():
+    rng = np.random.default_rng(4)
+    p = [between_redraws(rng.standard_normal((8, 4)), seeds=8)["p"] for _ in range(1000)]
+    assert 0.03 < np.mean(np.array(p) < 0.05) < 0.07
+
+
+def test_redraws_without_a_residual_are_refused():
+    with pytest.raises(
+        ValueError, match="^every seed answers each redraw alike: no error is known"
+    ):
+        between_redraws([[0.25, 0.5], [0.25, 0.5]], seeds=8)
+
+
+def drawn(*verdicts, above_none=0.1, above_permuted=0.1, noise=0.0):
+    """A draw for each verdict; the brain is above the controls by a hair more in each."""
+    results = []
+    for number, verdict in enumerate(verdicts):
+        accuracy = {"brain": {k: 0.5 + noise * (-1) ** k for k in range(8)}}
+        for control, above in (("none", above_none), ("permuted-images", above_permuted)):
+            accuracy[control] = dict.fromkeys(range(8), 0.5 - above - 0.002 * number)
+        results.append(Result(verdict, accuracy, "the code"))
+    return results
+
+
+def outcome(row, draws, planned):
+    results = {name: [] for name in PLANNED} | {row: draws}
+    return dial_table(results, PLANNED | {row: planned}, FAMILY)[1][row]
+
+
+PLANNED = {row: len(kind.seeds) for kind in dial.KINDS.values() for row in kind.arms}
+
+
+@pytest.mark.parametrize(
+    ("row", "draws", "planned", "result"),
+    [
+        ("informative", drawn(*[IMAGES] * 3, "cannot tell"), 4, "met"),
+        ("informative", drawn(*[IMAGES] * 3), 4, "unfinished: 3 of 4 draws"),
+        ("informative", drawn(*[IMAGES] * 2, *["harmed"] * 2), 4, "**missed**: that verdict 2 t"),
+        ("informative", drawn(*["harmed"] * 2), 4, "**missed**: that verdict 0 times"),
+        (
+            "informative",
+            drawn(*[IMAGES] * 4, above_none=0.0, noise=0.1),
+            4,
+            "**missed**: brain not above none over the draws together",
+        ),
+        ("classes", drawn(IMAGES, *["taught by class structure"] * 7), 8, "met"),
+        ("classes", drawn(*[IMAGES] * 2), 8, "**missed**: that verdict 2 times"),
+        ("snr-0 calibrated", drawn(*["regularised only"] * 10, above_permuted=0), 10, "met"),
+        (
+            "snr-0 calibrated",
+            drawn(*["taught by class structure"] * 2, above_permuted=0),
+            10,
+            "**missed**: such a verdict 2 times",
+        ),
+        (
+            "snr-0 uncalibrated",
+            drawn(*["cannot tell"] * 10, above_permuted=0.025),
+            10,
+            "**missed**: brain - permuted-images not within +-3 points",
+        ),
+        ("snr-0 uncalibrated", [], 10, "unfinished: 0 of 10 draws"),
+    ],
+)
+def test_a_row_is_met_missed_or_unfinished(row, draws, planned, result):
+    assert outcome(row, draws, planned).startswith(result)
+
+
+def test_there_are_as_many_draws_as_asked_and_no_two_alike():
+    seeds = [seed for kind in dial.KINDS.values() for seed in kind.seeds]
+    assert [len(kind.seeds) for kind in dial.KINDS.values()] == [4, 8, 10]
+    assert len(set(seeds)) == 22
+
+
+def test_the_table_says_verdicts_numbers_and_simulated():
+    results = {name: [] for name in PLANNED} | {"informative": drawn(*[IMAGES] * 4)}
+    text, _ = dial_table(results, PLANNED, FAMILY)
+    row = next(line for line in text.splitlines() if line.startswith("| informative"))
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert cells[0].endswith("4 of 4 draws")
+    assert cells[1] == f"{IMAGES}: 4" and cells[3] == "4 of 4: 40% to 100%"
+    # 10.0 to 10.6 points: SD 0.258, t(3, 0.975) = 3.182.
+    assert cells[4:] == ["+10.3 [+9.9, +10.7]", "+10.3 [+9.9, +10.7]", "met"]
+    assert text.count("imulated") == 3 and "versions of the code" not in text
+
+
+def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
+    file = tmp_path / "dial.md"
+    file.write_text("a\n<!-- dial -->\nold\n<!-- end of dial -->\nb\n")
+    put_between_marks(file, "dial", "new")
+    put_between_marks(file, "dial", "newer")
+    assert file.read_text() == "a\n<!-- dial -->\n\nnewer\n\n<!-- end of dial -->\nb\n"

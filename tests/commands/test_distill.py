@@ -1,0 +1,287 @@
+"""``distill``, ``rivals`` and ``search`` through the command line: every teacher, both splits."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from brain_teacher.cli import main
+from brain_teacher.commands import distill as command
+from brain_teacher.commands import student_files
+from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.distillation.teachers import TEACHERS
+
+ROOT = Path(__file__).parents[2]
+SMALL = {"roi": ["HVC"], "seeds": 2, "epochs": 2, "width": 4, "image_size": 12, "device": "cpu"}
+SEARCH = {
+    "seeds": 2, "temperature": [1, 3], "alpha": [0.9], "learning_rate": [0.003], "epochs": [1, 2],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Two subjects, 4 categories of 6 pictures: decoded, nested, with controls and rivals."""
+    folder = tmp_path_factory.mktemp("distill")
+    (folder / "MLproject").touch()
+    content = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    content["decode"] |= {"voxels": 20, "nested": True}
+    content["decode"]["logistic"]["C"] = [0.01, 0.1]
+    content["distill"] |= SMALL
+    content["search"] = SEARCH
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in ("DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
+            patch.delenv(name, raising=False)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        # Students this small take less time than starting processes for them.
+        patch.setattr("brain_teacher.commands.decoding.cores", lambda: 1)
+        patch.setattr("brain_teacher.commands.student_cells.cores", lambda: 1)
+        patch.setattr("brain_teacher.commands.decode_figures.write_figures", lambda *_: [])
+        # A model of each teacher takes seconds: tests of tracking and of the chain log them.
+        patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_: None)
+        run(
+            *("simulate", "--out", "data/sample", "--subjects", "2", "--categories", "4"),
+            *("--shown", "6", "--unseen", "4", "--voxels", "60", "--image-size", "16"),
+            *("--seed", "3"),
+        )
+        run("preprocess", "--roi", "LOC,HVC", "--out", "outputs/voxels")
+        run("decode", "--out", "outputs/soft_labels")
+        run("controls", "--out", "outputs/controls")
+        run("rivals", "--teacher", "all", "--out", "outputs/rivals")
+        yield folder
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def change(file="other.yaml", **distill):
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    content["distill"] |= distill
+    Path(file).write_text(yaml.safe_dump(content))
+    return ("--params", file)
+
+
+def same(folder, other, names):
+    for name in names:
+        one, two = (Path(f) / name / "student.npz" for f in (folder, other))
+        assert one.read_bytes() == two.read_bytes(), name
+
+
+def test_every_teacher_teaches_or_says_why_not(work, tmp_path):
+    said = run("distill", "--teacher", "all", "--out", str(tmp_path / "all"))
+    students = student_files.read_all(tmp_path / "all")
+    taught = {student.meta["teacher"] for student in students.values()}
+    left_out = set(TEACHERS) - taught
+    # Whether the rival is better than the brain is not ours to say.
+    assert left_out <= {"resnet34-degraded"}
+    assert all(f"teacher {name} is left out: the ResNet34's" in said for name in left_out)
+    assert len(students) == 2 * len(taught)
+    assert f"{2 * len(taught)} students of {len(taught)} teachers" in said
+    assert "of training on cpu (1 side by side), about" in said
+    for name, student in students.items():
+        assert not student.diverged and "fold" not in student.meta, name
+        assert len(student.log_probs["test"]) == 12 and len(student.log_probs["validation"]) == 4
+    # No two teachers' students are the same.
+    answers = {students[f"{name}_0"].log_probs["test"].tobytes() for name in taught}
+    assert len(answers) == len(taught)
+
+
+def test_the_rivals_table_is_out_of_fold_and_calibrated(work):
+    table = read_soft_labels("outputs/rivals/resnet34-table.npz")
+    brain = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz")
+    assert sorted(table.image_id) == sorted(brain.image_id)
+    assert len(np.unique(table.fold)) == 6 and len(table.meta["temperatures"]) == 6
+    assert table.meta["nll"] <= table.meta["nll_before"] and table.meta["simulated"]
+    said = run("rivals", "--teacher", "all", "--out", "outputs/rivals")
+    assert "7 networks, 0 new, 7 kept" in said
+
+
+def test_rivals_that_nobody_asks_for_are_not_trained(work, tmp_path):
+    said = run("rivals", "--out", str(tmp_path / "none"))
+    assert "none of distill.teacher needs a ResNet34" in said
+    assert [path.name for path in (tmp_path / "none").iterdir()] == ["metrics.json"]
+
+
+@pytest.mark.parametrize(
+    ("teacher", "option", "words"),
+    [
+        ("resnet34-live", "--rivals", "`dvc repro rivals`, or `brain-teacher rivals`, trains"),
+        ("resnet34-table", "--rivals", "`dvc repro rivals`, or `brain-teacher rivals`, trains"),
+        ("permuted-trials", "--controls", "is missing: "),
+    ],
+)
+def test_a_missing_table_is_said(work, teacher, option, words, tmp_path):
+    away = (option, str(tmp_path / "away"))
+    said = run("distill", "--teacher", teacher, *away, "--out", str(tmp_path / "x"), code=1)
+    assert words in said and not list((tmp_path / "x").glob("*/*"))
+
+
+def test_students_tested_on_shown_images(work, tmp_path):
+    run("distill", "--split", "folds", "--teacher", "none,brain", "--out", str(tmp_path / "folds"))
+    students = student_files.read_all(tmp_path / "folds")
+    brain = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz")
+    assert set(students) == {
+        f"{teacher}_{seed}_fold{fold}"
+        for teacher in ("none", "brain")
+        for seed in (0, 1)
+        for fold in range(6)
+    }
+    for name, student in students.items():
+        fold = student.meta["fold"]
+        nested = read_soft_labels(f"outputs/soft_labels/nested/S1_HVC_logistic_fold{fold}.npz")
+        tested, chosen = (set(student.image_id[split]) for split in ("test", "validation"))
+        assert tested == set(brain.image_id[brain.fold == fold]), name
+        # What the decoder of the soft labels never saw, not even to fit a temperature.
+        assert not (tested | chosen) & set(nested.image_id) and not tested & chosen
+        assert tested | chosen | set(nested.image_id) == set(brain.image_id)
+    every = [student.image_id["test"] for name, student in students.items() if "none_0" in name]
+    assert sorted(np.concatenate(every)) == sorted(brain.image_id)
+
+
+@pytest.mark.parametrize("teacher", ["permuted-trials", "resnet34-table"])
+def test_tables_that_saw_the_test_fold_are_refused(work, teacher, tmp_path):
+    said = run(
+        *("distill", "--split", "folds", "--teacher", teacher, "--out", str(tmp_path / "x")),
+        code=1,
+    )
+    assert "is made for unseen test images only" in said
+
+
+def test_nested_soft_labels_that_are_missing_are_said(work, tmp_path):
+    plain = tmp_path / "plain"
+    shutil.copytree("outputs/soft_labels", plain, ignore=shutil.ignore_patterns("nested"))
+    said = run(
+        *("distill", "--split", "folds", "--soft-labels", str(plain)),
+        *("--out", str(tmp_path / "x")),
+        code=1,
+    )
+    assert "is missing: decode with `--nested true`" in said
+
+
+def test_a_nested_table_that_holds_its_test_fold_is_refused(work, tmp_path):
+    leaky = tmp_path / "leaky"
+    shutil.copytree("outputs/soft_labels", leaky)
+    for subject in ("S1", "S2"):
+        shutil.copy(
+            leaky / f"nested/{subject}_HVC_logistic_fold1.npz",
+            leaky / f"nested/{subject}_HVC_logistic_fold0.npz",
+        )
+    said = run(
+        *("distill", "--split", "folds", "--soft-labels", str(leaky)),
+        *("--out", str(tmp_path / "x")),
+        code=1,
+    )
+    assert "the tables of fold 0 hold images of that fold" in said
+
+
+def test_a_teachers_own_recipe_changes_its_students_alone(work, tmp_path):
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    teachers = ("--teacher", "none,brain")
+    run("distill", *teachers, "--out", one)
+    own = change(recipes={"brain": {"temperature": 4, "alpha": 0.5}})
+    run("distill", *own, *teachers, "--out", two)
+    same(one, two, ["none_0", "none_1"])
+    student = student_files.read(two, "brain_0")
+    assert student.meta["settings"]["temperature"] == 4 and student.meta["settings"]["alpha"] == 0.5
+    said = run("distill", *own, *teachers, "--out", one)
+    assert "2 new, 2 kept" in said
+    same(one, two, ["brain_0", "brain_1"])
+
+
+def test_misspelt_recipes_and_networks_are_usage_errors(work):
+    own = change(recipes={"brian": {"temperature": 4}})
+    assert "distill.recipes: there is no 'brian'; did you mean 'brain'?" in run(
+        "distill", *own, code=2
+    )
+    assert "no classifier 'resnet19'" in run("distill", "--network", "resnet19", code=2)
+    assert "give width: 64" in run("distill", "--network", "vgg11", code=2)
+
+
+def test_semantic_reads_a_table_of_ones_own(work, tmp_path):
+    classes = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz").class_id
+    table = pd.DataFrame(np.eye(4) + 0.3, index=classes, columns=classes)
+    table.iloc[0, 1] = table.iloc[1, 0] = 1.0
+    table.iloc[::-1, [2, 0, 1, 3]].to_csv(tmp_path / "words.csv")
+    own = change(similarity=str(tmp_path / "words.csv"))
+    run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "x"))
+    default = str(tmp_path / "y")
+    run("distill", "--teacher", "semantic", "--out", default)
+    one, two = (student_files.read(f, "semantic_0") for f in (tmp_path / "x", default))
+    assert not np.array_equal(one.log_probs["test"], two.log_probs["test"])
+    table.iloc[1:].to_csv(tmp_path / "words.csv")
+    said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
+    assert f"lacks class '{classes[0]}'" in said
+
+
+def test_a_smoke_run_says_what_it_is(work, tmp_path):
+    out = str(tmp_path / "smoke")
+    run("distill", "--limit", "8", "--epochs", "1", "--out", out)
+    for student in student_files.read_all(out).values():
+        assert student.meta["limit"] == 8
+        assert len(student.log_probs["test"]) == 8 and len(student.log_probs["validation"]) == 4
+
+
+def test_a_killed_student_is_taken_up_where_it_was_written_down(work, tmp_path, monkeypatch):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    settings = change(epochs=4, checkpoint_minutes=1e-9)
+    arguments = ("distill", *settings, "--teacher", "brain", "--seeds", "1", "--out")
+    run(*arguments, str(whole))
+    save, epochs = command.train_cell.__globals__["Checkpoint"].save, []
+
+    def save_and_die(self, state):
+        save(self, state)
+        epochs.append(state["training"]["epoch"])
+        if epochs == [1, 2]:
+            raise RuntimeError("killed")
+
+    monkeypatch.setattr("brain_teacher.commands.student_cells.Checkpoint.save", save_and_die)
+    assert "killed" in run(*arguments, str(killed), code=1)
+    assert not list(killed.glob("*/student.npz"))
+    run(*arguments, str(killed))
+    assert epochs == [1, 2, 3]
+    same(whole, killed, ["brain_0"])
+    assert not list(tmp_path.rglob("*.checkpoint.pt"))
+
+
+def test_search_gives_every_teacher_the_same_budget_and_reports_no_pilot(work, tmp_path):
+    out = tmp_path / "search"
+    said = run("search", "--teacher", "none,semantic,brain", "--out", str(out))
+    table = pd.read_csv(out / "search.csv")
+    assert table.groupby("teacher").size().to_dict() == {"none": 2, "semantic": 2, "brain": 2}
+    students = student_files.read_all(out)
+    assert len(students) == 3 * 2 * 2
+    assert all(student.meta["seed"] >= 1_000_000 for student in students.values())
+    chosen = yaml.safe_load((out / "recipes.yaml").read_text())["recipes"]
+    assert set(chosen["none"]) == {"learning_rate", "epochs"}
+    for name in ("semantic", "brain"):
+        rows = table[table["teacher"] == name]
+        best = rows.sort_values(["accuracy", "nll"], ascending=[False, True]).iloc[0]
+        assert chosen[name] == {"temperature": best["temperature"], "alpha": best["alpha"]}
+    assert "put into params.yaml" in said
+    # As printed, it is what distill takes.
+    run("distill", *change(recipes=chosen), "--teacher", "brain", "--out", str(tmp_path / "d"))
+
+
+def test_another_budget_for_none_is_an_error(work):
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    content["search"] = SEARCH | {"epochs": [1, 2, 3]}
+    Path("other.yaml").write_text(yaml.safe_dump(content))
+    said = run("search", "--params", "other.yaml", code=2)
+    assert "every teacher gets the same budget" in said
+
+
+def test_soft_cross_entropy_teaches_otherwise(work, tmp_path):
+    losses = ("hinton", "soft-cross-entropy")
+    for loss in losses:
+        run("distill", "--loss", loss, "--teacher", "none,brain", "--out", str(tmp_path / loss))
+    for name, alike in (("none_0", True), ("brain_0", False)):
+        one, two = (student_files.read(tmp_path / loss, name).log_probs["test"] for loss in losses)
+        assert np.array_equal(one, two) == alike
