@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: install demo ui test test-full check-lock sample lock clean
+.PHONY: install demo ui test test-full check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
@@ -52,6 +52,12 @@ sample: $(INSTALLED)
 	rm -rf data/sample
 	$(BIN)/brain-teacher simulate --out data/sample --seed 20261124
 	$(BIN)/dvc add data
+
+# Verdicts on simulated brains against the truth, docs/dial.md: two hours, and it goes on where it
+# was stopped.
+dial: $(INSTALLED)
+	$(BIN)/python benchmarks/dial.py --write docs/dial.md
+	$(BIN)/python benchmarks/redraws.py --write docs/dial.md
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test \
