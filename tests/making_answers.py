@@ -12,6 +12,10 @@ SETTINGS = {
     "learning_rate": 0.003, "weight_decay": 0.05, "shift": 2, "flip": True,
     "precision": "float32", "image_size": 12,
 }  # fmt: skip
+CURVES = {
+    "train_loss": [3.0, 2.0, 1.0], "learning_rate": [0.1, 0.2, 0.0],
+    "validation_accuracy": [0.1, 0.3, 0.4], "validation_nll": [2.5, 2.0, 1.5],
+}  # fmt: skip
 ORIGIN = {
     "dataset": "toy", "simulated": True, "roi": "HVC", "subject": "S1", "decoder": "logistic"
 }  # fmt: skip
@@ -51,7 +55,7 @@ def write_answers(folder, answers, name=None):
     ending = f"_fold{meta['fold']}" if "fold" in meta else ""
     place = folder / (name or f"{meta['teacher']}_{meta['seed']}{ending}")
     place.mkdir(parents=True)
-    student = Student({}, answers.log_probs, 3, {}, meta.pop("diverged"))
+    student = Student(CURVES, answers.log_probs, 3, {}, meta.pop("diverged"))
     arrays = student_arrays(
         student,
         class_id=answers.class_id,

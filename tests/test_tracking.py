@@ -263,6 +263,26 @@ def test_a_student_that_the_store_lacks_is_logged_again(client, distilled, tiny)
     assert registry.student_model("lost", "brain seed 7", None, card) == uri
 
 
+def test_looks_at_a_test_set_are_counted_over_all_experiments(client, distilled, monkeypatch):
+    registry = Registry()
+    assert registry.looks("these") is None  # the store does not know them
+    for number, images in enumerate(["these", "others", "these"]):
+        with tracked("compare", f"look {number}", tags={"test_images": images}, params={}):
+            pass
+    with (
+        pytest.raises(RuntimeError),
+        tracked("compare", "fails", tags={"test_images": "these"}, params={}),
+    ):
+        raise RuntimeError
+    assert registry.looks("these") == 2
+    given = client.create_run(client.create_experiment("by mlflow run")).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    with tracked("compare", "look 3", tags={"test_images": "these"}, params={}):
+        pass
+    assert registry.looks("these") == 3 and registry.looks("others") == 1
+    assert registry.looks("it's no filter") is None
+
+
 def test_a_registry_that_is_away_is_a_failure(tmp_path):
     code = (
         "from brain_teacher.errors import BrainTeacherError\n"

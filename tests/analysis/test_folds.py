@@ -77,6 +77,9 @@ def test_a_missing_fold_is_an_error():
         join_folds(students[:-1])
     with fails_with("brain seed 0 has no student of fold 0"):
         join_folds([each for each in students if each.meta["fold"] != 0])
+    told = [replace(each, meta=each.meta | {"folds": 4}) for each in students]
+    with fails_with("brain seed 0 has no student of fold 3"):
+        join_folds(told)
 
 
 def test_what_stands_twice_is_an_error():

@@ -8,7 +8,7 @@ from scipy.special import softmax
 from scipy.stats import ttest_rel
 from sklearn.metrics import log_loss, top_k_accuracy_score
 
-from brain_teacher.analysis.outcomes import outcome_sentences, secondary_outcomes
+from brain_teacher.analysis.outcomes import outcome_sentence, secondary_outcomes
 from brain_teacher.analysis.statistics import Scores, paired_difference
 from brain_teacher.decoding.quality import quality
 from brain_teacher.decoding.soft_labels import SoftLabels
@@ -114,7 +114,7 @@ def test_what_cannot_be_had_is_absent():
     assert set(found(answers)) == {"top5", "ece"}
 
 
-def test_sentences_call_them_exploratory():
+def test_the_sentence_calls_them_exploratory():
     outcomes = {
         "nll": {
             "mean": {"brain": 1.5, "none": 2.25},
@@ -122,8 +122,8 @@ def test_sentences_call_them_exploratory():
         },
         "ece": {"mean": {"brain": 0.1, "none": 0.2}, "brain_minus": {}},
     }
-    assert outcome_sentences(outcomes, teacher="brain", control="none") == [
+    assert outcome_sentence(outcomes, teacher="brain", control="none") == (
         "Exploratory, not corrected: NLL (nats; less is better), brain 1.500, none 2.250, "
-        "difference -0.750 (95% interval -1.000 to -0.500).",
-        "Exploratory, not corrected: ECE (a fraction; less is better), brain 0.100, none 0.200.",
-    ]
+        "difference -0.750 (95% interval -1.000 to -0.500); ECE (a fraction; "
+        "less is better), brain 0.100, none 0.200."
+    )

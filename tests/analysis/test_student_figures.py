@@ -99,6 +99,9 @@ def test_the_correlation_is_said_over_all_and_within_subjects():
         row["accuracy"] = [row["top1"] if row["subject"] == "S1" else 1 - row["top1"]]
     words = quality_words(given)
     assert "over 8 cells" in words and "S1 1.00, S2 -1.00" in words
+    for row in given:
+        row["accuracy"] = [0.5]
+    assert "over 8 cells: not defined (all are equal)" in quality_words(given)
     assert quality_words(given[:3]) == "Too few cells for a correlation."
 
 

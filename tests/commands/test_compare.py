@@ -201,7 +201,7 @@ def test_the_same_students_give_the_same_bytes(params, tmp_path):
         run(params, students, tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
     kept = [path for path in files if path.parts[0] in ("tables", "figures", "metrics.json")]
-    assert len(kept) == 7
+    assert len(kept) == 9
     for path in kept:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
 

@@ -285,3 +285,30 @@ def test_soft_cross_entropy_teaches_otherwise(work, tmp_path):
     for name, alike in (("none_0", True), ("brain_0", False)):
         one, two = (student_files.read(tmp_path / loss, name).log_probs["test"] for loss in losses)
         assert np.array_equal(one, two) == alike
+
+
+def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
+    out = tmp_path / "explore"
+    said = run("explore", "--epochs", "1", "--out", str(out))
+    # 2 subjects and both together, 2 ROIs, 2 seeds; none and smooth serve all of them.
+    assert "16 students of 3 teachers, 16 new, 0 kept" in said
+    table = pd.read_csv(out / "cells.csv")
+    assert list(zip(table["subject"], table["roi"], strict=True)) == [
+        (who, roi) for who in ("S1", "S2", "S1+S2") for roi in ("LOC", "HVC")
+    ]
+    everyone = student_files.read_all(out)
+    for _, row in table.iterrows():
+        students = [everyone[f"{row['subject']}_{row['roi']}_{seed}"] for seed in (0, 1)]
+        none = [everyone[f"none_{seed}"] for seed in (0, 1)]
+        assert {s.meta["subject"] for s in students} == {row["subject"]}
+        found = [np.mean([s.accuracy("test") for s in each]) for each in (students, none)]
+        assert row["mean"] == pytest.approx(found[0] - found[1])
+        assert row["accuracy"] == pytest.approx(found[0])
+    single = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz")
+    assert table["top1"][1] == pytest.approx(single.meta["quality"]["top1"])
+    assert {p.name for p in (out / "figures").iterdir()} == {
+        f"{name}.{ending}" for name in ("rois", "subjects", "quality") for ending in ("png", "svg")
+    }
+    assert "(simulated)" in said and "exploratory" in said and "all subjects" in said
+    assert "16 kept" in run("explore", "--epochs", "1", "--out", str(out))
+    assert "at least 2 seeds" in run("explore", "--seeds", "1", code=2)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from brain_teacher.dataset.images import (
     find_shown,
@@ -17,6 +17,7 @@ from brain_teacher.dataset.images import (
     read_unseen_splits,
     split_unseen,
 )
+from brain_teacher.seeds import named_rng
 
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)
 
@@ -298,3 +299,41 @@ def test_a_shown_image_with_two_files_is_an_error(tmp_path):
         ValueError, match=r"^image 'a_1' has more than one file under images/shown$"
     ):
         find_shown(tmp_path)
+
+
+def test_a_jpeg_decoded_in_small_looks_like_the_whole_picture(tmp_path):
+    # Noise of three scales, down to two pixels, smooth as what a lens draws.
+    rng, pixels = named_rng("jpeg", 0), np.full((375, 500, 3), 128.0)
+    for waves, height in ((4, 30), (40, 10), (150, 4)):
+        for colour in range(3):
+            coarse = rng.normal(0, height, (waves, waves)).astype(np.float32)
+            pixels[..., colour] += Image.fromarray(coarse).resize((500, 375), Image.BICUBIC)
+    path = tmp_path / "a.jpg"
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+    with Image.open(path) as image:
+        whole = image.convert("RGB")
+    for size, is_exact in [(224, True), (128, False), (64, False), (24, False)]:
+        expected = ImageOps.fit(whole, (size, size), Image.Resampling.BICUBIC)
+        difference = abs(load_images([path], size)[0].astype(int) - np.asarray(expected))
+        assert (difference.max() == 0) == is_exact  # libjpeg was asked for less, where it may be
+        assert difference.mean() < 1 and np.quantile(difference, 0.99) <= 5
+
+
+def test_a_jpeg_cut_short_is_named(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (400, 400), RED).save(path)
+    path.write_bytes(path.read_bytes()[:700])
+    message = f"{path} cannot be read as an image (image file is truncated"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        load_images([path], 24)
+
+
+@pytest.mark.parametrize("workers", [1, 3, None])
+def test_threads_keep_the_order_and_name_the_first_broken_file(tmp_path, workers):
+    paths = [save(tmp_path / f"{n}.png", (n, 0, 0)) for n in range(30)]
+    found = load_images(paths, 4, workers=workers)
+    assert found[:, 0, 0, 0].tolist() == list(range(30))
+    for n in (11, 20):
+        paths[n].write_text("not an image")
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(paths[11]))} cannot be read"):
+        load_images(paths, 4, workers=workers)

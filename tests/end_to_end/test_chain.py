@@ -21,15 +21,16 @@ def test_the_chain_leaves_what_it_promises(chain):
     outputs = chain.path / "outputs"
     assert len(list((outputs / "voxels").glob("*.npz"))) == 20
     assert len(list((outputs / "soft_labels").glob("*.npz"))) == 20
-    assert len(list((outputs / "students").glob("*/student.npz"))) == 12
+    assert len(list((outputs / "students").glob("*/student.npz"))) == 14
     # Weights: one student a teacher, the best on validation.
-    assert len(list((outputs / "students").glob("*/weights.safetensors"))) == 6
+    assert len(list((outputs / "students").glob("*/weights.safetensors"))) == 7
     assert not list(outputs.rglob(".part-*"))
     metrics = json.loads((outputs / "comparison" / "metrics.json").read_text())
     assert [t["name"] for t in metrics["teachers"]] == [
-        *("brain", "none", "smooth", "smooth-matched", "permuted-images", "brain-class")
+        *("brain", "none", "smooth-matched", "permuted-classes", "semantic", "brain-class"),
+        "permuted-images",
     ]
-    assert len(metrics["students"]) == 12
+    assert len(metrics["students"]) == 14
     assert metrics["simulated"] is True
     for name in ("tables/comparison.md", "tables/comparison.csv", "figures/comparison.png"):
         assert (outputs / "comparison" / name).stat().st_size > 100
@@ -68,7 +69,7 @@ def test_mlflow_has_a_parent_and_a_child_a_student(chain):
             "where runs.name = 'brain seed 1' and key = 'epoch/train_loss'"
         ).fetchone()
     assert {status for _, status in names} == {"FINISHED"}
-    assert len(names) == 13
+    assert len(names) == 15
     assert ("sample HVC (simulated)", "FINISHED") in names
     assert ("permuted-images seed 0", "FINISHED") in names
     assert steps == (2,)
@@ -98,7 +99,7 @@ def test_mlflow_run_leaves_dvc_clean(chain):
         *(sys.executable, "-m", "mlflow", "run", ".", "-e", "distill", "--env-manager", "local"),
         *("--experiment-name", "distill", "-P", "roi=V1", "-P", "teacher=brain", "-P", "seeds=1"),
     )
-    assert "1 students (1 teachers x 1 seeds), 1 new, 0 kept" in said
+    assert "1 students of 1 teachers, 1 new, 0 kept" in said
     assert len(list(chain.path.glob("runs/distill-*/brain_0/student.npz"))) == 1
     assert "up to date" in chain.run(*dvc(), "status")
     with sqlite3.connect(chain.path / "mlflow.db") as store:
@@ -157,13 +158,13 @@ def test_another_brain_keeps_no_student_of_the_former(chain, tmp_path):
 
 def test_a_control_without_students_is_an_error(chain):
     params = yaml.safe_load((chain.path / "params.yaml").read_text())
-    params["compare"]["family"].append("permuted-classes")
+    params["compare"]["family"].append("smooth")
     other = chain.path / "runs" / "other.yaml"
     other.parent.mkdir(exist_ok=True)
     other.write_text(yaml.safe_dump(params))
     said = chain.brain_teacher("compare", "--params", str(other), code=1)
     assert said.startswith(
-        "Error: outputs/students has no students of teacher 'permuted-classes' (it has brain, "
+        "Error: outputs/students has no students of teacher 'smooth' (it has brain, "
     )
 
 

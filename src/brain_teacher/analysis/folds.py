@@ -44,8 +44,8 @@ def join_folds(students, *, split="test"):
         return [group[None] for _, group in sorted(groups.items())]
     if None in folds:
         raise ValueError("some students were tested on folds, others on unseen images")
-    # Folds count from 0, so that one which every teacher lacks is missed, too.
-    wanted = range(max(folds) + 1)
+    # Folds count from 0, and say how many there are: one which every teacher lacks is missed, too.
+    wanted = range(max(student.meta.get("folds", max(folds) + 1) for student in students))
     return [_join(name, group, wanted, split) for name, group in sorted(groups.items())]
 
 
@@ -57,7 +57,9 @@ def _join(name, group, wanted, split):
     first = parts[0]
     if any(not np.array_equal(part.class_id, first.class_id) for part in parts):
         raise ValueError(f"{teacher} seed {seed}: the folds' students know different classes")
-    meta = {key: value for key, value in first.meta.items() if key not in ("fold", "curves")}
+    meta = {
+        key: value for key, value in first.meta.items() if key not in ("fold", "folds", "curves")
+    }
     if any(part.diverged for part in parts):
         return Answers(meta | {"diverged": True}, first.class_id, {}, {}, {})
     images, counts = np.unique(

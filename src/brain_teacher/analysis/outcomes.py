@@ -55,8 +55,8 @@ def secondary_outcomes(answers, *, teacher, family):
     return found
 
 
-def outcome_sentences(outcomes, *, teacher, control):
-    """One sentence an outcome: the means of both, their difference and its interval.
+def outcome_sentence(outcomes, *, teacher, control):
+    """All outcomes in a sentence: the means of both, their difference and its interval.
 
     Parameters
     ----------
@@ -66,20 +66,20 @@ def outcome_sentences(outcomes, *, teacher, control):
 
     Returns
     -------
-    list of str
+    str
     """
-    sentences = []
+    parts = []
     for outcome, found in outcomes.items():
         mean, difference = found["mean"], found[f"{teacher}_minus"].get(control)
         against = ""
         if difference is not None:
             against = ", difference {mean:+z.3f} (95% interval {low:+z.3f} to {high:+z.3f})"
             against = against.format(**difference)
-        sentences.append(
-            f"Exploratory, not corrected: {OUTCOMES[outcome]}, {teacher} {mean[teacher]:.3f}, "
-            f"{control} {mean[control]:.3f}{against}."
+        parts.append(
+            f"{OUTCOMES[outcome]}, {teacher} {mean[teacher]:.3f}, "
+            f"{control} {mean[control]:.3f}{against}"
         )
-    return sentences
+    return f"Exploratory, not corrected: {'; '.join(parts)}."
 
 
 def _against(scores, teacher, family):

@@ -186,12 +186,12 @@ def plan_sentences(spread, effect, *, seeds, images, comparisons, power=0.8):
     """
     options = {"power": power}
     strict = options | {"level": 0.05 / comparisons}
-    more_images = images_needed(spread, effect, seeds=seeds, **options)
-    more_seeds = seeds_needed(spread, effect, images=images, **options)
     shown, strictly = (
         100 * visible_effect(spread, seeds=seeds, images=images, **each)
         for each in (options, strict)
     )
+    more_images = images_needed(spread, effect, seeds=seeds, **options)
+    more_seeds = seeds_needed(spread, effect, images=images, **options)
     takes = [
         f"with {seeds} seeds {_count(more_images, 'test images')}",
         f"with {images:,} test images {_count(more_seeds, 'seeds')}",

@@ -189,18 +189,21 @@ def quality_words(rows):
     """
     if len(rows) < 4:
         return "Too few cells for a correlation."
-    rho = spearmanr(
-        [row["top1"] for row in rows], [np.mean(row["accuracy"]) for row in rows]
-    ).statistic
     subjects = list(dict.fromkeys(row["subject"] for row in rows))
-    each = []
-    for subject in subjects:
-        mine = [row for row in rows if row["subject"] == subject]
-        if len(mine) > 3:
-            values = [row["top1"] for row in mine], [np.mean(row["accuracy"]) for row in mine]
-            each.append(f"{subject} {spearmanr(*values).statistic:.2f}")
+    each = [
+        f"{subject} {_rho(mine)}"
+        for subject in subjects
+        if len(mine := [row for row in rows if row["subject"] == subject]) > 3
+    ]
     within = f"; within subjects: {', '.join(each)}" if len(each) > 1 else ""
     return (
-        f"Spearman's correlation over {len(rows)} cells: {rho:.2f}{within}. Cells share subjects, "
-        "pictures and overlapping ROIs: no p is given. Exploratory."
+        f"Spearman's correlation over {len(rows)} cells: {_rho(rows)}{within}. Cells share "
+        "subjects, pictures and overlapping ROIs: no p is given. Exploratory."
     )
+
+
+def _rho(rows):
+    top1, accuracy = zip(*[(row["top1"], np.mean(row["accuracy"])) for row in rows], strict=True)
+    if len(set(top1)) == 1 or len(set(accuracy)) == 1:
+        return "not defined (all are equal)"
+    return f"{spearmanr(top1, accuracy).statistic:.2f}"

@@ -3,13 +3,15 @@
 import textwrap
 from pathlib import Path
 
-import matplotlib
+import numpy as np
 
 from brain_teacher.analysis.comparison import compare_answers
 from brain_teacher.analysis.figures import comparison_figure, figure_points
+from brain_teacher.analysis.student_figures import curves_figure
 from brain_teacher.analysis.tables import as_markdown, as_text, teacher_table
 from brain_teacher.commands import student_files
 from brain_teacher.commands.compare_notes import is_exploratory, notes_on, title_of
+from brain_teacher.commands.figure_files import write_figure
 from brain_teacher.commands.inputs import BRAIN, METRICS, plan_digest, said_simulated
 from brain_teacher.commands.student_answers import (
     NONE,
@@ -32,6 +34,7 @@ SOURCE = (
     "distillation",
     "analysis",
     "commands/compare_notes.py",
+    "commands/figure_files.py",
     "commands/student_answers.py",
     "commands/student_files.py",
     "commands/compare.py",
@@ -74,27 +77,33 @@ def compare(params, *, students, out, say=print):
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
     tags |= {"plan": plan_digest(params), "verdict": result.verdict.words}
     tags["test_images"] = digest_of_test_images(everyone)
+    name = _mlflow_name(meta)
     settings = flat(params.compare.model_dump(), "compare")
     with (
         OutputFolder(out, say).locked(),
-        tracked("compare", _mlflow_name(meta), tags=tags, params=settings) as tracker,
+        tracked("compare", name, tags=tags, params=settings) as tracker,
     ):
         content = _metrics(everyone, result, meta)
         content |= {"plan": plan_digest(params), "exploratory": is_exploratory(params, everyone)}
-        figure = comparison_figure(
-            result.scores,
-            result.differences,
-            teacher=BRAIN,
-            chance=1 / len(first.class_id),
-            margin=margin,
-            title=title,
-        )
+        figures = {
+            "comparison": comparison_figure(
+                result.scores,
+                result.differences,
+                teacher=BRAIN,
+                chance=1 / len(first.class_id),
+                margin=margin,
+                title=title,
+            ),
+            "curves": curves_figure(
+                _curves(everyone, [*plan.family, BRAIN]), title=f"Learning curves: {name}"
+            ),
+        }
         text = as_text(table, title, margin=margin)
         filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         text = "\n".join([text, *filled])
         markdown = as_markdown(table, title, margin=margin) + "\n" + "\n\n".join(says) + "\n"
         points = figure_points(result.scores)
-        files = _write(out, figure, points, table, markdown, text, meta)
+        files = _write(out, figures, points, table, markdown, text, meta)
         write_json(out / METRICS, content)
         metrics = {f"accuracy/{name}": value for name, value in content["accuracy"].items()}
         metrics |= {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
@@ -124,25 +133,35 @@ def _mlflow_name(meta):
     return f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
 
 
-def _write(out, figure, points, table, markdown, text, meta):
-    tables, figures = out / "tables", out / "figures"
+def _curves(everyone, names):
+    """Records of every epoch, by teacher and measure; students that diverged are left out."""
+    curves = {}
+    for name in names:
+        there = [
+            student.meta["curves"]
+            for student in everyone.values()
+            if student.meta["teacher"] == name and not student.diverged
+        ]
+        curves[name] = {key: np.array([each[key] for each in there]) for key in there[0]}
+    return curves
+
+
+def _write(out, figures, points, table, markdown, text, meta):
+    tables = out / "tables"
     origin = {"dataset": meta["dataset"], "simulated": meta["simulated"]}
-    files = [tables / f"comparison.{ending}" for ending in ("csv", "md", "txt")]
-    files += [figures / name for name in ("comparison.png", "comparison.svg", "points.csv")]
-    writers = [
-        lambda path: table.assign(**origin).to_csv(path, index=False),
-        lambda path: path.write_text(markdown, "utf-8"),
-        lambda path: path.write_text(text + "\n", "utf-8"),
-        # No date or version inside: the same students give the same bytes.
-        lambda path: figure.savefig(path, dpi=150, metadata={"Software": None}),
-        lambda path: figure.savefig(path, metadata={"Date": None, "Creator": None}),
-        lambda path: points.assign(**origin).to_csv(path, index=False),
-    ]
-    with matplotlib.rc_context({"svg.hashsalt": "brain-teacher"}):
-        for path, write in zip(files, writers, strict=True):
-            with atomic_write(path) as temporary:
-                write(temporary)
-    return files
+    writers = {
+        tables / "comparison.csv": lambda path: table.assign(**origin).to_csv(path, index=False),
+        tables / "comparison.md": lambda path: path.write_text(markdown, "utf-8"),
+        tables / "comparison.txt": lambda path: path.write_text(text + "\n", "utf-8"),
+        out / "figures" / "points.csv": lambda path: points.assign(**origin).to_csv(
+            path, index=False
+        ),
+    }
+    for path, write in writers.items():
+        with atomic_write(path) as temporary:
+            write(temporary)
+    drawn = [write_figure(out / "figures" / name, figure) for name, figure in figures.items()]
+    return [*writers, *(path for paths in drawn for path in paths)]
 
 
 def _metrics(everyone, result, meta):

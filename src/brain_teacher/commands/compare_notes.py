@@ -2,7 +2,7 @@
 
 import os
 
-from brain_teacher.analysis.outcomes import outcome_sentences
+from brain_teacher.analysis.outcomes import outcome_sentence
 from brain_teacher.analysis.power import plan_sentences, spread_of
 from brain_teacher.analysis.sign_flips import out_of_reach
 from brain_teacher.analysis.statistics import pair_by_seed
@@ -35,7 +35,8 @@ def notes_on(params, everyone, result, found):
     notes = [*_plan_notes(params, result)] if result.verdict.null else []
     if (sentence := out_of_reach(result.flips)) is not None:
         notes.append(sentence)
-    notes += _recipe_notes(found) + outcome_sentences(result.outcomes, teacher=BRAIN, control=NONE)
+    notes += _recipe_notes(found)
+    notes.append(outcome_sentence(result.outcomes, teacher=BRAIN, control=NONE))
     if any(student.meta["simulated"] for student in everyone.values()):
         notes.append(
             "Simulated: the intervals are for this one draw of pictures and brains; another draw "

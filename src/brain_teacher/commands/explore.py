@@ -44,7 +44,7 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
     out : path-like or None
         Where students, table and figures go; None: ``runs/explore-<UTC time>``.
     subject, roi : sequence of str
-        Which; empty: all.
+        Which; empty: all, of ROIs those that are decoded.
     say : callable
     quiet : bool
         No progress bar.
@@ -63,7 +63,7 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
         raise UsageError("explore needs at least 2 seeds: an interval is shown with each mean")
     description = setting.description
     subjects = choose(subject or "all", list(description.subjects), "subject")
-    rois = choose(roi or "all", description.roi, "roi")
+    rois = choose(roi or _decoded(setting, Path(soft_labels), subjects), description.roi, "roi")
     out = Path(out or run_folder("explore"))
     word = said_simulated(description.simulated)
     name = f"{description.name}: subjects and ROIs ({word})"
@@ -87,6 +87,16 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
     says += [_table(effects), *replication(effects), quality_words(rows), str(out)]
     say("\n".join(says))
     return out
+
+
+def _decoded(setting, soft_labels, subjects):
+    """The ROIs that `decode` has of all these subjects."""
+    decoder = setting.params.distill.decoder
+    return [
+        roi
+        for roi in setting.description.roi
+        if all((soft_labels / f"{who}_{roi}_{decoder}.npz").is_file() for who in subjects)
+    ]
 
 
 def _table(effects):

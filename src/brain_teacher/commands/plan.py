@@ -111,7 +111,8 @@ def plan(
     except ValueError as error:
         raise UsageError(f"plan: {error}") from error
     says = [*says, _cost(params, sizes)]
-    say("\n\n".join(each if "\n" in each else textwrap.fill(each, 92) for each in says))
+    whole = {"break_on_hyphens": False, "break_long_words": False}  # a folder's name
+    say("\n\n".join(t if "\n" in t else textwrap.fill(t, 92, **whole) for t in says))
 
 
 def sizes_of(params, data):
@@ -186,7 +187,7 @@ def _mean_validation(students):
 
 
 def _table(spreads, effect, seeds, images, power):
-    """What each control's comparison takes; and the control that sees least."""
+    """What each control's comparison takes, in points; and the control that sees least."""
     visible = {
         name: visible_effect(each, seeds=seeds, images=images, power=power)
         for name, each in spreads.items()
@@ -197,10 +198,10 @@ def _table(spreads, effect, seeds, images, power):
         rows.append(
             {
                 "brain minus": name,
-                "SD of seeds (points)": f"{100 * each.seed**0.5:.1f}",
-                "SD of images (points)": f"{100 * each.image**0.5:.1f}",
-                "smallest effect (points)": f"{100 * visible[name]:.1f}",
-                f"images for {100 * effect:g} points": "none" if needed is None else f"{needed:,}",
+                "SD of seeds": f"{100 * each.seed**0.5:.1f}",
+                "SD of images": f"{100 * each.image**0.5:.1f}",
+                "smallest effect": f"{100 * visible[name]:.1f}",
+                f"images for {100 * effect:g}": "none" if needed is None else f"{needed:,}",
             }
         )
     shown = tabulate(rows, headers="keys", disable_numparse=True, colalign=("left", *["right"] * 4))
@@ -219,7 +220,7 @@ def _piloted(folder, scores):
     few = " So few seeds tell their own spread badly: a guess." if seeds < 5 else ""
     return (
         f"Plan, from the pilot in {folder}: {seeds} seeds, {images} validation images (no test "
-        f"image was looked at).{few}"
+        f"image was looked at); effects and SDs in points.{few}"
     )
 
 

@@ -61,6 +61,7 @@ def plan_students(material, parts, teachers, *, recipes, seeds, origin, similari
                         "teacher": teacher,
                         "seed": seed,
                         "fold": part.fold,
+                        "folds": len(parts),
                         "rows": rows,
                         "targets": targets,
                         "recipe": recipes[teacher],
@@ -195,7 +196,7 @@ def arrays_of(student, cell, material, origin, plan):
     """What the student's file holds."""
     meta = {key: cell[key] for key in ("teacher", "seed", "fingerprint")} | origin
     if cell["fold"] is not None:
-        meta["fold"] = cell["fold"]
+        meta |= {"fold": cell["fold"], "folds": cell["folds"]}
     settings = cell["recipe"] | {"image_size": material.images.shape[1]}
     meta |= {"plan": plan, "settings": settings, "device": material.device}
     rows = {split: cell["rows"][split] for split in SPLITS}

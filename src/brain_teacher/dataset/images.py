@@ -129,9 +129,9 @@ def load_images(paths, size, *, workers=None):
     """Decode image files into one array, each resized on its shorter side and centre-cropped.
 
     A JPEG is decoded at a half or a quarter of its side, which libjpeg does on the way, where that
-    leaves 1.4 times `size` or more. The result then differs from that of the whole picture by about
-    1 grey level (of 255) in the mean, at most 5 in 99% of the pixels (measured on textured pictures
-    of 500 x 375, at 128, 64 and 24 pixels). All other files are decoded whole.
+    leaves 1.4 times `size` or more. The result then differs from that of the whole picture by less
+    than 1 grey level (of 255) in the mean, at most 5 in 99% of the pixels (measured on textured
+    pictures of 500 x 375, at 24 to 128 pixels). All other files are decoded whole.
 
     Parameters
     ----------
@@ -171,8 +171,8 @@ def _load_image(path, size):
 
     try:
         with Image.open(path) as image:
-            # Does nothing to other files than JPEG. Not an eighth: those pixels are means of blocks,
-            # and the result would differ by 2 grey levels.
+            # Does nothing to other files than JPEG. Not at an eighth: the pixels are then means of
+            # blocks, and the result would differ by 2 grey levels.
             least = max(int(DECODED * size), min(image.size) // 4)
             image.draft(None, (least, least))
             if image.mode == "P":  # PIL warns of palettes with transparency otherwise
