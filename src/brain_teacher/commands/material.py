@@ -131,11 +131,6 @@ def gather(params, description, data, soft_labels, origin, limit=None):
     parts : list of Part
         One for unseen test images; one a fold, if shown images are tested.
     """
-    if not description.pictures:
-        raise BrainTeacherError(
-            f"data set {description.name} has no pictures (dataset.yaml: pictures: false): voxels "
-            "can be decoded, but there is nothing that a student could look at"
-        )
     brain = read_brain(origin, data, soft_labels)
     with about(data):
         category = image_categories(brain.image_id, open_stimuli(data))

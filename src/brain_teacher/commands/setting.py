@@ -89,6 +89,11 @@ def open_setting(params, *, data, soft_labels, controls, rivals, limit=None):
     Setting
     """
     description = open_dataset(data)
+    if not description.pictures:
+        raise BrainTeacherError(
+            f"data set {description.name} has no pictures (dataset.yaml: pictures: false): voxels "
+            "can be decoded, but there is nothing that a student could look at"
+        )
     settings = params.distill
     teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
     choose(list(settings.recipes), list(TEACHERS), "distill.recipes")

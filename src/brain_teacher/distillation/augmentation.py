@@ -106,14 +106,3 @@ def _line(size, device):
     """What a line of `size` pixels is multiplied by, and what is added, all its colours in turn."""
     mean, sd = (torch.tensor(part, device=device).repeat(size) for part in (MEAN, SD))
     return -mean / sd, 1 / (255 * sd)
-
-
-def augment(images, *, shift, flip, generator):
-    """Shift and flip a batch, (batch, 3, size, size), uint8: until the engine calls `to_batch`."""
-    count, size = images.shape[:2]
-    down, right = torch.randint(-shift, shift + 1, (2, count), generator=generator)
-    flipped = torch.randint(0, 2, (count,), generator=generator).bool() & flip
-    top, left = shift + down, shift + torch.where(flipped, -right, right)
-    rows = torch.arange(count)
-    cut = cut_at_once(mirror_edges(images, shift), rows, top, left, flipped, size)
-    return cut.permute(0, 3, 1, 2)
