@@ -65,4 +65,4 @@ lock:
 	  --output-file requirements.txt pyproject.toml
 
 clean:
-	rm -rf .venv outputs/voxels outputs/soft_labels outputs/students outputs/.brain-teacher runs
+	rm -rf .venv outputs/voxels outputs/soft_labels outputs/controls outputs/rivals outputs/students outputs/.brain-teacher runs

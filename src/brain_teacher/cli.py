@@ -121,6 +121,12 @@ def settings(params_file, **overrides):
     return load_params(params_file, overrides)
 
 
+def call(command, params, data, quiet, **given):
+    """Call a command that reads a data set and shows its progress."""
+    folder = data_folder(params, data)
+    command(params, data=folder, say=say_unless(quiet), quiet=quiet, **given)
+
+
 def say_unless(quiet):
     """How a command speaks."""
     return (lambda text: None) if quiet else click.echo
@@ -235,16 +241,7 @@ def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested)
     from brain_teacher.commands.decode import decode as command
 
     params = settings(params_file, decode={"decoder": list(decoder), "nested": nested})
-    command(
-        params,
-        data=data_folder(params, data),
-        voxels=voxels,
-        out=out,
-        subject=subject,
-        roi=roi,
-        say=say_unless(quiet),
-        quiet=quiet,
-    )
+    call(command, params, data, quiet, voxels=voxels, out=out, subject=subject, roi=roi)
 
 
 @main.command()
@@ -265,14 +262,7 @@ def controls(params_file, quiet, data, voxels, out, seeds):
     from brain_teacher.commands.controls import controls as command
 
     params = settings(params_file, distill={"seeds": seeds})
-    command(
-        params,
-        data=data_folder(params, data),
-        voxels=voxels,
-        out=out,
-        say=say_unless(quiet),
-        quiet=quiet,
-    )
+    call(command, params, data, quiet, voxels=voxels, out=out)
 
 
 @main.command()
@@ -291,14 +281,7 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
     from brain_teacher.commands.rivals import rivals as command
 
     params = settings(params_file, distill={"teacher": listed(teacher)})
-    command(
-        params,
-        data=data_folder(params, data),
-        soft_labels=soft_labels,
-        out=out,
-        say=say_unless(quiet),
-        quiet=quiet,
-    )
+    call(command, params, data, quiet, soft_labels=soft_labels, out=out)
 
 
 @main.command()
@@ -349,16 +332,16 @@ def distill(
 
     chosen = {"subject": listed(subject), "roi": list(roi), "teacher": listed(teacher), **options}
     params = settings(params_file, distill=chosen)
-    command(
+    call(
+        command,
         params,
-        data=data_folder(params, data),
+        data,
+        quiet,
         soft_labels=soft_labels,
         controls=controls,
         rivals=rivals,
         out=out,
         limit=limit,
-        say=say_unless(quiet),
-        quiet=quiet,
     )
 
 
@@ -381,15 +364,15 @@ def search(params_file, quiet, data, soft_labels, controls, rivals, out, teacher
     from brain_teacher.commands.search import search as command
 
     params = settings(params_file, distill={"teacher": listed(teacher)}, search={"seeds": seeds})
-    command(
+    call(
+        command,
         params,
-        data=data_folder(params, data),
+        data,
+        quiet,
         soft_labels=soft_labels,
         controls=controls,
         rivals=rivals,
         out=out,
-        say=say_unless(quiet),
-        quiet=quiet,
     )
 
 
@@ -448,16 +431,7 @@ def explore(params_file, quiet, data, soft_labels, out, subject, roi, **options)
     from brain_teacher.commands.explore import explore as command
 
     params = settings(params_file, distill=options)
-    command(
-        params,
-        data=data_folder(params, data),
-        soft_labels=soft_labels,
-        out=out,
-        subject=subject,
-        roi=roi,
-        say=say_unless(quiet),
-        quiet=quiet,
-    )
+    call(command, params, data, quiet, soft_labels=soft_labels, out=out, subject=subject, roi=roi)
 
 
 @main.command()

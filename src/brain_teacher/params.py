@@ -240,6 +240,10 @@ class Params(Block):
     compare: Compare
     promote: Promote
 
+    def with_distill(self, **changes):
+        """The same with other keys of the block ``distill``."""
+        return self.model_copy(update={"distill": self.distill.model_copy(update=changes)})
+
     @property
     def plan(self):
         """What was decided before the result: the primary comparison (DESIGN, rule 9)."""

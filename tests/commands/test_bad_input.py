@@ -8,12 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from click.testing import CliRunner
 
-from brain_teacher.cli import main
 from brain_teacher.distillation.teachers import TEACHERS
-
-ROOT = Path(__file__).parents[2]
+from running import ROOT, run, work_in
 
 
 @pytest.fixture(scope="session")
@@ -43,17 +40,8 @@ def folder(made, tmp_path, monkeypatch):
 
 
 def use(patch, folder):
-    patch.chdir(folder)
-    for name in ("DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
-        patch.delenv(name, raising=False)
     # One store for all of these tests: to make its schema takes seconds.
-    patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder.parents[1]}/bad-input.db")
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == code, result.output
-    return result.output
+    work_in(patch, folder, folder.parents[1] / "bad-input.db")
 
 
 def fails(*arguments, code=1):

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from click.testing import CliRunner
 
-from brain_teacher.cli import main
 from brain_teacher.decoding.soft_labels import read_soft_labels
+from running import project, run
 
 ROOT = Path(__file__).parents[2]
 RESNET1D = {"width": 4, "epochs": 1, "device": "cpu"}
@@ -28,18 +27,14 @@ def no_figures(monkeypatch, request):
 def work(tmp_path_factory):
     """Two subjects, 3 categories of 6 pictures, with imagery, cut into three ROIs."""
     folder = tmp_path_factory.mktemp("decode")
-    (folder / "MLproject").touch()
-    content = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    content["decode"]["voxels"] = 20
-    content["decode"]["resnet1d"] |= RESNET1D
-    content["decode"]["logistic"]["C"] = [0.01, 0.1]
-    content["distill"] |= {"roi": ["HVC"], "seeds": 2}
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for name in ("DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
-            patch.delenv(name, raising=False)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+
+    def small(content):
+        content["decode"]["voxels"] = 20
+        content["decode"]["resnet1d"] |= RESNET1D
+        content["decode"]["logistic"]["C"] = [0.01, 0.1]
+        content["distill"] |= {"roi": ["HVC"], "seeds": 2}
+
+    with project(folder, small) as patch:
         # Cells this small take less time than starting processes for them.
         patch.setattr("brain_teacher.commands.decoding.cores", lambda: 1)
         run(
@@ -49,12 +44,6 @@ def work(tmp_path_factory):
         )
         run("preprocess", "--roi", "V1,LOC,HVC", "--out", "outputs/voxels")
         yield folder
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def change(decode, file="other.yaml"):

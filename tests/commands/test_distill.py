@@ -7,15 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from click.testing import CliRunner
 
-from brain_teacher.cli import main
 from brain_teacher.commands import distill as command
 from brain_teacher.commands import student_files
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.teachers import TEACHERS
+from running import project, run
 
-ROOT = Path(__file__).parents[2]
 SMALL = {"roi": ["HVC"], "seeds": 2, "epochs": 2, "width": 4, "image_size": 12, "device": "cpu"}
 SEARCH = {
     "seeds": 2, "temperature": [1, 3], "alpha": [0.9], "learning_rate": [0.003], "epochs": [1, 2],
@@ -26,21 +24,17 @@ SEARCH = {
 def work(tmp_path_factory):
     """Two subjects, 4 categories of 6 pictures: decoded, nested, with controls and rivals."""
     folder = tmp_path_factory.mktemp("distill")
-    (folder / "MLproject").touch()
-    content = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    content["decode"] |= {"voxels": 20, "nested": True}
-    content["decode"]["logistic"]["C"] = [0.01, 0.1]
-    content["distill"] |= SMALL
-    content["search"] = SEARCH
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for name in ("DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
-            patch.delenv(name, raising=False)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+
+    def small(content):
+        content["decode"] |= {"voxels": 20, "nested": True}
+        content["decode"]["logistic"]["C"] = [0.01, 0.1]
+        content["distill"] |= SMALL
+        content["search"] = SEARCH
+
+    with project(folder, small) as patch:
         # Students this small take less time than starting processes for them.
         patch.setattr("brain_teacher.commands.decoding.cores", lambda: 1)
-        patch.setattr("brain_teacher.commands.student_cells.cores", lambda: 1)
+        patch.setattr("brain_teacher.commands.student_cost.cores", lambda: 1)
         patch.setattr("brain_teacher.commands.decode_figures.write_figures", lambda *_: [])
         # A model of each teacher takes seconds: tests of tracking and of the chain log them.
         patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_: None)
@@ -54,12 +48,6 @@ def work(tmp_path_factory):
         run("controls", "--out", "outputs/controls")
         run("rivals", "--teacher", "all", "--out", "outputs/rivals")
         yield folder
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def change(file="other.yaml", **distill):
@@ -216,9 +204,15 @@ def test_semantic_reads_a_table_of_ones_own(work, tmp_path):
     run("distill", "--teacher", "semantic", "--out", default)
     one, two = (student_files.read(f, "semantic_0") for f in (tmp_path / "x", default))
     assert not np.array_equal(one.log_probs["test"], two.log_probs["test"])
+    table.astype(object).mask(table == 1.0, "much").to_csv(tmp_path / "words.csv")
+    said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
+    assert "has entries that are no numbers" in said
     table.iloc[1:].to_csv(tmp_path / "words.csv")
     said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
     assert f"lacks class '{classes[0]}'" in said
+    (tmp_path / "words.csv").unlink()
+    said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=2)
+    assert "distill.similarity: " in said and "words.csv is no table" in said
 
 
 def test_a_smoke_run_says_what_it_is(work, tmp_path):
@@ -227,6 +221,8 @@ def test_a_smoke_run_says_what_it_is(work, tmp_path):
     for student in student_files.read_all(out).values():
         assert student.meta["limit"] == 8
         assert len(student.log_probs["test"]) == 8 and len(student.log_probs["validation"]) == 4
+    said = run("compare", "--students", out, "--out", str(tmp_path / "comparison"))
+    assert "Exploratory: " in said and "a smoke run" in " ".join(said.split())
 
 
 def test_a_killed_student_is_taken_up_where_it_was_written_down(work, tmp_path, monkeypatch):

@@ -12,8 +12,9 @@ from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.power import spread_of, visible_effect
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.commands import plan as module
-from brain_teacher.commands.plan import Sizes, bytes_of_weights, plan, sizes_of
+from brain_teacher.commands.plan import Sizes, plan, sizes_of
 from brain_teacher.commands.simulate import DEFAULTS, simulate
+from brain_teacher.commands.student_cost import bytes_of_weights
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.params import load_params
 from making_answers import make_answers, write_answers
@@ -26,6 +27,11 @@ def settings(**distill):
     small = {"teacher": TEACHERS, "device": "cpu", "precision": "float32", "processes": 2}
     small |= {"seeds": 8, "epochs": 3, "image_size": 12, "shift": 1} | distill
     return load_params(ROOT / "params.yaml", {"distill": small})
+
+
+def weights_of(params, n_classes):
+    recipe, size = params.distill.recipe(), params.distill.image_size
+    return bytes_of_weights(recipe, n_classes=n_classes, image_size=size)
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +71,13 @@ def test_what_is_not_said_is_as_in_params_and_data(data, quick):
 def test_time_and_disk_are_of_all_students(data, quick):
     params = settings()
     _, text = run(params, data, discordant=0.1)
-    size = 2 * bytes_of_weights(params, Sizes(8, 4, 12, 2)) / 2**20
+    size = 2 * weights_of(params, 2) / 2**20
     assert text.endswith(
         "Here: 2 teachers x 8 seeds = 16 students, about 30 s each on cpu (2 side by side): 4 min "
         f"in all, 30 s a seed more; about {size:.0f} MiB of disk."
     )
     # 0.70 M parameters (docs) and batch norm's running numbers, 4 bytes each.
-    assert bytes_of_weights(params, Sizes(8, 4, 12, 16)) == pytest.approx(4 * 0.70e6, rel=0.02)
+    assert weights_of(params, 16) == pytest.approx(4 * 0.70e6, rel=0.02)
 
 
 def test_seconds_grow_with_epochs(data):

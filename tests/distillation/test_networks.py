@@ -6,7 +6,12 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from brain_teacher.distillation.networks import Classifier, build_network, normalise
+from brain_teacher.distillation.networks import (
+    Classifier,
+    build_network,
+    normalise,
+    rebuild_network,
+)
 
 
 def shapes(network):
@@ -200,3 +205,17 @@ def test_the_stem_can_be_chosen():
     large = build_network(n_classes=2, width=8, image_size=24, seed=0, stem="large")
     small = build_network(n_classes=2, width=8, image_size=224, seed=0, stem="small")
     assert large.conv1.kernel_size == (7, 7) and small.conv1.kernel_size == (3, 3)
+
+
+@pytest.mark.parametrize("size", [24, 224])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_student_can_be_rebuilt_from_its_settings(size, begun, tmp_path):
+    # Pretrained weights fit the large stem alone, whatever the size of the images.
+    torch.save(torchvision.models.resnet18(num_classes=9).state_dict(), tmp_path / "w.pth")
+    weights = str(tmp_path / "w.pth") if begun else "none"
+    settings = {"network": "resnet18", "width": 64, "stem": "auto", "weights": weights}
+    trained = build_network(n_classes=4, image_size=size, seed=3, **settings)
+    (tmp_path / "w.pth").unlink()
+    again = rebuild_network(settings | {"loss": "hinton"}, n_classes=4, image_size=size)
+    again.load_state_dict(trained.state_dict())
+    assert shapes(again) == shapes(trained)

@@ -5,8 +5,7 @@ from statsmodels.stats.multitest import multipletests
 
 from brain_teacher.analysis.sign_flips import smallest_p
 from brain_teacher.analysis.statistics import paired_difference
-
-LEVEL = 0.05
+from brain_teacher.analysis.verdict import LEVEL
 
 
 def cell_effects(scores, *, teacher, control):

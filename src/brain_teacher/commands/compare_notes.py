@@ -45,7 +45,8 @@ def notes_on(params, everyone, result, found):
     if is_exploratory(params, everyone):
         notes.append(
             "Exploratory: these students were not trained under the plan that stands in "
-            "params.yaml (brain, family, margin, outcome, gate), or this is a DVC experiment."
+            "params.yaml (brain, family, margin, outcome, gate), or this is a DVC experiment or a "
+            "smoke run."
         )
     return notes
 
@@ -88,4 +89,5 @@ def _recipe_notes(found):
 def is_exploratory(params, everyone):
     """Whether the plan was not fixed before these students were trained (DESIGN, rule 9)."""
     digests = {student.meta["plan"] for student in everyone.values()}
-    return digests != {plan_digest(params)} or "DVC_EXP_NAME" in os.environ
+    smoke = any("limit" in student.meta for student in everyone.values())
+    return digests != {plan_digest(params)} or smoke or "DVC_EXP_NAME" in os.environ

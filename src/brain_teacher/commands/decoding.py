@@ -5,11 +5,11 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from tqdm import tqdm
 
-from brain_teacher.cells import cores, run_cells
+from brain_teacher.cells import cores
 from brain_teacher.commands.features import features_for
 from brain_teacher.commands.inputs import INDEX, choose, open_dataset, said_simulated
+from brain_teacher.commands.making import make_cells
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.controls import permute_trials, time_voxels
 from brain_teacher.decoding.decoders import DECODERS
@@ -36,6 +36,7 @@ SOURCE = (
     "seeds.py",
     "devices.py",
     "commands/features.py",
+    "commands/making.py",
     "commands/decoding.py",
 )
 PERMUTED, TIME = "permuted-trials", "time-only"
@@ -140,7 +141,7 @@ def decoded(command, cells, *, params, settings, data, description, out, say, qu
 
 
 def _make(command, cells, folder, *, shared, say, quiet):
-    """Decode the new cells; says beforehand how many are new, and how many kept."""
+    """Say what each cell is made from, and decode the new ones."""
     # Of the cells alone: another manner of drawing or summing up makes no soft label new.
     digest, source = cache(file_digest), source_fingerprint(SOURCE)
     for cell in cells:
@@ -149,16 +150,18 @@ def _make(command, cells, folder, *, shared, say, quiet):
         inputs = [] if features is None else [features.image_id, features.values]
         inputs += [digest(cell["file"]), cell["settings"], what, shared["superclass"]]
         cell["fingerprint"] = fingerprint(*inputs)
-    new = [c for c in cells if not folder.is_kept(c["name"], [c["fingerprint"], source])]
-    say(f"{command}: {len(cells)} cells, {len(new)} new, {len(cells) - len(new)} kept")
-    bar = tqdm(total=len(new), unit="cell", disable=True if quiet else None)
-    for cell, soft_labels in run_cells(
-        decode_cell, new, shared=shared, processes=1 if _on_gpu(new) else cores()
-    ):
-        write_npz(folder.path / cell["name"], **soft_labels.arrays())
-        folder.remember(cell["name"], [cell["fingerprint"], source])
-        bar.update()
-    bar.close()
+    make_cells(
+        command,
+        cells,
+        folder,
+        source=source,
+        work=decode_cell,
+        shared=shared,
+        processes=lambda new: 1 if _on_gpu(new) else cores(),
+        write=lambda path, soft_labels: write_npz(path, **soft_labels.arrays()),
+        say=say,
+        quiet=quiet,
+    )
 
 
 def decode_cell(shared, cell):

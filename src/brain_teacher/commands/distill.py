@@ -9,13 +9,8 @@ from brain_teacher.cells import run_cells
 from brain_teacher.commands import student_files
 from brain_teacher.commands.inputs import dvc_hash, plan_digest, said_simulated
 from brain_teacher.commands.setting import open_setting
-from brain_teacher.commands.student_cells import (
-    arrays_of,
-    estimate,
-    plan_students,
-    processes_for,
-    train_cell,
-)
+from brain_teacher.commands.student_cells import arrays_of, plan_students, train_cell
+from brain_teacher.commands.student_cost import estimate, in_words, processes_for
 from brain_teacher.distillation.students import describe_network
 from brain_teacher.files import OutputFolder, run_folder, source_fingerprint
 from brain_teacher.tracking import flat, tracked
@@ -32,6 +27,7 @@ SOURCE = (
     "commands/rival_files.py",
     "commands/setting.py",
     "commands/student_cells.py",
+    "commands/student_cost.py",
     "commands/student_files.py",
     "commands/distill.py",
 )
@@ -125,7 +121,7 @@ def train(command, setting, cells, writer, *, say, quiet):
     text += f"{len(cells) - len(new)} kept"
     if new:
         seconds, size = estimate(material, new, processes)
-        text += f"; about {_duration(seconds)} of training on {material.device} ({processes} side "
+        text += f"; about {in_words(seconds)} of training on {material.device} ({processes} side "
         text += f"by side), about {size / 2**20:.0f} MiB"
     say(text)
     bar = tqdm(total=len(new), unit="student", disable=True if quiet else None)
@@ -137,10 +133,6 @@ def train(command, setting, cells, writer, *, say, quiet):
         writer.write(cell, student, arrays, seconds)
         bar.update()
     bar.close()
-
-
-def _duration(seconds):
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _say_brain(brain, say):

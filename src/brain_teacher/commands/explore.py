@@ -8,6 +8,7 @@ from brain_teacher.analysis.cell_effects import cell_effects, replication
 from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.student_figures import cells_figure, quality_figure, quality_words
 from brain_teacher.analysis.two_way import interval_of_mean
+from brain_teacher.analysis.verdict import LEVEL
 from brain_teacher.commands import student_files
 from brain_teacher.commands.distill import SOURCE as STUDENT_SOURCE
 from brain_teacher.commands.distill import train
@@ -54,8 +55,7 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
     Path
         The output folder.
     """
-    chosen = {"subject": "all", "teacher": list(SHARED), "split": "unseen"}
-    params = params.model_copy(update={"distill": params.distill.model_copy(update=chosen)})
+    params = params.with_distill(subject="all", teacher=list(SHARED), split="unseen")
     setting = open_setting(
         params, data=data, soft_labels=soft_labels, controls=Path(), rivals=Path()
     )
@@ -161,7 +161,9 @@ def _results(out, setting, cells, brains):
         setting.material.labels[setting.material.rows(setting.parts[0].brain.image_id)]
     ]
     rows = []
-    for (cell, (brain, _)), sure in zip(brains.items(), effects["p_corrected"] < 0.05, strict=True):
+    for (cell, (brain, _)), sure in zip(
+        brains.items(), effects["p_corrected"] < LEVEL, strict=True
+    ):
         low, high = interval_of_mean(scores[cell].correct)
         right = brain.log_probs.argmax(axis=1) == brain.truth(category)
         rows.append(

@@ -230,17 +230,21 @@ def similarity_of(params, description, class_id):
     """How alike two classes are: same superclass, or the user's table; None if neither is there."""
     source = params.distill.similarity
     if source != "superclass":
-        table = pd.read_csv(source, index_col=0, dtype={0: str})
+        try:
+            table = pd.read_csv(source, index_col=0, dtype={0: str})
+        except (OSError, ValueError) as error:
+            raise UsageError(f"distill.similarity: {source} is no table ({error})") from error
         table.index = table.index.astype(str)
         missing = [c for c in class_id if c not in table.index or c not in table.columns]
         if missing:
             raise BrainTeacherError(f"{source} (distill.similarity) lacks class '{missing[0]}'")
         part = table.loc[list(class_id), list(class_id)]
-        if not np.isfinite(part.to_numpy(dtype=float)).all():
+        part = part.apply(pd.to_numeric, errors="coerce").astype(float)
+        if not np.isfinite(part).all(axis=None):
             raise BrainTeacherError(
                 f"{source} (distill.similarity) has entries that are no numbers"
             )
-        return part.astype(float)
+        return part
     if any(name not in description.superclasses for name in class_id):
         return None
     group = np.array([description.superclasses[name] for name in class_id])
@@ -258,27 +262,36 @@ def settle(params, recipe, out, say):
     device : str
     """
     settings = params.distill
-    if settings.device == "cpu" and settings.precision != "auto":
-        return recipe, "cpu"
-    import torch
-
-    from brain_teacher.devices import choose_device
-    from brain_teacher.distillation.engine import Recipe
-    from brain_teacher.distillation.timing import faster_precision
-
-    try:
-        device = choose_device(settings.device)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    device = device_for(settings)
     if settings.precision == "auto":
-        if device == "cpu":
-            torch.set_num_threads(1)  # as students are trained
         record = out / PRECISION
         if not record.exists():
-            fastest = faster_precision(
-                Recipe(**recipe), image_size=settings.image_size, device=device
-            )
-            write_json(record, {"precision": fastest})
+            here = {"image_size": settings.image_size, "device": device}
+            write_json(record, {"precision": measured_precision(recipe, **here)})
         recipe = recipe | {"precision": read_json(record)["precision"]}
         say(f"precision: {recipe['precision']} (measured for this folder, {record})")
     return recipe, device
+
+
+def device_for(settings):
+    """The device that ``distill.device`` asks for."""
+    if settings.device == "cpu":
+        return "cpu"
+    from brain_teacher.devices import choose_device
+
+    try:
+        return choose_device(settings.device)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def measured_precision(recipe, *, image_size, device):
+    """The faster precision here, as students are trained."""
+    import torch
+
+    from brain_teacher.distillation.engine import Recipe
+    from brain_teacher.distillation.timing import faster_precision
+
+    if device == "cpu":
+        torch.set_num_threads(1)
+    return faster_precision(Recipe(**recipe), image_size=image_size, device=device)

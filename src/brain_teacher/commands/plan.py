@@ -19,7 +19,15 @@ from brain_teacher.analysis.power import (
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.commands import student_files
 from brain_teacher.commands.inputs import BRAIN, choose, open_dataset, open_stimuli
-from brain_teacher.commands.student_cells import processes_for
+from brain_teacher.commands.material import device_for, measured_precision
+from brain_teacher.commands.student_cost import (
+    bytes_of_answers,
+    bytes_of_weights,
+    in_words,
+    processes_for,
+    step_seconds,
+    steps_of,
+)
 from brain_teacher.dataset import images as pictures
 from brain_teacher.dataset.trials import image_categories
 from brain_teacher.distillation.teachers import TEACHERS
@@ -46,6 +54,11 @@ class Sizes:
     test: int
     classes: int
     folds: int = 1
+
+    @property
+    def images(self):
+        """How many, by part."""
+        return {part: getattr(self, part) for part in ("training", "validation", "test")}
 
 
 def plan(
@@ -226,18 +239,22 @@ def _piloted(folder, scores):
 
 def _cost(params, sizes):
     """Time and disk of all teachers' students, in a sentence."""
-    teachers = len(choose(params.distill.teacher, list(TEACHERS), "distill.teacher"))
-    seeds = params.distill.seeds
-    count = teachers * seeds * sizes.folds
+    settings = params.distill
+    teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
+    seeds = settings.seeds
+    count = len(teachers) * seeds * sizes.folds
     seconds, device = seconds_per_student(params, sizes)
-    processes = processes_for(params.distill.processes, device)
-    size = count * bytes_per_student(sizes) + teachers * bytes_of_weights(params, sizes)
+    processes = processes_for(settings.processes, device)
+    size = count * bytes_of_answers(sizes.images, sizes.classes)
+    size += len(teachers) * bytes_of_weights(
+        settings.recipe(), n_classes=sizes.classes, image_size=settings.image_size
+    )
     total = seconds * count / min(processes, count)
     each = "" if sizes.folds == 1 else f" x {sizes.folds} folds"
     return (
-        f"Here: {teachers} teachers x {seeds} seeds{each} = {count} students, about "
-        f"{_duration(seconds)} each on {device} ({processes} side by side): {_duration(total)} in "
-        f"all, {_duration(total / seeds)} a seed more; about {size / 2**20:.0f} MiB of disk."
+        f"Here: {len(teachers)} teachers x {seeds} seeds{each} = {count} students, about "
+        f"{in_words(seconds)} each on {device} ({processes} side by side): {in_words(total)} in "
+        f"all, {in_words(total / seeds)} a seed more; about {size / 2**20:.0f} MiB of disk."
     )
 
 
@@ -254,54 +271,12 @@ def seconds_per_student(params, sizes):
     seconds : float
     device : str
     """
-    import torch
-
-    from brain_teacher.devices import choose_device
-    from brain_teacher.distillation.engine import Recipe
-    from brain_teacher.distillation.timing import faster_precision, seconds_per_step
-
     settings = params.distill
-    try:
-        device = choose_device(settings.device)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    if device == "cpu":
-        torch.set_num_threads(1)  # as students are trained
+    device, recipe = device_for(settings), settings.recipe()
     here = {"image_size": settings.image_size, "device": device}
-    recipe = settings.recipe()
     if recipe["precision"] == "auto":
-        trial = Recipe(**recipe | {"precision": "float32"})
-        recipe["precision"] = faster_precision(trial, **here)
-    step = seconds_per_step(Recipe(**recipe), **here)
+        recipe["precision"] = measured_precision(recipe, **here)
+    step = step_seconds(recipe, **here)
     names = choose(settings.teacher, list(TEACHERS), "distill.teacher")
-    epochs = np.mean([settings.recipe(name)["epochs"] for name in names])
-    # A pass forward is a third of a step.
-    images = epochs * (sizes.training + sizes.validation / 3) + sizes.test / 3
-    return step * images / settings.batch, device
-
-
-def bytes_per_student(sizes):
-    """Of one student's answers: float32 log-probabilities."""
-    return 4 * sizes.classes * (sizes.validation + sizes.test)
-
-
-def bytes_of_weights(params, sizes):
-    """Of one network's weights, which each teacher's best student keeps."""
-    from brain_teacher.distillation.networks import build_network
-
-    settings = params.distill
-    network = build_network(
-        n_classes=sizes.classes,
-        image_size=settings.image_size,
-        seed=0,
-        network=settings.network,
-        width=settings.width,
-        stem=settings.stem,
-    )
-    return sum(each.nbytes for each in network.state_dict().values())
-
-
-def _duration(seconds):
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    steps = [steps_of(settings.recipe(name), sizes.images) for name in names]
+    return step * float(np.mean(steps)), device

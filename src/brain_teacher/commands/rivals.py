@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from brain_teacher.cells import run_cells
 from brain_teacher.commands.inputs import METRICS, choose, open_dataset, said_simulated
+from brain_teacher.commands.making import make_cells
 from brain_teacher.commands.material import TRAINING, gather, origin_of, settle
 from brain_teacher.commands.rival_files import LIVE, NETWORK, TABLE, WEIGHTS
-from brain_teacher.commands.student_cells import processes_for, train_cell
+from brain_teacher.commands.student_cells import train_cell
+from brain_teacher.commands.student_cost import processes_for
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold, mean_nll
 from brain_teacher.distillation.teachers import RIVAL, TABLES, TEACHERS
@@ -35,9 +35,11 @@ SOURCE = (
     "decoding/folds.py",
     "decoding/soft_labels.py",
     "distillation",
+    "commands/making.py",
     "commands/material.py",
     "commands/rival_files.py",
     "commands/student_cells.py",
+    "commands/student_cost.py",
     "commands/rivals.py",
 )
 
@@ -77,9 +79,7 @@ def rivals(params, *, data, soft_labels, out, say=print, quiet=False):
             write_json(out / METRICS, content)
         say("rivals: none of distill.teacher needs a ResNet34")
         return out
-    params = params.model_copy(
-        update={"distill": params.distill.model_copy(update={"split": "unseen"})}
-    )
+    params = params.with_distill(split="unseen")
     origin = origin_of(params, description)
     material, (part,) = gather(params, description, Path(data), Path(soft_labels), origin)
     with (
@@ -94,7 +94,19 @@ def rivals(params, *, data, soft_labels, out, say=print, quiet=False):
         recipe, device = settle(params, params.distill.recipe("none"), out, say)
         material = replace(material, device=device)
         cells = _cells(material, part, recipe | {"network": NETWORK, "weights": "none"}, wanted)
-        _make(cells, material, folder, params, say=say, quiet=quiet)
+        make_cells(
+            "rivals",
+            cells,
+            folder,
+            source=source_fingerprint(SOURCE),
+            work=train_network,
+            shared=material,
+            processes=lambda new: processes_for(params.distill.processes, device),
+            write=_write,
+            unit="network",
+            say=say,
+            quiet=quiet,
+        )
         names = {cell["name"] for cell in cells} | {METRICS, "precision.json"}
         if wanted[RIVAL]:
             table = _table(out, cells, material, part, content)
@@ -131,27 +143,24 @@ def _cells(material, part, recipe, wanted):
     return cells
 
 
-def _make(cells, material, folder, params, *, say, quiet):
-    source = source_fingerprint(SOURCE)
-    new = [c for c in cells if not folder.is_kept(c["name"], [c["fingerprint"], source])]
-    say(f"rivals: {len(cells)} networks, {len(new)} new, {len(cells) - len(new)} kept")
-    bar = tqdm(total=len(new), unit="network", disable=True if quiet else None)
-    processes = processes_for(params.distill.processes, material.device)
-    for cell, (network, _) in run_cells(train_cell, new, shared=material, processes=processes):
-        if network.diverged:
-            raise BrainTeacherError("the ResNet34 diverged: lower distill.learning_rate")
-        if cell["name"] == WEIGHTS:
-            from safetensors.numpy import save_file
+def _write(path, trained):
+    """The weights of the network of all images; of a fold's network its answers, with ids."""
+    network, image_id = trained
+    if network.diverged:
+        raise BrainTeacherError("the ResNet34 diverged: lower distill.learning_rate")
+    if path.name == WEIGHTS:
+        from safetensors.numpy import save_file
 
-            with atomic_write(folder.path / WEIGHTS) as temporary:
-                save_file(network.weights, temporary)
-        else:
-            image_id = material.image_id[cell["rows"]["test"]]
-            arrays = {"log_probs": network.log_probs["test"], "image_id": image_id}
-            write_npz(folder.path / cell["name"], **arrays)
-        folder.remember(cell["name"], [cell["fingerprint"], source])
-        bar.update()
-    bar.close()
+        with atomic_write(path) as temporary:
+            save_file(network.weights, temporary)
+    else:
+        write_npz(path, log_probs=network.log_probs["test"], image_id=image_id)
+
+
+def train_network(material, cell):
+    """Train one network; gives it with the ids of the images it was tested on."""
+    network, _ = train_cell(material, cell)
+    return network, material.image_id[cell["rows"]["test"]]
 
 
 def _table(out, cells, material, part, content):

@@ -1,11 +1,9 @@
 """Students as cells: what each is made from, and the work of making one."""
 
 import time
+from itertools import product
 from pathlib import Path
 
-import numpy as np
-
-from brain_teacher.cells import cores
 from brain_teacher.commands.material import TRAINING
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.lessons import NotApplicable
@@ -42,34 +40,24 @@ def plan_students(material, parts, teachers, *, recipes, seeds, origin, similari
     cells, skipped = [], {}
     for part in parts:
         rows = {split: material.rows(ids) for split, ids in part.image_id.items()}
+        shared = {"fold": part.fold, "folds": len(parts), "rows": rows}
         inputs = _inputs(material, rows, origin)
-        for teacher in teachers:
-            for seed in seeds:
-                try:
-                    targets = _targets(
-                        material, part, teacher, recipes[teacher], seed, similarity, table
-                    )
-                except NotApplicable as reason:
-                    skipped[teacher] = str(reason)
-                    break
-                except ValueError as error:
-                    raise BrainTeacherError(f"teacher {teacher}: {error}") from error
-                ending = "" if part.fold is None else f"_fold{part.fold}"
-                cells.append(
-                    {
-                        "name": f"{teacher}_{seed}{ending}",
-                        "teacher": teacher,
-                        "seed": seed,
-                        "fold": part.fold,
-                        "folds": len(parts),
-                        "rows": rows,
-                        "targets": targets,
-                        "recipe": recipes[teacher],
-                        "fingerprint": fingerprint(
-                            inputs, recipes[teacher], seed, _said(material, targets)
-                        ),
-                    }
-                )
+        for teacher, seed in product(teachers, seeds):
+            if teacher in skipped:
+                continue
+            recipe = recipes[teacher]
+            try:
+                targets = _targets(material, part, teacher, recipe, seed, similarity, table)
+            except NotApplicable as reason:
+                skipped[teacher] = str(reason)
+                continue
+            except ValueError as error:
+                raise BrainTeacherError(f"teacher {teacher}: {error}") from error
+            ending = "" if part.fold is None else f"_fold{part.fold}"
+            made_from = fingerprint(inputs, recipe, seed, _said(material, targets))
+            own = {"name": f"{teacher}_{seed}{ending}", "teacher": teacher, "seed": seed}
+            own |= {"targets": targets, "recipe": recipe, "fingerprint": made_from}
+            cells.append(shared | own)
     return cells, skipped
 
 
@@ -140,15 +128,12 @@ def _network(material, recipe, name):
     """A trained network that looks at batches."""
     from safetensors.torch import load_file
 
-    from brain_teacher.distillation.networks import build_network
+    from brain_teacher.distillation.networks import rebuild_network
 
-    network = build_network(
+    network = rebuild_network(
+        recipe | {"network": name, "weights": "none"},
         n_classes=len(material.class_id),
         image_size=material.images.shape[1],
-        seed=0,
-        network=name,
-        width=recipe["width"],
-        stem=recipe["stem"],
     )
     network.load_state_dict(load_file(material.live[name]))
     return network
@@ -207,46 +192,3 @@ def arrays_of(student, cell, material, origin, plan):
         category={split: material.class_id[material.labels[each]] for split, each in rows.items()},
         meta=meta,
     )
-
-
-def processes_for(setting, device):
-    """How many students are trained side by side."""
-    if setting != "auto":
-        return setting
-    return cores() if device == "cpu" else 1
-
-
-def estimate(material, cells, processes):
-    """About how long the cells will take, in seconds, and how many bytes they will write."""
-    import torch
-
-    from brain_teacher.distillation.engine import Recipe
-    from brain_teacher.distillation.networks import build_network
-    from brain_teacher.distillation.timing import seconds_per_step
-
-    if material.device == "cpu":
-        torch.set_num_threads(1)
-    steps, size, per_step = 0.0, 0, {}
-    for cell in cells:
-        recipe, rows = cell["recipe"], cell["rows"]
-        kind = (recipe["network"], recipe["batch"])
-        if kind not in per_step:
-            per_step[kind] = seconds_per_step(
-                Recipe(**recipe), image_size=material.images.shape[1], device=material.device
-            )
-        # A pass forward is a third of a step.
-        images = recipe["epochs"] * (len(rows[TRAINING]) + len(rows["validation"]) / 3)
-        steps += per_step[kind] * (images + len(rows["test"]) / 3) / recipe["batch"]
-        size += 4 * len(material.class_id) * sum(len(rows[split]) for split in SPLITS)
-    first = Recipe(**cells[0]["recipe"])
-    network = build_network(
-        n_classes=len(material.class_id),
-        image_size=material.images.shape[1],
-        seed=0,
-        network=first.network,
-        width=first.width,
-        stem=first.stem,
-    )
-    kept = len({cell["teacher"] for cell in cells})
-    size += kept * 4 * sum(np.prod(each.shape) for each in network.state_dict().values())
-    return steps / min(processes, len(cells)), size

@@ -47,15 +47,12 @@ def load_classifier(folder, name):
     import torch
     from safetensors.torch import load_file
 
-    from brain_teacher.distillation.networks import Classifier, build_network
+    from brain_teacher.distillation.networks import Classifier, rebuild_network
 
     answers = read(folder, name)
     settings = answers.meta["settings"]
-    network = build_network(
-        n_classes=len(answers.class_id),
-        image_size=settings["image_size"],
-        seed=0,
-        **{key: settings[key] for key in ("network", "width", "stem")},
+    network = rebuild_network(
+        settings, n_classes=len(answers.class_id), image_size=settings["image_size"]
     )
     path = Path(folder) / name / WEIGHTS
     try:

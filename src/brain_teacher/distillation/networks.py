@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from brain_teacher.dataset.network_features import DEVIATION as SD
+from brain_teacher.dataset.network_features import MEAN
 from brain_teacher.dataset.torchvision_networks import (
     WEIGHTS_FILES,
     build_classifier,
@@ -18,8 +20,6 @@ FULL_WIDTH = 64
 RESNETS = {"resnet18": [2, 2, 2, 2], "resnet34": [3, 4, 6, 3]}
 # Up to this side, torchvision's stem (stride 4 in all) would leave too few pixels.
 LARGEST_SMALL_IMAGE = 64
-# ImageNet's, as torchvision's weights expect.
-MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class _ResNet(ResNet):
@@ -119,6 +119,26 @@ def build_network(
         if weights != "none":
             _begin_from(model, _state(network, weights), weights)
     return model.to(memory_format=torch.channels_last)
+
+
+def rebuild_network(settings, *, n_classes, image_size):
+    """The network of a student's settings, to be filled with the weights that it learnt.
+
+    Parameters
+    ----------
+    settings : dict
+        ``network``, ``width``, ``stem``, and ``weights``, which it began from.
+    n_classes, image_size : int
+
+    Returns
+    -------
+    torch.nn.Module
+        As `build_network` gives it; nothing is read or fetched.
+    """
+    chosen = {key: settings[key] for key in ("network", "width", "stem")}
+    if settings["weights"] != "none" and settings["network"] in RESNETS:
+        chosen["stem"] = "large"  # the only one that pretrained weights fit
+    return build_network(n_classes=n_classes, image_size=image_size, seed=0, **chosen)
 
 
 def _state(network, weights):
