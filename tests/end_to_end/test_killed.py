@@ -1,5 +1,6 @@
 """Killed in the middle: whole cells or none, nothing lost, never two writers."""
 
+import json
 import os
 import re
 import shutil
@@ -31,27 +32,41 @@ def finished(clone):
 
 def start_and_wait_for(clone, students, log):
     process = clone.start(*dvc(), "repro", "distill", log=log)
+    wait_until(lambda: finished(clone) >= students, process, log)
+    return process
+
+
+def wait_until(is_so, process, log):
     deadline = time.monotonic() + 120
-    while finished(clone) < students:
+    while not is_so():
         assert process.poll() is None and time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
-    return process
 
 
 def test_dvc_alone_is_killed_and_its_stage_lives_on(clone, tmp_path):
     process = start_and_wait_for(clone, 2, tmp_path / "log")
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    # The stage still writes: by hand, the same folder fails at once and says who holds it.
-    said = clone.brain_teacher("distill", "--out", "outputs/students", code=1)
-    assert re.search(
-        r"Error: outputs/students is being written by process \d+ \(since .* UTC\); wait for it, "
-        r"or choose another --out\n",
-        said,
-    )
-    said = clone.run(*dvc(), "repro")
-    assert re.search(r"waiting for process \d+ \(since .* UTC\), which still writes", said)
-    assert "21 students of 7 teachers, 0 new, 21 kept" in said
+    holder = clone.path / "outputs" / ".brain-teacher" / "students" / "holder.json"
+    stage = json.loads(holder.read_text())["pid"]
+    os.kill(stage, signal.SIGSTOP)  # however fast the machine, it is met while it writes
+    try:
+        # By hand, the same folder fails at once and says who holds it.
+        said = clone.brain_teacher("distill", "--out", "outputs/students", code=1)
+        who = rf"process {stage} \(since .* UTC\)"
+        assert re.search(
+            rf"Error: outputs/students is being written by {who}; wait for it, "
+            r"or choose another --out\n",
+            said,
+        )
+        again_log = tmp_path / "again"
+        again = clone.start(*dvc(), "repro", log=again_log)
+        waits = f"waiting for {who}, which still writes"
+        wait_until(lambda: re.search(waits, again_log.read_text()), again, again_log)
+    finally:
+        os.kill(stage, signal.SIGCONT)
+    assert again.wait(timeout=300) == 0
+    assert "21 students of 7 teachers, 0 new, 21 kept" in again_log.read_text()
     assert "up to date" in clone.run(*dvc(), "status")
 
 
