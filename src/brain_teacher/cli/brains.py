@@ -1,0 +1,79 @@
+"""Commands from recordings to soft labels."""
+
+import click
+
+from brain_teacher.cli.options import (
+    BOOLEAN,
+    INTEGER,
+    call,
+    common,
+    data_folder,
+    data_option,
+    folder_option,
+    out_option,
+    repeatable,
+    say_unless,
+    settings,
+)
+
+
+@click.command()
+@common
+@data_option
+@out_option("voxels")
+@repeatable("subject", "A subject")
+@repeatable("roi", "An ROI")
+def preprocess(params_file, quiet, data, out, subject, roi):
+    """Cut BData files into voxels, one file per subject and ROI.
+
+    \b
+    Example:
+      brain-teacher preprocess --roi HVC --out runs/hvc
+    """
+    from brain_teacher.commands.preprocess import preprocess as command
+
+    params = settings(params_file, preprocess={"subject": list(subject), "roi": list(roi)})
+    command(params, data=data_folder(params, data), out=out, say=say_unless(quiet))
+
+
+@click.command()
+@common
+@data_option
+@folder_option("voxels", "outputs/voxels")
+@out_option("soft labels, metrics.json and figures")
+@repeatable("subject", "A subject", "all there are")
+@repeatable("roi", "An ROI", "all there are")
+@repeatable("decoder", "A decoder")
+@click.option("--nested", type=BOOLEAN, metavar="true|false", help="Also nested soft labels.")
+def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested):
+    """Decode voxels into out-of-fold soft labels.
+
+    \b
+    Example:
+      brain-teacher decode --subject S1 --roi V1 --roi HVC --decoder logistic,ridge
+    """
+    from brain_teacher.commands.decode import decode as command
+
+    params = settings(params_file, decode={"decoder": list(decoder), "nested": nested})
+    call(command, params, data, quiet, voxels=voxels, out=out, subject=subject, roi=roi)
+
+
+@click.command()
+@common
+@data_option
+@folder_option("voxels", "outputs/voxels")
+@out_option("the controls' soft labels and metrics.json")
+@click.option("--seeds", type=INTEGER, help="How many draws.  [default: as distill.seeds]")
+def controls(params_file, quiet, data, voxels, out, seeds):
+    """Decode exchanged trials, and time alone: what needs no brain.
+
+    The subjects, ROI and decoder are those of distill in the settings.
+
+    \b
+    Example:
+      brain-teacher controls --seeds 3
+    """
+    from brain_teacher.commands.controls import controls as command
+
+    params = settings(params_file, distill={"seeds": seeds})
+    call(command, params, data, quiet, voxels=voxels, out=out)

@@ -1,0 +1,188 @@
+"""Commands that plan, train and choose students."""
+
+import click
+
+from brain_teacher.cli.options import (
+    FLOAT,
+    INTEGER,
+    TEXT,
+    call,
+    common,
+    data_folder,
+    data_option,
+    folder_option,
+    listed,
+    out_option,
+    repeatable,
+    say_unless,
+    settings,
+)
+
+
+@click.command()
+@common
+@data_option
+@folder_option("soft-labels", "outputs/soft_labels")
+@out_option("the ResNet34's weights and soft labels")
+@repeatable("teacher", "A teacher that needs them")
+def rivals(params_file, quiet, data, soft_labels, out, teacher):
+    """Train the ResNet34 of ordinary distillation, where a teacher needs one.
+
+    \b
+    Example:
+      brain-teacher rivals --teacher resnet34-live --out runs/rivals
+    """
+    from brain_teacher.commands.rivals import rivals as command
+
+    params = settings(params_file, distill={"teacher": listed(teacher)})
+    call(command, params, data, quiet, soft_labels=soft_labels, out=out)
+
+
+@click.command()
+@common
+@data_option
+@folder_option("soft-labels", "outputs/soft_labels")
+@folder_option("controls", "outputs/controls")
+@folder_option("rivals", "outputs/rivals")
+@out_option("students")
+@repeatable("subject", "A subject; several are combined")
+@repeatable("roi", "An ROI; several are combined")
+@click.option(
+    "--decoder", type=TEXT, metavar="NAME", help="Whose soft labels.  [default: as in params.yaml]"
+)
+@repeatable("teacher", "A teacher, or all")
+@click.option("--split", type=TEXT, metavar="unseen|folds", help="Which images are tested.")
+@click.option("--loss", type=TEXT, metavar="NAME", help="hinton or soft-cross-entropy.")
+@click.option("--temperature", type=FLOAT, help="T of the soft term.")
+@click.option("--alpha", type=FLOAT, help="Weight of the soft term.")
+@click.option("--seeds", type=INTEGER, help="How many seeds a teacher.")
+@click.option("--epochs", type=INTEGER, help="Passes through the training images.")
+@click.option("--network", type=TEXT, metavar="NAME", help="A classifier of torchvision.")
+@click.option("--width", type=INTEGER, help="Of a ResNet; 64 is torchvision's.")
+@click.option("--device", type=TEXT, metavar="auto|cpu|cuda", help="Where to train.")
+@click.option("--limit", type=INTEGER, help="About so many images of each split: a smoke run.")
+def distill(
+    params_file,
+    quiet,
+    data,
+    soft_labels,
+    controls,
+    rivals,
+    out,
+    subject,
+    roi,
+    teacher,
+    limit,
+    **options,
+):
+    """Train the students of every teacher.
+
+    \b
+    Examples:
+      brain-teacher distill --roi LOC --teacher none,brain --seeds 3
+      brain-teacher distill --limit 64 --epochs 1        through everything in seconds
+    """
+    from brain_teacher.commands.distill import distill as command
+
+    chosen = {"subject": listed(subject), "roi": list(roi), "teacher": listed(teacher), **options}
+    params = settings(params_file, distill=chosen)
+    call(
+        command,
+        params,
+        data,
+        quiet,
+        soft_labels=soft_labels,
+        controls=controls,
+        rivals=rivals,
+        out=out,
+        limit=limit,
+    )
+
+
+@click.command()
+@common
+@data_option
+@folder_option("soft-labels", "outputs/soft_labels")
+@folder_option("controls", "outputs/controls")
+@folder_option("rivals", "outputs/rivals")
+@out_option("pilot students and the chosen recipes")
+@repeatable("teacher", "A teacher, or all")
+@click.option("--seeds", type=INTEGER, help="Pilot seeds a recipe.")
+def search(params_file, quiet, data, soft_labels, controls, rivals, out, teacher, seeds):
+    """Choose each teacher's recipe on pilot seeds and validation images.
+
+    \b
+    Example:
+      brain-teacher search --teacher none,brain --seeds 3
+    """
+    from brain_teacher.commands.search import search as command
+
+    params = settings(params_file, distill={"teacher": listed(teacher)}, search={"seeds": seeds})
+    call(
+        command,
+        params,
+        data,
+        quiet,
+        soft_labels=soft_labels,
+        controls=controls,
+        rivals=rivals,
+        out=out,
+    )
+
+
+@click.command()
+@common
+@data_option
+@click.option("--students", type=TEXT, metavar="DIR", help="A pilot: what search or distill wrote.")
+@click.option("--discordant", type=FLOAT, metavar="SHARE", help="Without a pilot: see below.")
+@click.option("--seed-sd", type=FLOAT, metavar="POINTS", help="Without a pilot: see below.")
+@click.option(
+    "--effect", type=FLOAT, metavar="POINTS", help="To be seen.  [default: compare.margin]"
+)
+@click.option("--seeds", type=INTEGER, help="How many seeds a teacher.  [default: distill.seeds]")
+@click.option("--images", type=INTEGER, help="How many test images.  [default: the data set's]")
+@click.option("--power", type=FLOAT, help="Chance to see the effect.  [default: 0.8]")
+def plan(params_file, quiet, data, seeds, power, **options):
+    """Before a run: how many seeds and test images an effect takes, and what it costs.
+
+    The spread comes from a pilot's students (their validation images), or is stated:
+    --discordant is the share of images that one student of a pair names rightly and the other
+    wrongly (0.08 to 0.2 is usual), --seed-sd the SD of the difference over seeds.
+
+    \b
+    Examples:
+      brain-teacher plan --discordant 0.12 --seed-sd 1 --effect 2
+      brain-teacher plan --students runs/pilot
+    """
+    from brain_teacher.commands.plan import plan as command
+
+    params = settings(params_file, distill={"seeds": seeds})
+    command(
+        params,
+        data=data_folder(params, data),
+        **options,
+        power=0.8 if power is None else power,
+        say=say_unless(quiet),
+    )
+
+
+@click.command()
+@common
+@data_option
+@folder_option("soft-labels", "outputs/soft_labels")
+@out_option("students, table and figures")
+@repeatable("subject", "A subject", "all there are")
+@repeatable("roi", "An ROI", "all there are")
+@click.option("--seeds", type=INTEGER, help="How many seeds a brain.  [default: as distill.seeds]")
+@click.option("--epochs", type=INTEGER, help="Passes through the training images.")
+def explore(params_file, quiet, data, soft_labels, out, subject, roi, **options):
+    """Let every subject and ROI teach: who teaches best, and does a better decoder?
+
+    \b
+    Example:
+      brain-teacher explore --seeds 3 --out runs/explore
+    """
+    from brain_teacher.commands.explore import explore as command
+
+    params = settings(params_file, distill=options)
+    call(command, params, data, quiet, soft_labels=soft_labels, out=out, subject=subject, roi=roi)
