@@ -127,7 +127,7 @@ class Decode(Block):
     decoder: Names
     folds: Folds
     nested: Yes
-    normalise: Literal["run", "fold"]
+    normalise: Literal["run", "fold", "centre"]
     select: Literal["f-score", "correlation"]
     voxels: Count
     calibrate: Yes

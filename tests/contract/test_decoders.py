@@ -91,6 +91,7 @@ def test_every_decoder_has_a_setting_here():
         {},
         {"calibrate": False},
         {"normalise": "fold"},
+        {"normalise": "centre"},
         {"select": "correlation"},
         {"n_voxels": 500},  # more than there are: all of them
         {"by": "group", "group": "style", "one_option": True, "calibrate": False},

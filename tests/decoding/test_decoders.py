@@ -119,6 +119,7 @@ def by_hand(voxels, *, normalise, n_voxels, C, calibrate, by):
         ("fold", 25, 1, False, "image", 2, 3),
         ("run", 8, 0.1, True, "run", 1, 3),
         ("fold", 8, 0.1, False, "run", 1, 3),
+        ("centre", 8, 0.1, True, "image", 1, 3),
     ],
 )
 def test_the_nested_procedure_redone_by_hand(normalise, n_voxels, C, calibrate, by, shows, seed):
@@ -132,6 +133,20 @@ def test_the_nested_procedure_redone_by_hand(normalise, n_voxels, C, calibrate, 
     # Inside the bounds, where the NLL decides them.
     assert len(temperatures) == (4 if calibrate else 0)
     assert all(0.06 < temperature < 19 for temperature in temperatures)
+
+
+def test_centred_voxels_are_known_by_their_kernel_alone():
+    # A support vector machine on the kernel would see what this sees: turned and shifted, the same.
+    voxels = make_voxels(voxels=30, signal=0.45, seed=3)
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((30, 30)))[0]
+    turned = replace(voxels, data=(voxels.data @ turn + 2).astype(np.float32))
+    settings = {"normalise": "centre", "n_voxels": 30, "calibrate": True}
+    first, second = decode(voxels, **settings), decode(turned, **settings)
+    assert np.abs(np.exp(first.log_probs) - np.exp(second.log_probs)).max() < 1e-4
+    with pytest.raises(AssertionError):  # z-scored voxels are known by more
+        settings["normalise"] = "fold"
+        first, second = decode(voxels, **settings), decode(turned, **settings)
+        assert np.abs(np.exp(first.log_probs) - np.exp(second.log_probs)).max() < 1e-4
 
 
 def test_the_inner_images_of_other_folds_do_not_reach_a_temperature():

@@ -7,8 +7,9 @@ voxels : Voxels
     Trials of data type 1 (`training_trials`).
 plan : FoldPlan
     Over all images of these trials (`plan_for`).
-normalise : {"run", "fold"}
-    Z-score each run by its own trials, or by the trials fitted on.
+normalise : {"run", "fold", "centre"}
+    Z-score each run by its own trials, or by the trials fitted on, or take only the mean of these
+    away: for voxels that are principal coordinates, whose inner products are a kernel.
 select : {"f-score", "correlation"}
     By what voxels are chosen among the trials fitted on.
 n_voxels : int

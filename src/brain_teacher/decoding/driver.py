@@ -108,7 +108,7 @@ def out_of_fold(voxels, plan, solve, *, normalise, calibrate, options):
         Takes a list of ``(fit, held_out)`` trial indices and gives, for each, logits of shape
         (n_options, n_held_out, n_classes), classes in sorted order. It gets the outer folds and
         all inner folds at once, so that it can share work between them.
-    normalise : {"run", "fold"}
+    normalise : {"run", "fold", "centre"}
         How `solve` scales: by run, and ``meta`` has a caution where that tells what it should not.
     calibrate : bool
         Fit a temperature on the inner folds' predictions. The same predictions choose the option:
@@ -158,7 +158,7 @@ def collect(voxels, plan, pairs, answers, *, normalise, calibrate, meta):
     answers : iterable of (logits, temperature)
         Of each fold: its held-out trials' logits (n_held_out, n_classes) and what to divide their
         log-probabilities by, 1 where nothing was calibrated.
-    normalise : {"run", "fold"}
+    normalise : {"run", "fold", "centre"}
     calibrate : bool
     meta : dict
         What the decoder has to say besides.

@@ -33,8 +33,9 @@ def identify(voxels, plan, *, normalise, select, n_voxels, penalty, features, sp
         All trials of a subject's ROI, of data types 1, 2 (test images) and 3 (imagery).
     plan : FoldPlan
         Over the training images; chooses the penalty.
-    normalise : {"run", "fold"}
-        Z-score each run of each data type by its own trials, or all by the training trials.
+    normalise : {"run", "fold", "centre"}
+        Z-score each run of each data type by its own trials, or all by the training trials, or
+        take only the mean of these away.
     select : {"f-score", "correlation"}
         By what voxels are chosen among the training trials.
     n_voxels : int

@@ -82,6 +82,8 @@ def decode_resnet1d(
         scaled = data[:, order]
         if normalise == "fold":
             scaled = standardise(scaled[fit], scaled)
+        elif normalise == "centre":
+            scaled = scaled - scaled[fit].mean(axis=0, dtype=np.float64)
         scaled = scaled.astype(np.float32)
         *logits, epoch = fit_predict(
             scaled[fit],
