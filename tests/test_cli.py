@@ -17,6 +17,7 @@ PARAMS = str(ROOT / "params.yaml")
 COMMANDS = [
     *("simulate", "preprocess", "decode", "controls", "rivals"),
     *("search", "distill", "explore", "plan", "compare", "promote"),
+    *("import-soft-labels", "export"),
 ]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 
@@ -44,6 +45,7 @@ def called(monkeypatch):
         def command(*args, **settings):
             calls.append((args, settings))
 
+        name = name.replace("-", "_")
         monkeypatch.setattr(f"brain_teacher.commands.{name}.{name}", command)
         return calls
 
@@ -78,16 +80,20 @@ def test_the_group_names_every_command_in_the_order_of_the_chain():
 def test_every_command_explains_itself_with_an_example(name):
     result = run(name, "--help")
     assert result.exit_code == 0
-    assert re.search(rf"Examples?:\n +brain-teacher {name} --\w", result.output)
+    assert re.search(rf"Examples?:\n +brain-teacher {name} \S", result.output)
     for option in ("--params FILE", "--quiet", "--debug", "--help"):
         assert option in result.output
 
 
+def example_of(name):
+    """The first example of a command's help, as arguments."""
+    return re.search(r"brain-teacher ([\w-]+ .*)", run(name, "--help").output)[1].split()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_is_a_line_that_the_command_takes(name, called):
-    example = re.search(r"brain-teacher (\w+ .*)", run(name, "--help").output)[1].split()
     calls = called(name)
-    result = run(*example, "--params", PARAMS) if name != "simulate" else run(*example)
+    result = run(*example_of(name), "--params", PARAMS)
     assert (result.exit_code, result.output, len(calls)) == (0, "", 1)
 
 
@@ -246,11 +252,11 @@ def test_other_options_reach_their_command(name, options, expected, called):
     assert {key: settings[key] for key in expected} == expected
 
 
-@pytest.mark.parametrize("name", COMMANDS[1:])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_quiet_says_nothing(name, called):
     calls = called(name)
     for quiet in (False, True):
-        run(name, "--params", PARAMS, *["--quiet"] * quiet)
+        run(*example_of(name), "--params", PARAMS, *["--quiet"] * quiet)
     loud, silent = (settings["say"] for _, settings in calls)
     assert silent("anything") is None
     import click

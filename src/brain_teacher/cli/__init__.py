@@ -6,7 +6,7 @@ Nothing heavy is imported here: ``--help`` answers at once.
 import click
 
 from brain_teacher import __version__
-from brain_teacher.cli import brains, data, results, students
+from brain_teacher.cli import brains, data, results, students, tables
 from brain_teacher.cli.options import Group
 
 
@@ -43,5 +43,7 @@ for command in (
     students.plan,
     results.compare,
     results.promote,
+    tables.import_soft_labels,
+    tables.export,
 ):
     main.add_command(command)

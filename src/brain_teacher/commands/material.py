@@ -17,6 +17,7 @@ from brain_teacher.files import STATE, read_json, write_json
 
 TRAINING = "training"
 PRECISION = "precision.json"
+IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 IMAGE_CACHE = Path("outputs") / STATE / "images"
 
 
@@ -70,11 +71,15 @@ class Part:
     brain: SoftLabels
 
 
-def origin_of(params, description):
+def origin_of(params, description, data):
     """What the brain is: data set, subjects, ROIs, decoder."""
-    settings = params.distill
-    subjects = choose(settings.subject, list(description.subjects), "distill.subject")
-    rois = choose(settings.roi, description.roi, "distill.roi")
+    settings, subjects, rois = params.distill, list(description.subjects), description.roi
+    if imported := sorted((data / IMPORTED).glob(f"*_*_{settings.decoder}.npz")):
+        subjects, rois = (
+            sorted({file.stem.split("_")[part] for file in imported}) for part in (0, 1)
+        )
+    subjects = choose(settings.subject, subjects, "distill.subject")
+    rois = choose(settings.roi, rois, "distill.roi")
     return {
         "dataset": description.name,
         "simulated": description.simulated,
@@ -92,11 +97,13 @@ def read_brain(origin, data, folder, ending=""):
     origin : dict
         From `origin_of`.
     data, folder : Path
-        The data set, and where the tables lie.
+        The data set, and where the tables of its recordings lie; those of others lie in it.
     ending : str
         Of the file names: that of a control, or of a nested table.
     """
     tables, stimuli = [], open_stimuli(data)
+    if any((data / IMPORTED).glob(f"*_*_{origin['decoder']}.npz")) and not ending:
+        folder = data / IMPORTED
     for subject in origin["subject"].split("+"):
         for roi in origin["roi"].split("+"):
             file = folder / f"{subject}_{roi}_{origin['decoder']}{ending}.npz"

@@ -80,7 +80,7 @@ def rivals(params, *, data, soft_labels, out, say=print, quiet=False):
         say("rivals: none of distill.teacher needs a ResNet34")
         return out
     params = params.with_distill(split="unseen")
-    origin = origin_of(params, description)
+    origin = origin_of(params, description, Path(data))
     material, (part,) = gather(params, description, Path(data), Path(soft_labels), origin)
     with (
         OutputFolder(out, say).locked() as folder,

@@ -98,7 +98,7 @@ def open_setting(params, *, data, soft_labels, controls, rivals, limit=None):
     teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
     choose(list(settings.recipes), list(TEACHERS), "distill.recipes")
     _check_network(settings)
-    origin = origin_of(params, description)
+    origin = origin_of(params, description, Path(data))
     material, parts = gather(params, description, Path(data), Path(soft_labels), origin, limit)
     return Setting(
         params=params,
