@@ -1,0 +1,182 @@
+"""docs/remotes.md as printed, but for the addresses, against real servers."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import remote_servers as servers
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "remotes.md").read_text("utf-8")
+FOLDER, BUCKET, HOST, WEB, PROJECT = (
+    "/srv/dvc/brain-teacher",
+    "s3://my-lab/brain-teacher",
+    "ssh://gpu-box/srv/dvc/brain-teacher",
+    "https://data.example.org/brain-teacher",
+    "https://github.com/my-lab/brain-teacher",
+)
+# Servers and clones, 20 seconds each; the shared folder stands for them in `make test`.
+full = pytest.mark.full
+needs_sshd = pytest.mark.skipif(servers.SSHD is None, reason="OpenSSH's sshd is not installed")
+
+
+def blocks(heading, language=""):
+    """The code blocks of a section of the page, each a list of lines."""
+    section = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)[1]
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    return [text.splitlines() for kind, text in found if kind == language]
+
+
+class Lab:
+    """Clones of this repository's last commit, and what its people type in them."""
+
+    def __init__(self, folder):
+        self.folder, self.env = folder, {}
+        self.addresses = {}
+
+    def clone(self, name, of=ROOT):
+        subprocess.run(["git", "clone", "-q", of, self.folder / name], check=True)
+        for key, value in (("name", "a"), ("email", "a@b")):
+            self.type(name, f"git config user.{key} {value}")
+        return self.folder / name
+
+    def type(self, clone, *lines, code=0):
+        """Run lines of the page, as a shell does; gives what they print."""
+        text = "\n".join(lines)
+        for printed, real in self.addresses.items():
+            text = text.replace(printed, str(real))
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "AWS_", "MLFLOW_"))}
+        env |= {
+            "PATH": f"{Path(sys.executable).parent}:{env['PATH']}",
+            "DVC_SITE_CACHE_DIR": str(self.folder / "site"),
+            "PYTHONPATH": str(ROOT / "src"),
+        }
+        done = subprocess.run(
+            ["bash", "-e", "-c", text],
+            cwd=self.folder / clone,
+            env=env | self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == code, f"{text}\n{done.stdout}"
+        return done.stdout
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return Lab(tmp_path)
+
+
+def push(lab, heading, addresses, env=None):
+    """A clone that has the soft labels from the shipped store and pushes them as the page says."""
+    lab.addresses, lab.env = addresses, env or {}
+    lab.clone("ours")
+    lab.type("ours", "dvc pull outputs/soft_labels")
+    ((add,),) = blocks(heading)
+    lab.type("ours", add)
+    once, _, _ = blocks("Push, and pull elsewhere")
+    assert re.search(r"[1-9]\d* files pushed", lab.type("ours", *once))
+
+
+def pull(lab, of="ours", name="theirs"):
+    """Another clone, which has but the remote, pulls the same files."""
+    lab.clone(name, of=lab.folder / of)
+    shutil.rmtree(lab.folder / name / "store")
+    lab.type(name, *blocks("Push, and pull elsewhere")[1])
+    ours, theirs = (lab.folder / each / "outputs" / "soft_labels" for each in ("ours", name))
+    files = sorted(path.relative_to(ours) for path in ours.rglob("*") if path.is_file())
+    assert len(files) > 50
+    assert all((ours / file).read_bytes() == (theirs / file).read_bytes() for file in files)
+
+
+def test_a_shared_folder(lab):
+    push(lab, "A folder that all can reach", {FOLDER: lab.folder / "srv"})
+    pull(lab)
+
+
+@full
+def test_s3(lab):
+    with servers.s3(lab.folder) as (env, client):
+        push(lab, "S3, or what speaks its language", {}, env)
+        found = client.list_objects_v2(Bucket="my-lab", Prefix="brain-teacher/files/md5/")
+        assert found["KeyCount"] > 50
+        pull(lab)
+
+
+@full
+@needs_sshd
+def test_ssh(lab):
+    with servers.ssh(lab.folder) as env:
+        push(lab, "SSH", {HOST: f"ssh://gpu-box{lab.folder / 'srv'}"}, env)
+        assert (lab.folder / "srv" / "files" / "md5").is_dir()
+        pull(lab)
+
+
+@full
+def test_http_is_read(lab):
+    push(lab, "A folder that all can reach", {FOLDER: lab.folder / "srv"})
+    with servers.http(lab.folder / "srv") as address:
+        lab.addresses = {WEB: address}
+        lab.clone("web", of=lab.folder / "ours")
+        ((add,),) = blocks("HTTP, to read")
+        # Of the same name as the folder's, which those who only read do not have.
+        lab.type("web", add.replace("add -d", "add -f -d"), "git commit -qam 'Read from the web'")
+        pull(lab, of="web")
+
+
+def test_a_damaged_file_is_found_and_named(lab):
+    remote = lab.folder / "srv"
+    push(lab, "A folder that all can reach", {FOLDER: remote})
+    lab.clone("theirs", of=lab.folder / "ours")
+    hashes = lab.type("ours", "dvc ls . outputs/soft_labels --show-hash").splitlines()
+    (digest,) = (line.split()[0] for line in hashes if line.endswith("S1_HVC_logistic.npz"))
+    damaged = remote / "files" / "md5" / digest[:2] / digest[2:]
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    _, fetch, name = blocks("Push, and pull elsewhere")
+    said = lab.type("theirs", *fetch, code=1)
+    assert "Checkout failed for following targets:\noutputs/soft_labels" in said
+    assert not (lab.folder / "theirs/outputs/soft_labels/S1_HVC_logistic.npz").exists()
+    said = lab.type("theirs", *name)
+    assert re.search(rf"corrupted cache file '.*/{digest[:2]}/{digest[2:]}'", said)
+    assert re.search(rf"{digest} +S1_HVC_logistic\.npz", said)
+
+
+def test_only_the_soft_labels_of_another_project(lab):
+    push(lab, "A folder that all can reach", {FOLDER: lab.folder / "srv"})
+    lab.addresses[PROJECT] = lab.folder / "ours"
+    (lab.folder / "other").mkdir()
+    lab.type("other", "git init -q", "dvc init -q")
+    heading = "Only the soft labels, from another project"
+    ((get, import_),) = blocks(heading)
+    lab.type("other", get, import_)
+    ours, other = lab.folder / "ours/outputs/soft_labels", lab.folder / "other"
+    name = "S1_HVC_logistic.npz"
+    assert (other / name).read_bytes() == (ours / name).read_bytes()
+    assert (other / "soft_labels" / name).read_bytes() == (ours / name).read_bytes()
+    assert f"url: {lab.folder / 'ours'}" in (other / "soft_labels.dvc").read_text()
+    shape, least = len(np.load(ours / name)["image_id"]), 1.0
+    program, wrap = blocks(heading, "python")
+    (other / "program.py").write_text("\n".join(program).replace(PROJECT, str(lab.folder / "ours")))
+    assert lab.type("other", "python program.py") == f"({shape},) {least}\n"
+    _pictures(other / "pictures", np.load(ours / name))
+    (other / "wrap.py").write_text("\n".join([*wrap, "print(label, probs.shape, len(dataset))"]))
+    assert lab.type("other", "python wrap.py") == f"0 torch.Size([16]) {shape}\n"
+
+
+def _pictures(folder, table):
+    """A folder a class, with an empty picture of each image."""
+    from PIL import Image
+
+    for image in table["image_id"]:
+        place = folder / image.split("_")[0] / f"{image}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (2, 2)).save(place)
