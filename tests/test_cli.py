@@ -18,6 +18,7 @@ COMMANDS = [
     *("simulate", "preprocess", "decode", "controls", "rivals"),
     *("search", "distill", "explore", "plan", "compare", "promote"),
     *("import-soft-labels", "export"),
+    *("images", "use"),
 ]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 

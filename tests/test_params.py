@@ -98,7 +98,7 @@ MESSAGES = [
     ),
     (
         {"decode.normalise": "trial"},
-        "decode.normalise: Input should be 'run' or 'fold' (it is 'trial')",
+        "decode.normalise: Input should be 'run', 'fold' or 'centre' (it is 'trial')",
     ),
     (
         {"dataset.name": "a/b"},

@@ -247,3 +247,25 @@ def test_an_empty_list(folder):
     assert fails("distill", code=2) == (
         "params.yaml: distill.teacher: give 'all', or a list of names (at least one)"
     )
+
+
+def test_an_image_listed_as_missing_teaches_nobody(folder):
+    lost = "n99000001_2"
+    Path(f"data/sample/images/shown/{lost}.png").unlink()
+    Path("data/sample/images/missing.csv").write_text(
+        f"image_id,category,kind,reason\n{lost},n99000001,shown,not there\n"
+    )
+    change("params.yaml", lambda content: content["compare"].update(family=["none"]))
+    short = ("--teacher", "none,brain", "--seeds", "2", "--epochs", "1", "--device", "cpu")
+    said = run("distill", "--roi", "V1", *short, "--out", "students")
+    assert "1 shown images have no picture (images/missing.csv) and teach nobody; 7 do\n" in said
+    said = run("compare", "--students", "students", "--out", "comparison")
+    assert "unseen images; 1 shown images had no picture and taught nobody\n" in said
+    for file in ("comparison.md", "comparison.txt"):
+        assert "1 shown images had no picture" in Path("comparison/tables", file).read_text()
+    # Not listed, it is a mistake as before.
+    Path("data/sample/images/missing.csv").unlink()
+    assert fails("distill", "--roi", "V1") == (
+        f"image '{lost}' of the soft labels has no file in data/sample/images/shown "
+        "(1 of 8 are missing); put it there"
+    )

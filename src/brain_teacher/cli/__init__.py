@@ -6,7 +6,7 @@ Nothing heavy is imported here: ``--help`` answers at once.
 import click
 
 from brain_teacher import __version__
-from brain_teacher.cli import brains, data, results, students, tables
+from brain_teacher.cli import brains, data, pictures, presets, results, students, tables
 from brain_teacher.cli.options import Group
 
 
@@ -32,7 +32,9 @@ def main():
 
 
 for command in (
+    presets.use,
     data.simulate,
+    pictures.images,
     brains.preprocess,
     brains.decode,
     brains.controls,

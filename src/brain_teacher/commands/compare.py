@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brain_teacher.analysis.audit import audit, audit_markdown, audit_sentence
 from brain_teacher.analysis.comparison import compare_answers
 from brain_teacher.analysis.figures import comparison_figure, figure_points
 from brain_teacher.analysis.student_figures import curves_figure
@@ -22,8 +23,11 @@ from brain_teacher.commands.student_answers import (
 )
 from brain_teacher.errors import about
 from brain_teacher.files import OutputFolder, atomic_write, run_folder, write_json
+from brain_teacher.sources.pretraining import seen_by_pretraining
 from brain_teacher.tracking import flat, tracked
 
+# Of distill.weights.
+NO_WEIGHTS = "none"
 SOURCE = (
     "dataset",
     "decoding/calibration.py",
@@ -38,6 +42,8 @@ SOURCE = (
     "commands/student_answers.py",
     "commands/student_files.py",
     "commands/compare.py",
+    "sources/pretraining.py",
+    "sources/data/imagenet1k_synsets.txt",
 )
 
 
@@ -71,6 +77,13 @@ def compare(params, *, students, out, say=print):
         f"Verdict: {result.verdict.sentence}",
         *notes_on(params, everyone, result, found),
     ]
+    seen, audited = _audited(first, found, plan.family)
+    if audited is not None:
+        settings = first.meta["settings"]
+        control = NONE if NONE in plan.family else plan.family[0]
+        says.append(
+            audit_sentence(audited, teacher=BRAIN, control=control, weights=settings["weights"])
+        )
     margin = params.compare.margin
     out = Path(out or run_folder("compare"))
     meta = first.meta
@@ -104,6 +117,9 @@ def compare(params, *, students, out, say=print):
         markdown = as_markdown(table, title, margin=margin) + "\n" + "\n\n".join(says) + "\n"
         points = figure_points(result.scores)
         files = _write(out, figures, points, table, markdown, text, meta)
+        if audited is not None:
+            content["pretraining"] = {"seen": seen, "rows": _rows(audited)}
+            files += _write_audit(out / "tables", audited, title)
         write_json(out / METRICS, content)
         metrics = {f"accuracy/{name}": value for name, value in content["accuracy"].items()}
         metrics |= {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
@@ -127,6 +143,32 @@ def _table(result, found):
         equivalence=result.equivalence,
         recipes=recipes if len(set(recipes.values())) > 1 else None,
     )
+
+
+def _audited(first, found, family):
+    """Ids of the classes that pretrained weights may have seen, and the results by group."""
+    if first.meta["settings"]["weights"] == NO_WEIGHTS:
+        return [], None
+    seen = first.class_id[seen_by_pretraining(first.class_id)].tolist()
+    return seen, audit(found, seen=seen, teacher=BRAIN, family=family)
+
+
+def _rows(audited):
+    """As JSON holds them, which has no NaN."""
+    return audited.astype(object).where(audited.notna(), None).to_dict("records")
+
+
+def _write_audit(tables, audited, title):
+    writers = {
+        tables / "pretraining.csv": lambda path: audited.to_csv(path, index=False),
+        tables / "pretraining.md": lambda path: path.write_text(
+            audit_markdown(audited, title), "utf-8"
+        ),
+    }
+    for path, write in writers.items():
+        with atomic_write(path) as temporary:
+            write(temporary)
+    return list(writers)
 
 
 def _mlflow_name(meta):

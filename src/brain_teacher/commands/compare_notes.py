@@ -23,6 +23,8 @@ def title_of(everyone, scores):
         else (f"{meta['subject']}'s {meta['roi']}")
     )
     seen = "shown images, each out of fold" if "fold" in meta else "unseen images"
+    if lost := meta.get("images_without_picture"):
+        seen += f"; {lost} shown images had no picture and taught nobody"
     return (
         f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {who} teach a "
         f"{describe_network(meta['settings'])}? "

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from brain_teacher.cells import run_cells
 from brain_teacher.commands import student_files
 from brain_teacher.commands.inputs import dvc_hash, plan_digest, said_simulated
+from brain_teacher.commands.material import WITHOUT_PICTURE
 from brain_teacher.commands.setting import open_setting
 from brain_teacher.commands.student_cells import arrays_of, plan_students, train_cell
 from brain_teacher.commands.student_cost import estimate, in_words, processes_for
@@ -28,6 +29,7 @@ SOURCE = (
     "commands/setting.py",
     "commands/student_cells.py",
     "commands/student_cost.py",
+    "commands/student_device.py",
     "commands/student_files.py",
     "commands/distill.py",
 )
@@ -136,8 +138,13 @@ def train(command, setting, cells, writer, *, say, quiet):
 
 
 def _say_brain(brain, say):
-    """What the combination did; a single table says nothing."""
+    """What the combination did, and whose pictures are missing; else a table says nothing."""
     meta = brain.meta
+    if WITHOUT_PICTURE in meta:
+        say(
+            f"{meta[WITHOUT_PICTURE]} shown images have no picture (images/missing.csv) and teach "
+            f"nobody; {len(brain.image_id)} do"
+        )
     if "combined" not in meta:
         return
     text = f"brain: {len(meta['combined'])} tables combined over {len(brain.image_id)} images"

@@ -13,10 +13,10 @@ from brain_teacher.dataset.images import SPLITS
 from brain_teacher.dataset.trials import image_categories
 from brain_teacher.decoding.soft_labels import SoftLabels, combine, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import STATE, read_json, write_json
+from brain_teacher.files import STATE
 
 TRAINING = "training"
-PRECISION = "precision.json"
+WITHOUT_PICTURE = "images_without_picture"  # in the brain's meta and the students': how many
 IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 IMAGE_CACHE = Path("outputs") / STATE / "images"
 
@@ -142,11 +142,12 @@ def gather(params, description, data, soft_labels, origin, limit=None):
     with about(data):
         category = image_categories(brain.image_id, open_stimuli(data))
         shown = _shown(data, brain, category)
+        brain = _with_pictures(brain, shown)
         if params.distill.split == "folds":
             parts = _folds(brain, origin, data, soft_labels)
             table = shown
         else:
-            unseen = _unseen(params, data, shown, np.unique(category))
+            unseen = _unseen(params, data, shown, shown["category"].unique())
             parts = [Part(None, {TRAINING: brain.image_id} | _by_split(unseen), brain)]
             table = pd.concat([shown, unseen])
         if limit is not None:
@@ -160,15 +161,27 @@ def gather(params, description, data, soft_labels, origin, limit=None):
 
 
 def _shown(data, brain, category):
-    files = pictures.find_shown(data)
-    missing = [image for image in brain.image_id if image not in files]
+    files, known = pictures.find_shown(data), pictures.read_missing(data)
+    there = np.isin(brain.image_id, list(files))
+    # `brain-teacher images` said of some that they are missing: the rest goes on.
+    missing = [image for image in brain.image_id[~there] if image not in known or not there.any()]
     if missing:
         raise BrainTeacherError(
             f"image '{missing[0]}' of the soft labels has no file in {data / 'images' / 'shown'} "
             f"({len(missing)} of {len(brain.image_id)} are missing); put it there"
         )
-    paths = [files[image] for image in brain.image_id]
-    return pd.DataFrame({"image_id": brain.image_id, "category": category, "path": paths})
+    ids = brain.image_id[there]
+    paths = [files[image] for image in ids]
+    return pd.DataFrame({"image_id": ids, "category": category[there], "path": paths})
+
+
+def _with_pictures(brain, shown):
+    """The rows of images that have a file; ``meta`` counts the others, which teach nobody."""
+    kept = brain.image_id[np.isin(brain.image_id, shown["image_id"])]
+    if len(kept) == len(brain.image_id):
+        return brain
+    lost = {WITHOUT_PICTURE: len(brain.image_id) - len(kept)}
+    return replace(brain.take(kept), meta=brain.meta | lost)
 
 
 def _unseen(params, data, shown, categories):
@@ -189,10 +202,11 @@ def _by_split(unseen):
 
 def _folds(brain, origin, data, soft_labels):
     """Students tested on shown images: the brain saw neither test fold nor validation fold."""
-    fold = _common_folds(brain, origin, soft_labels)
+    fold, known = _common_folds(brain, origin, soft_labels), set(brain.image_id)
     parts, numbers = [], np.unique(fold)
     for test in numbers:
         nested = read_brain(origin, data, soft_labels / "nested", f"_fold{test}")
+        nested = nested.take([image for image in nested.image_id if image in known])
         held_out = set(brain.image_id) - set(nested.image_id)
         tested = set(brain.image_id[fold == test])
         if not tested < held_out:
@@ -257,48 +271,3 @@ def similarity_of(params, description, class_id):
     group = np.array([description.superclasses[name] for name in class_id])
     same = (group[:, None] == group).astype(float)
     return pd.DataFrame(same, index=class_id, columns=class_id)
-
-
-def settle(params, recipe, out, say):
-    """Choose device and precision, as ``auto`` asks for.
-
-    Returns
-    -------
-    recipe : dict
-        With its precision.
-    device : str
-    """
-    settings = params.distill
-    device = device_for(settings)
-    if settings.precision == "auto":
-        record = out / PRECISION
-        if not record.exists():
-            here = {"image_size": settings.image_size, "device": device}
-            write_json(record, {"precision": measured_precision(recipe, **here)})
-        recipe = recipe | {"precision": read_json(record)["precision"]}
-        say(f"precision: {recipe['precision']} (measured for this folder, {record})")
-    return recipe, device
-
-
-def device_for(settings):
-    """The device that ``distill.device`` asks for."""
-    if settings.device == "cpu":
-        return "cpu"
-    from brain_teacher.devices import choose_device
-
-    try:
-        return choose_device(settings.device)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def measured_precision(recipe, *, image_size, device):
-    """The faster precision here, as students are trained."""
-    import torch
-
-    from brain_teacher.distillation.engine import Recipe
-    from brain_teacher.distillation.timing import faster_precision
-
-    if device == "cpu":
-        torch.set_num_threads(1)
-    return faster_precision(Recipe(**recipe), image_size=image_size, device=device)

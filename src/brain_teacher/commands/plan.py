@@ -19,7 +19,6 @@ from brain_teacher.analysis.power import (
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.commands import student_files
 from brain_teacher.commands.inputs import BRAIN, choose, open_dataset, open_stimuli
-from brain_teacher.commands.material import device_for, measured_precision
 from brain_teacher.commands.student_cost import (
     bytes_of_answers,
     bytes_of_weights,
@@ -28,6 +27,7 @@ from brain_teacher.commands.student_cost import (
     step_seconds,
     steps_of,
 )
+from brain_teacher.commands.student_device import device_for, measured_precision
 from brain_teacher.dataset import images as pictures
 from brain_teacher.dataset.trials import image_categories
 from brain_teacher.distillation.teachers import TEACHERS

@@ -7,10 +7,11 @@ import numpy as np
 
 from brain_teacher.commands.inputs import METRICS, choose, open_dataset, said_simulated
 from brain_teacher.commands.making import make_cells
-from brain_teacher.commands.material import TRAINING, gather, origin_of, settle
+from brain_teacher.commands.material import TRAINING, gather, origin_of
 from brain_teacher.commands.rival_files import LIVE, NETWORK, TABLE, WEIGHTS
 from brain_teacher.commands.student_cells import train_cell
 from brain_teacher.commands.student_cost import processes_for
+from brain_teacher.commands.student_device import settle
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold, mean_nll
 from brain_teacher.distillation.teachers import RIVAL, TABLES, TEACHERS
@@ -40,6 +41,7 @@ SOURCE = (
     "commands/rival_files.py",
     "commands/student_cells.py",
     "commands/student_cost.py",
+    "commands/student_device.py",
     "commands/rivals.py",
 )
 

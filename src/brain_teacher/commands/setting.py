@@ -5,14 +5,15 @@ from pathlib import Path
 
 from brain_teacher.commands.inputs import choose, open_dataset
 from brain_teacher.commands.material import (
+    WITHOUT_PICTURE,
     Material,
     gather,
     origin_of,
     read_brain,
-    settle,
     similarity_of,
 )
 from brain_teacher.commands.rival_files import LIVE, NETWORK, live_weights, read_table
+from brain_teacher.commands.student_device import settle
 from brain_teacher.dataset.description import Description
 from brain_teacher.distillation.teachers import PERMUTED_TRIALS, TEACHERS
 from brain_teacher.errors import BrainTeacherError, UsageError
@@ -107,12 +108,17 @@ def open_setting(params, *, data, soft_labels, controls, rivals, limit=None):
         controls=Path(controls),
         rivals=Path(rivals),
         teachers=teachers,
-        origin=origin | ({} if limit is None else {"limit": limit}),
+        origin=origin | _lost(parts[0].brain) | ({} if limit is None else {"limit": limit}),
         material=material,
         parts=parts,
         similarity=similarity_of(params, description, material.class_id),
         recipes={},
     )
+
+
+def _lost(brain):
+    """How many shown images have no picture, which every table of these students says."""
+    return {key: brain.meta[key] for key in (WITHOUT_PICTURE,) if key in brain.meta}
 
 
 def _check_network(settings):

@@ -11,6 +11,7 @@ from brain_teacher.cells import cores
 
 SPLITS = ("validation", "test")
 UNSEEN_FILE = "unseen.csv"
+MISSING_FILE = "images/missing.csv"
 # The least side that a JPEG is decoded at, in sides of the picture wanted.
 DECODED = 1.4
 
@@ -23,6 +24,17 @@ def find_shown(folder):
         if shown[file.stem] != file:
             raise ValueError(f"image '{file.stem}' has more than one file under images/shown")
     return shown
+
+
+def read_missing(folder):
+    """Ids of the shown images that ``brain-teacher images`` looked for and did not find."""
+    path = Path(folder) / MISSING_FILE
+    if not path.exists():
+        return set()
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if missing := {"image_id", "kind"} - set(table):
+        raise ValueError(f"{MISSING_FILE} has no column {min(missing)!r}")
+    return set(table["image_id"][table["kind"] == "shown"])
 
 
 def find_unseen(folder):

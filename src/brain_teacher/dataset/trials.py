@@ -155,7 +155,9 @@ def read_npz(path, names, *, what):
     """
     if not zipfile.is_zipfile(path) and Path(path).exists():
         # Before numpy sees it, which would advise to load it unsafely.
-        raise ValueError(f"is broken, or not a {what} file (File is not a zip file); fetch it again")
+        raise ValueError(
+            f"is broken, or not a {what} file (File is not a zip file); fetch it again"
+        )
     try:
         # Opened here: np.load leaves a file open that turns out to be broken.
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
