@@ -77,6 +77,12 @@ def test_every_teacher_teaches_or_says_why_not(work, tmp_path):
     for name, student in students.items():
         assert not student.diverged and "fold" not in student.meta, name
         assert len(student.log_probs["test"]) == 12 and len(student.log_probs["validation"]) == 4
+    table = pd.read_csv(tmp_path / "all" / "students.csv")
+    assert len(table) == len(students)
+    for row in table.itertuples():
+        student = students[f"{row.teacher}_{row.seed}"]
+        assert row.test_accuracy == pytest.approx(student.accuracy("test"), rel=1e-5)
+        assert row.validation_nll == pytest.approx(student.nll("validation"), rel=1e-5)
     # No two teachers' students are the same.
     answers = {students[f"{name}_0"].log_probs["test"].tobytes() for name in taught}
     assert len(answers) == len(taught)

@@ -3,12 +3,15 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from brain_teacher.distillation.students import read_student
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import atomic_write, file_digest, is_stage, write_npz
 
 ANSWERS = "student.npz"
 WEIGHTS = "weights.safetensors"
+TABLE = "students.csv"
 
 
 def read(folder, name):
@@ -169,7 +172,10 @@ class Writer:
             for path in self._folder.path.iterdir():
                 if path.is_dir() and path.name not in names:
                     shutil.rmtree(path)
-        self._tracker.log(metrics=self._means(cells))
+        table = self._write_table(cells)
+        by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
+        means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
+        self._tracker.log(metrics=means, artifacts=[self._folder.path / TABLE])
         for cell, answers in self._best.values() if models else ():
             if not answers.diverged:
                 self._tracker.log_student(
@@ -178,14 +184,24 @@ class Writer:
                     model_card(answers),
                 )
 
-    def _means(self, cells):
-        """Mean accuracy on validation by teacher, for the parent."""
-        values = {}
+    def _write_table(self, cells):
+        """All students on one screen; a diverged one has no numbers."""
+        rows = []
         for cell in cells:
-            accuracy = read(self._folder.path, cell["name"]).accuracy("validation")
-            if accuracy is not None:
-                values.setdefault(f"validation_accuracy/{cell['teacher']}", []).append(accuracy)
-        return {name: sum(each) / len(each) for name, each in values.items()}
+            answers = read(self._folder.path, cell["name"])
+            row = {"teacher": cell["teacher"], "seed": cell["seed"]}
+            if "fold" in answers.meta:
+                row["fold"] = answers.meta["fold"]
+            for split in ("validation", "test"):
+                row[f"{split}_accuracy"] = answers.accuracy(split)
+                row[f"{split}_nll"] = answers.nll(split)
+            rows.append(row)
+        table = pd.DataFrame(rows)
+        numbers = [f"{s}_{n}" for s in ("validation", "test") for n in ("accuracy", "nll")]
+        table[numbers] = table[numbers].astype(float)  # of None alone, too
+        with atomic_write(self._folder.path / TABLE) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        return table
 
 
 def model_card(answers):
