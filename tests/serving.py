@@ -1,0 +1,101 @@
+"""A small HTTP server over a folder, on a loopback port, whose faults are switches."""
+
+import hashlib
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+class Server(ThreadingHTTPServer):
+    """Serves files with ranges and ETags; the attributes below make it misbehave."""
+
+    daemon_threads = True
+
+    def __init__(self, folder):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.folder = Path(folder)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.drop_after = None  # bytes of each answer, then the connection ends
+        self.slow = 0.0  # seconds before each piece of 64 KiB
+        self.refuse = []  # (status, headers) of the next answers
+        self.redirect = {}  # path -> path
+        self.replace = {}  # path -> bytes sent in the file's place
+        self.says_length = True
+        self.knows_ranges = True
+        self.knows_versions = True
+        self.requests = []  # (path, Range) of all that were asked
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up is none of the server's business."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+    def do_GET(self):
+        server, path = self.server, self.path.partition("?")[0]
+        asked = self.headers.get("Range")
+        server.requests.append((path, asked))
+        if server.refuse:
+            status, headers = server.refuse.pop(0)
+            return self._empty(status, headers)
+        if path in server.redirect:
+            return self._empty(302, {"Location": server.redirect[path]})
+        file = server.folder / path.lstrip("/")
+        if path not in server.replace and not file.is_file():
+            return self._empty(404, {})
+        content = server.replace.get(path) or file.read_bytes()
+        self._send(content, asked if server.knows_ranges else None)
+
+    def _empty(self, status, headers):
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _send(self, content, asked):
+        server, start = self.server, 0
+        tag = f'"{hashlib.md5(content).hexdigest()}"'
+        same = self.headers.get("If-Range") in (None, tag)
+        if asked and same:
+            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                return self._empty(416, {"Content-Range": f"bytes */{len(content)}"})
+        self.send_response(206 if asked and same else 200)
+        if asked and same:
+            span = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            self.send_header("Content-Range", span)
+        if server.knows_versions:
+            self.send_header("ETag", tag)
+        if server.says_length:
+            self.send_header("Content-Length", str(len(content) - start))
+        else:
+            self.close_connection = True
+            self.send_header("Connection", "close")
+        self.end_headers()
+        rest = content[start:]
+        if server.drop_after is not None and len(rest) > server.drop_after:
+            rest = rest[: server.drop_after]
+            self.close_connection = True
+        pause = threading.Event()
+        for place in range(0, len(rest), 2**16):
+            pause.wait(server.slow)
+            self.wfile.write(rest[place : place + 2**16])
+
+
+@contextmanager
+def serving(folder):
+    """A server that answers while the block lasts."""
+    with Server(folder) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
