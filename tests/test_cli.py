@@ -18,7 +18,7 @@ COMMANDS = [
     *("simulate", "preprocess", "decode", "controls", "rivals"),
     *("search", "distill", "explore", "plan", "compare", "promote"),
     *("import-soft-labels", "export"),
-    *("images", "use"),
+    *("fetch", "images", "use"),
 ]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 

@@ -21,10 +21,8 @@ SHUFFLES = (1, 2, 3)
 
 @pytest.fixture(scope="module")
 def params(work):
-    """The repository's params.yaml with another data set, and folds that leave a run out."""
-    content = yaml.safe_load((real_data.ROOT / "params.yaml").read_text("utf-8"))
-    content["dataset"]["name"] = "haxby-slice"
-    content["decode"]["folds"] = {"by": "run"}
+    """The preset: folds leave a run out."""
+    content = yaml.safe_load((real_data.ROOT / "params" / "haxby-slice.yaml").read_text("utf-8"))
     (work / "params.yaml").write_text(yaml.safe_dump(content))
     return content
 

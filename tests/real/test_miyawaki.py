@@ -22,26 +22,16 @@ from brain_teacher.decoding.quality import exact_interval
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.files import read_json
 from brain_teacher.params import Params, load_params
+from brain_teacher.sources import miyawaki
+from brain_teacher.sources.letters import FONTS
 
 pytestmark = [
     real_data.needs("miyawaki_figures"),
 ]
 
-# What differs from params.yaml; decided on the decoder and on `none`'s validation letters, before
-# any other teacher was trained: docs/miyawaki.md says why.
-# No words say which letters are alike: semantic is left out.
-FAMILY = ["none", "smooth-matched", "permuted-classes", "brain-class", "permuted-images"]
-SETTINGS = {
-    "decode": {"folds": {"by": "group", "group": "style"}, "calibrate": False},
-    "distill": {
-        "roi": ["V1"],
-        "batch": 15,
-        "flip": False,
-        "device": "cpu",
-        "teacher": [*FAMILY, "brain"],
-    },
-    "compare": {"family": FAMILY},
-}
+# Decided on the decoder and on `none`'s validation letters, before any other teacher was trained:
+# docs/miyawaki.md says why.
+PRESET = real_data.ROOT / "params" / "miyawaki-figures.yaml"
 # For `make test`: fewer and shorter students. The result is the whole chain's.
 SMALL = {"seeds": 2, "epochs": 15}
 VERDICTS = {
@@ -57,9 +47,8 @@ VERDICTS = {
 
 
 def settings(name, **distill):
-    """params.yaml with SETTINGS over it."""
-    overrides = SETTINGS | {"distill": SETTINGS["distill"] | distill, "dataset": {"name": name}}
-    return load_params(real_data.ROOT / "params.yaml", overrides)
+    """The preset, for a data set of another name, and with other students."""
+    return load_params(PRESET, {"distill": distill, "dataset": {"name": name}})
 
 
 @dataclass(frozen=True)
@@ -79,7 +68,7 @@ class Chain:
 )
 def chain(work, request):
     """The chain, run from the recordings to the verdict."""
-    params = settings("miyawaki-letters", **request.param)
+    params = settings("miyawaki-figures", **request.param)
     folder = work / f"{params.distill.seeds}-seeds"
     folder.mkdir()
     data = real_data.write_miyawaki(folder / "data")
@@ -94,8 +83,8 @@ def chain(work, request):
 
 def test_the_pictures_are_those_that_the_recording_holds_upright():
     # The .mat shows the inner 10x10 cells on 28x28 pixels; the patterns come from another table.
-    voxels, pictures, rows = real_data.miyawaki_trials()
-    patterns = real_data.miyawaki_patterns()
+    voxels, pictures, rows = miyawaki.read_trials(real_data.DATA / "miyawaki_figures")
+    patterns = miyawaki.read_patterns()
     cell = 1 + ((np.arange(28) + 0.5) * 10 / 28).astype(int)
     enlarged = {name: pattern[np.ix_(cell, cell)] for name, pattern in patterns.items()}
     assert voxels.shape == (79, 967) and len(patterns) == 15
@@ -123,8 +112,8 @@ def test_voxels_name_the_letter_of_a_style_never_seen(work):
 
 
 def test_calibration_changes_no_answer(work):
-    # And is off in SETTINGS: on 10 images, all right, the temperature runs into its bound.
-    params = settings("miyawaki-letters")
+    # And is off in the preset: on 10 images, all right, the temperature runs into its bound.
+    params = settings("miyawaki-figures")
     data = real_data.write_miyawaki(work / "letters")
     voxels = preprocess(params, data=data, out=work / "letter_voxels")
     named = {}
@@ -149,7 +138,7 @@ def test_real_chain_miyawaki(chain):
     out, seeds = chain.comparison, range(chain.params.distill.seeds)
     family = chain.params.compare.family
     content = read_json(out / "metrics.json")
-    assert (content["dataset"], content["simulated"]) == ("miyawaki-letters", False)
+    assert (content["dataset"], content["simulated"]) == ("miyawaki-figures", False)
     assert content["verdict"] in VERDICTS
     (sentence,) = content["sentences"]
     assert sentence.lower().startswith(f"{content['verdict']}: in these subjects".lower())
@@ -166,7 +155,7 @@ def test_real_chain_miyawaki(chain):
         assert each["low"] <= each["mean"] <= each["high"]
         assert 0 <= each["p"] <= each["p_corrected"] <= 1
     text = (out / "tables" / "comparison.txt").read_text("utf-8")
-    assert text.startswith("miyawaki-letters (real recordings): can S1's V1 teach a quarter-width")
+    assert text.startswith("miyawaki-figures (real recordings): can S1's V1 teach a quarter-width")
     assert "simulated" not in text
     for name in ("tables/comparison.csv", "tables/comparison.md", "figures/comparison.png"):
         assert (out / name).stat().st_size > 0
@@ -193,7 +182,7 @@ def test_soft_labels_of_a_style_come_from_the_other_two(chain):
 def test_students_choose_and_report_on_letters_of_other_fonts(chain):
     for student in chain.students.values():
         fonts = {s: {i.split("_")[0] for i in student.image_id[s]} for s in student.image_id}
-        assert fonts == {split: set(names) for split, names in real_data.FONTS.items()}
+        assert fonts == {split: set(names) for split, names in FONTS.items()}
 
 
 def test_students_learn_letters_from_the_15_pictures(chain):

@@ -34,6 +34,7 @@ def main():
 for command in (
     presets.use,
     data.simulate,
+    data.fetch,
     pictures.images,
     brains.preprocess,
     brains.decode,

@@ -7,6 +7,7 @@ from brain_teacher.cli.options import (
     INTEGER,
     TEXT,
     common,
+    repeatable,
     say_unless,
 )
 from brain_teacher.commands.simulate import DEFAULTS, LIMITS
@@ -60,3 +61,26 @@ def simulate(params_file, quiet, **options):
     from brain_teacher.commands.simulate import simulate as command
 
     command(**options, say=say_unless(quiet))
+
+
+@click.command()
+@common
+@click.argument("name", metavar="NAME")
+@click.option("--out", metavar="DIR", help="The data set folder.  [default: data/NAME]")
+@repeatable("subjects", "GOD's, S1 to S5", "all")
+@click.option("--features", is_flag=True, help="Also GOD's ImageFeatures.h5.")
+@click.option("--base-url", metavar="URL", help="A mirror that holds the files by their names.")
+def fetch(params_file, quiet, name, **options):
+    """Download published recordings and make them a data set.
+
+    NAME is god, miyawaki-figures, haxby-slice, kriegeskorte92 or cichy92. A download that broke
+    goes on where it was; sizes and checksums are verified.
+
+    \b
+    Examples:
+      brain-teacher fetch haxby-slice
+      brain-teacher fetch god --subjects S1,S2 --features
+    """
+    from brain_teacher.commands.fetch import fetch as command
+
+    command(name, say=say_unless(quiet), quiet=quiet, **options)

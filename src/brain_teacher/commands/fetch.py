@@ -1,0 +1,150 @@
+"""``fetch``: published recordings, as data sets."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from brain_teacher.commands.inputs import open_dataset
+from brain_teacher.dataset.description import FILE, write_description
+from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
+from brain_teacher.files import STATE, OutputFolder, atomic_folder, atomic_write
+from brain_teacher.sources import god
+from brain_teacher.sources.catalogue import SOURCES
+from brain_teacher.sources.download import download
+from brain_teacher.sources.transfer import DownloadError, RemoteFile
+
+GOD = "god"
+NAMES = (GOD, *SOURCES)
+IMAGES = "the 1,200 shown pictures are ImageNet's: `brain-teacher images --from IMAGENET_DIR`"
+
+
+def fetch(name, *, out=None, subjects=(), features=False, base_url=None, say=print, quiet=False):
+    """Download a published recording and make it a data set folder.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    out : path-like or None
+        The data set folder; None: ``data/<name>``.
+    subjects : sequence of str
+        GOD's, S1 to S5; none: all.
+    features : bool
+        Also GOD's ``ImageFeatures.h5``.
+    base_url : str or None
+        A mirror that holds the files by their names.
+    say : callable
+    quiet : bool
+        No progress bars.
+
+    Returns
+    -------
+    Path
+        The data set folder.
+    """
+    if name not in NAMES:
+        raise UsageError(f"there is no {name!r}{nearest(name, NAMES)} (known: {', '.join(NAMES)})")
+    if name != GOD and (subjects or features):
+        raise UsageError(f"--subjects and --features are for {GOD}")
+    out = Path(out or Path("data") / name)
+    if name == GOD:
+        return _fetch_god(out, subjects or tuple(god.SUBJECTS), features, base_url, say, quiet)
+    return _fetch_small(name, out, base_url, say, quiet)
+
+
+def _fetch_small(name, out, base_url, say, quiet):
+    """Files of pinned content, made into a data set."""
+    source = SOURCES[name]
+    say(source.terms)
+    if (out / FILE).exists():
+        raise UsageError(f"{out} is there already; remove it to make it anew, or choose --out")
+    # Beside the data set, not in it: DVC need not keep what can be had again.
+    raw = out.parent / STATE / "fetch" / name
+    files = [
+        RemoteFile(f.path, f"{base_url.rstrip('/')}/{f.path}", f.size, f.sha256) if base_url else f
+        for f in source.files
+    ]
+    with OutputFolder(raw, say).locked():
+        _download(files, raw, quiet)
+        with about(raw), atomic_folder(out) as folder:
+            source.build(raw, folder)
+    description = open_dataset(out)
+    say(f"{out}: {name}, {len(description.subjects)} subjects, ROIs {', '.join(description.roi)}")
+    for line in _next_steps(name, source):
+        say(line)
+    return out
+
+
+def _next_steps(name, source):
+    runs = f"runs/{name}"
+    yield "next:"
+    yield f"  brain-teacher preprocess --params {source.settings} --out {runs}/voxels"
+    yield (
+        f"  brain-teacher decode --params {source.settings} --voxels {runs}/voxels "
+        f"--out {runs}/soft_labels"
+    )
+    if source.ends_with == "compare":
+        yield (
+            f"  brain-teacher distill --params {source.settings} "
+            f"--soft-labels {runs}/soft_labels --out {runs}/students"
+        )
+        yield (
+            f"  brain-teacher compare --params {source.settings} --students {runs}/students "
+            f"--out {runs}/comparison"
+        )
+
+
+def _fetch_god(out, subjects, features, base_url, say, quiet):
+    """GOD's files as they are, and ``dataset.yaml``."""
+    unknown = [name for name in subjects if name not in god.SUBJECTS]
+    if unknown:
+        raise UsageError(
+            f"--subjects: there is no {unknown[0]!r} (known: {', '.join(god.SUBJECTS)})"
+        )
+    say(god.TERMS)
+    with OutputFolder(out, say).locked():
+        try:
+            files = god.list_files(subjects=subjects, features=features, base_url=base_url)
+        except DownloadError as error:
+            raise BrainTeacherError(str(error)) from error
+        _download(files, out, quiet)
+        problems = []
+        for subject, file in god.bdata_files(out, subjects).items():
+            facts, wrong, cautions = god.examine(file)
+            problems += [f"{file}: {text}" for text in wrong]
+            for text in cautions:
+                say(f"caution: {file}: {text}")
+            if facts:
+                say(f"{subject}: {facts}")
+        if problems:
+            raise BrainTeacherError(
+                f"what came to {out} is not as published (a file that is removed is fetched "
+                "again):\n  " + "\n  ".join(problems)
+            )
+        _describe(out, subjects)
+    say(f"{out}: {len(subjects)} subjects")
+    say("next:")
+    say(f"  {IMAGES} (without them: soft labels, but no students)")
+    say("  brain-teacher use god")
+    say("  dvc add data && dvc repro")
+    return out
+
+
+def _describe(out, subjects):
+    """Write ``dataset.yaml``, or add subjects to it; everything else in it stays."""
+    new = god.describe(subjects)
+    if (out / FILE).exists():
+        before = open_dataset(out)
+        everyone = before.subjects | new.subjects
+        if everyone == before.subjects:
+            return
+        new = before.model_copy(update={"subjects": dict(sorted(everyone.items()))})
+    with TemporaryDirectory() as folder, atomic_write(out / FILE) as temporary:
+        write_description(folder, new)
+        temporary.write_bytes((Path(folder) / FILE).read_bytes())
+
+
+def _download(files, folder, quiet):
+    try:
+        download(files, folder, quiet=quiet)
+    except DownloadError as error:
+        raise BrainTeacherError(str(error)) from error

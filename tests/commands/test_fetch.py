@@ -1,0 +1,253 @@
+"""``fetch god`` from a local server: what comes is looked at, and nothing is lost."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from brain_teacher.dataset.bdata import write_bdata
+from brain_teacher.dataset.ids import number_from_image_id
+from brain_teacher.sources import god
+from running import project, run
+from serving import serving
+
+ROOT = Path(__file__).parents[2]
+NEXT = """\
+next:
+  the 1,200 shown pictures are ImageNet's: `brain-teacher images --from IMAGENET_DIR` (without \
+them: soft labels, but no students)
+  brain-teacher use god
+  dvc add data && dvc repro
+"""
+
+
+def labels():
+    """GOD's label columns, in an order that is not that of the images."""
+    rng = np.random.default_rng(0)
+    training = [f"n{10**7 + c:08d}_{10 * i}" for c in range(150) for i in range(1, 9)]
+    test = [f"n{2 * 10**7 + c:08d}_7" for c in range(50)]
+    first, second = (np.array([number_from_image_id(name) for name in x]) for x in (training, test))
+    order = [rng.permutation(first), np.tile(second, 35), np.repeat(np.floor(second), 10)]
+    sizes = [len(each) for each in order]
+    category = [np.unique(np.floor(each), return_inverse=True)[1] + 1 for each in order]
+    return {
+        "stimulus_id": np.concatenate(order),
+        # Runs are counted anew in each data type.
+        "Run": np.concatenate([1 + np.arange(n) // 50 for n in sizes]),
+        "DataType": np.repeat([1, 2, 3], sizes),
+        "category_index": np.concatenate(category),
+    }
+
+
+def rois():
+    flags = {name: np.zeros(12, bool) for name in god.ROIS}
+    for number, name in enumerate(god.ROIS):
+        flags[name][number : number + 2] = True  # they overlap
+    return flags | {"VC": np.ones(12, bool)}
+
+
+def write(path, *, flags=None, **changes):
+    columns = labels() | changes
+    voxels = np.random.default_rng(1).standard_normal((len(columns["Run"]), 12))
+    path.parent.mkdir(exist_ok=True, parents=True)
+    write_bdata(path, voxels, rois=flags or rois(), labels=columns)
+    return path
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A folder like a mirror's, with small files of GOD's layout."""
+    folder = tmp_path_factory.mktemp("published")
+    for number in (1, 2):
+        write(folder / f"Subject{number}.h5")
+    (folder / "ImageFeatures.h5").write_bytes(b"features")
+    return folder
+
+
+@pytest.fixture
+def mirror(published, tmp_path):
+    with project(tmp_path), serving(published) as server:
+        yield server
+
+
+def fetch(server, *options, code=0):
+    return run("fetch", "god", "--base-url", server.url, *options, code=code)
+
+
+def described():
+    return yaml.safe_load(Path("data/god/dataset.yaml").read_text())
+
+
+def test_files_come_and_become_a_data_set(mirror):
+    said = fetch(mirror, "--subjects", "S1", "--features")
+    facts = "S1: 1,200 training, 1,750 test, 500 imagery trials; VC 12 voxels\n"
+    assert said == f"{god.TERMS}\n{facts}data/god: 1 subjects\n{NEXT}"
+    content = described()
+    assert content["subjects"] == {"S1": "bdata/Subject1.h5"} and content["roi"] == god.ROIS
+    assert content["pictures"] is False and content["simulated"] is False
+    assert Path("data/god/ImageFeatures.h5").read_bytes() == b"features"
+    run("preprocess", "--params", str(ROOT / "params/god.yaml"), "--roi", "V1", "--out", "voxels")
+
+
+def test_a_second_subject_is_added_and_the_first_is_not_asked_for_again(mirror):
+    fetch(mirror, "--subjects", "S1")
+    text = Path("data/god/dataset.yaml").read_text()
+    Path("data/god/dataset.yaml").write_text(text.replace("name: god", "name: mine"))
+    mirror.requests.clear()
+    fetch(mirror, "--subjects", "S1,S2")
+    assert [path for path, _ in mirror.requests] == ["/Subject2.h5"]
+    content = described()
+    assert list(content["subjects"]) == ["S1", "S2"] and content["name"] == "mine"
+    assert not list(Path("data").rglob(".part-*")) and not list(Path("data").rglob("*.partial"))
+
+
+def test_figshares_listing_gives_addresses_sizes_and_checksums(mirror, published, monkeypatch):
+    files = [
+        {
+            "name": name,
+            "download_url": f"{mirror.url}/{name}",
+            "size": (published / name).stat().st_size,
+            "supplied_md5": "",
+            "computed_md5": hashlib.md5((published / name).read_bytes()).hexdigest(),
+        }
+        for name in ("Subject1.h5", "Subject2.h5")
+    ]
+    mirror.replace["/article"] = json.dumps({"files": files}).encode()
+    monkeypatch.setattr(god, "ARTICLE", f"{mirror.url}/article")
+    run("fetch", "god", "--subjects", "S2")
+    assert list(described()["subjects"]) == ["S2"]
+    said = run("fetch", "god", "--subjects", "S3", code=1)
+    assert f"{mirror.url}/article lists no file Subject3.h5 (it has Subject1.h5, " in said
+    files[0]["computed_md5"] = "0" * 32
+    mirror.replace["/article"] = json.dumps({"files": files}).encode()
+    said = run("fetch", "god", "--subjects", "S1", code=1)
+    assert f"not {'0' * 32}; it was thrown away; fetch again" in said
+    mirror.replace["/article"] = b"<html>"
+    said = run("fetch", "god", "--subjects", "S1", code=1)
+    assert "figshare's listing cannot be read" in said and said.count("\n") == 5
+
+
+def test_a_file_that_is_not_god_is_kept_and_all_its_faults_are_named(mirror, tmp_path):
+    flags = rois() | {"V1": np.zeros(12, bool)}
+    del flags["PPA"]
+    flags["VC"][0] = False
+    path = write(tmp_path / "odd.h5", flags=flags | {"LVC": np.eye(12, dtype=bool)[0]})
+    facts, problems, _ = god.examine(path)
+    assert facts.endswith("VC 11 voxels")
+    assert problems == [
+        "has no voxels of ROI V1",
+        "has no voxels of ROI PPA",
+        "1 voxels of LVC are not in VC",
+    ]
+    mirror.replace["/Subject1.h5"] = path.read_bytes()
+    said = fetch(mirror, "--subjects", "S1", code=1)
+    again = "(a file that is removed is fetched again)"
+    assert f"Error: what came to data/god is not as published {again}:\n" in said
+    assert said.count("\n  data/god/bdata/Subject1.h5: ") == 3
+    assert not Path("data/god/dataset.yaml").exists() and Path("data/god/bdata").is_dir()
+
+
+def test_ids_that_lost_their_digits_are_seen(tmp_path):
+    # float32 leaves the category, and of the image nothing.
+    lost = np.float32(labels()["stimulus_id"]).astype(float)
+    _, problems, _ = god.examine(write(tmp_path / "a.h5", stimulus_id=lost))
+    assert problems and all("stimulus_id" in text or "images" in text for text in problems)
+
+
+def test_trials_that_are_missing_or_shown_twice_are_seen(tmp_path):
+    numbers = labels()["stimulus_id"]
+    numbers[0] = numbers[1]
+    _, problems, _ = god.examine(write(tmp_path / "a.h5", stimulus_id=numbers))
+    assert problems[0] == "1,199 training images, not 1,200"
+    kinds = labels()["DataType"]
+    kinds[0] = 2
+    _, problems, _ = god.examine(write(tmp_path / "b.h5", DataType=kinds))
+    assert problems[0] == "1,199 training trials, not 1,200"
+    assert any(text.endswith("is among training and test images") for text in problems)
+
+
+def test_a_category_number_that_contradicts_the_ids_is_said_and_not_used(tmp_path):
+    old = labels()["category_index"].copy()
+    old[:1200] = np.roll(old[:1200], 1)
+    _, problems, cautions = god.examine(write(tmp_path / "a.h5", category_index=old))
+    assert problems == [] and "before figshare's version 5" in cautions[0]
+    assert god.examine(write(tmp_path / "b.h5"))[2] == []
+
+
+def test_the_layout_of_2016_is_recognised(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_group("dataSet")
+        file.create_group("metaData")
+    message = "has the layout of 2016 (dataSet, metaData); fetch today's file"
+    assert god.examine(tmp_path / "a.h5") == ("", [message], [])
+
+
+@pytest.mark.parametrize("size", god.VERSIONS)
+def test_the_two_versions_are_told_apart(size, tmp_path):
+    flags = {name: np.zeros(size, bool) for name in god.ROIS}
+    for mask in flags.values():
+        mask[0] = True
+    flags["VC"][:] = True
+    columns = labels()
+    voxels = np.zeros((len(columns["Run"]), size))
+    write_bdata(tmp_path / "a.h5", voxels, rois=flags, labels=columns)
+    facts, problems, _ = god.examine(tmp_path / "a.h5")
+    assert facts.endswith(f"VC {size:,} voxels (as the {god.VERSIONS[size]} version of subject 1)")
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["gods"],
+            "there is no 'gods'; did you mean 'god'? (known: god, miyawaki-figures, haxby-slice, "
+            "kriegeskorte92, cichy92)",
+        ),
+        (["god", "--subjects", "S6"], "--subjects: there is no 'S6' (known: S1, S2, S3, S4, S5)"),
+        (["haxby-slice", "--features"], "--subjects and --features are for god"),
+    ],
+)
+def test_usage(arguments, message, tmp_path):
+    with project(tmp_path):
+        assert run("fetch", *arguments, code=2) == f"Error: {message}\n"
+
+
+def test_killed_and_typed_again_it_goes_on(published, tmp_path):
+    with serving(published) as server:
+        server.slow = 0.05
+        size = (published / "Subject1.h5").stat().st_size
+        server.replace["/Subject1.h5"] = content = os.urandom(2**22)
+        assert size  # a real one is there; a larger one takes its place, so that there is time
+        command = [sys.executable, "-m", "brain_teacher", "fetch", "god", "--base-url", server.url]
+        process = subprocess.Popen(
+            [*command, "--subjects", "S1", "--out", str(tmp_path / "god")],
+            env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        partial = tmp_path / "god" / "bdata" / ".Subject1.h5.partial"
+        deadline = time.monotonic() + 60
+        while not partial.exists() or partial.stat().st_size < 2**20:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        server.slow, come = 0.0, partial.stat().st_size
+        said = run(
+            *("fetch", "god", "--base-url", server.url, "--subjects", "S1", "--quiet"),
+            *("--out", str(tmp_path / "god")),
+            code=1,
+        )
+        assert "cannot be read as BData" in said  # random bytes, but all of them
+        assert (tmp_path / "god" / "bdata" / "Subject1.h5").read_bytes() == content
+        assert server.requests[-1] == ("/Subject1.h5", f"bytes={come}-")

@@ -1,0 +1,142 @@
+"""Real recordings from their sources to what they give; the sources are a local server here."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import binomtest
+
+import real_data
+from brain_teacher.commands.fetch import fetch
+from brain_teacher.files import read_json
+from brain_teacher.sources.catalogue import SOURCES
+from running import run
+from serving import serving
+
+PLACES = {
+    "miyawaki-figures": ("miyawaki_figures",),
+    "haxby-slice": ("haxby_slice",),
+    "kriegeskorte92": ("kriegeskorte92",),
+    "cichy92": ("cichy92", "kriegeskorte92"),
+}
+
+
+@pytest.fixture(scope="module")
+def fetched(work, tmp_path_factory):
+    """Fetch a recording into ``data/``; gives what was said. Once each."""
+    said = {}
+
+    def bring(name):
+        if name not in said:
+            there = tmp_path_factory.mktemp(name)
+            for place in PLACES[name]:
+                if not (real_data.DATA / place).is_dir():
+                    pytest.skip(f"no real recordings in {real_data.DATA / place}")
+                for file in (real_data.DATA / place).iterdir():
+                    (there / file.name).symlink_to(file)
+            with serving(there) as server:
+                said[name] = run("fetch", name, "--base-url", server.url)
+        return said[name]
+
+    return bring
+
+
+def preset(name):
+    return str(real_data.ROOT / "params" / f"{name}.yaml")
+
+
+def decode(name, *options):
+    """Preprocess and decode as the preset says; the cells by subject and ROI."""
+    cells = ["--subject", "mean"] if name.endswith("92") else []
+    run("preprocess", "--params", preset(name), *cells, "--out", f"{name}/voxels")
+    run(
+        *("decode", "--params", preset(name), *options),
+        *("--voxels", f"{name}/voxels", "--out", f"{name}/soft_labels"),
+    )
+    content = read_json(f"{name}/soft_labels/metrics.json")
+    assert content["simulated"] is False
+    for cell in content["cells"]:
+        print(
+            f"{name} {cell['subject']} {cell['roi']} {cell['decoder']}: top-1 {cell['top1']:.3f} "
+            f"[{cell['top1_low']:.3f}, {cell['top1_high']:.3f}], chance {cell['chance']:.3f}"
+        )
+    return {(cell["roi"], cell["decoder"]): cell for cell in content["cells"]}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_terms_come_first_and_the_next_step_last(fetched, name):
+    lines = fetched(name).splitlines()
+    terms = SOURCES[name].terms.splitlines()
+    assert lines[: len(terms)] == terms
+    assert lines[len(terms)].startswith(f"data/{name}: {name}, ")
+    assert lines[len(terms) + 1 : len(terms) + 3] == [
+        "next:",
+        f"  brain-teacher preprocess --params params/{name}.yaml --out runs/{name}/voxels",
+    ]
+
+
+def test_it_is_not_made_twice(fetched):
+    fetched("haxby-slice")
+    said = run("fetch", "haxby-slice", "--base-url", "http://127.0.0.1:9", code=2)
+    message = "data/haxby-slice is there already; remove it to make it anew, or choose --out"
+    assert said.endswith(f"Error: {message}\n")
+
+
+def test_haxby_decodes_and_cannot_teach(fetched):
+    # Reference, another pipeline: 81/96 = 0.844.
+    fetched("haxby-slice")
+    cell = decode("haxby-slice")["slice", "logistic"]
+    assert cell["top1"] >= 0.75
+    said = run(
+        *("distill", "--params", preset("haxby-slice"), "--soft-labels", "haxby-slice/soft_labels"),
+        code=1,
+    )
+    assert said == (
+        "Error: data set haxby-slice has no pictures (dataset.yaml: pictures: false): voxels can "
+        "be decoded, but there is nothing that a student could look at\n"
+    )
+
+
+def test_miyawakis_decoder_names_letters_of_a_style_never_seen(fetched):
+    fetched("miyawaki-figures")
+    assert decode("miyawaki-figures")["V1", "logistic"]["top1"] >= 0.55
+
+
+@pytest.mark.parametrize(("name", "least"), [("kriegeskorte92", 0.58), ("cichy92", 0.70)])
+def test_it_knows_six_categories_and_early_cortex_does_not(fetched, name, least):
+    # References, nearest neighbours: IT 0.641 and 0.761, EVC 0.207; the largest category has 23/92.
+    fetched(name)
+    cells = decode(name, "--decoder", "logistic,ridge")
+    for decoder in ("logistic", "ridge"):
+        assert cells["IT", decoder]["top1"] >= least
+        if name == "cichy92":
+            hits = round(92 * cells["EVC", decoder]["top1"])
+            assert binomtest(hits, 92, 23 / 92).pvalue > 0.001
+
+
+def test_ninety_two_pictures_cannot_carry_students(fetched):
+    name = "kriegeskorte92"
+    fetched(name)
+    said = run("plan", "--params", preset(name), "--discordant", "0.15", "--seed-sd", "2")
+    print(said)
+    said = " ".join(said.split())
+    assert "with 88 test images no number of seeds that can be had" in said
+    assert "could not see: anything below 11.9 points" in said
+
+
+def test_the_pictures_of_kriegeskorte_are_those_of_the_file(fetched):
+    from brain_teacher.sources.dissimilarities import read_pictures
+
+    fetched("kriegeskorte92")
+    images, category = read_pictures(real_data.DATA / "kriegeskorte92")
+    for number, (image, name) in enumerate(zip(images, category, strict=True), start=1):
+        with Image.open(f"data/kriegeskorte92/images/shown/{name}-{number:02d}.png") as picture:
+            np.testing.assert_array_equal(np.asarray(picture), image)
+
+
+def test_a_wrong_file_makes_no_data_set(work, tmp_path):
+    for name in ("attributes_literal.txt", "bold.nii.gz", "mask.nii.gz"):
+        (tmp_path / name).write_bytes(b"something else")
+    with serving(tmp_path) as server, pytest.raises(Exception, match="bytes, not") as error:
+        fetch("haxby-slice", out="data/wrong", base_url=server.url, quiet=True, say=lambda _: None)
+    assert error.value.exit_code == 1
+    assert not (work / "data" / "wrong").exists()
