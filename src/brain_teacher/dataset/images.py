@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.cells import cores
+from brain_teacher.dataset.csv_tables import read_csv_table
 
 SPLITS = ("validation", "test")
 UNSEEN_FILE = "unseen.csv"
@@ -31,10 +32,16 @@ def read_missing(folder):
     path = Path(folder) / MISSING_FILE
     if not path.exists():
         return set()
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    if missing := {"image_id", "kind"} - set(table):
-        raise ValueError(f"{MISSING_FILE} has no column {min(missing)!r}")
+    table = _named_table(path, MISSING_FILE, ("image_id", "kind"))
     return set(table["image_id"][table["kind"] == "shown"])
+
+
+def _named_table(path, name, columns):
+    """A CSV whose errors name the file."""
+    try:
+        return read_csv_table(path, columns)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
 
 
 def find_unseen(folder):
@@ -60,10 +67,7 @@ def read_unseen_splits(folder):
     path = Path(folder) / UNSEEN_FILE
     if not path.exists():
         return None
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for column in ("image_id", "category", "split"):
-        if column not in table:
-            raise ValueError(f"{UNSEEN_FILE} has no column {column!r}")
+    table = _named_table(path, UNSEEN_FILE, ("image_id", "category", "split"))
     wrong = ~table["split"].isin(SPLITS)
     if wrong.any():
         raise ValueError(
@@ -143,7 +147,8 @@ def load_images(paths, size, *, workers=None):
     A JPEG is decoded at a half or a quarter of its side, which libjpeg does on the way, where that
     leaves 1.4 times `size` or more. The result then differs from that of the whole picture by less
     than 1 grey level (of 255) in the mean, at most 5 in 99% of the pixels (measured on textured
-    pictures of 500 x 375, at 24 to 128 pixels). All other files are decoded whole.
+    pictures of 500 x 375, at 24 to 128 pixels). All other files are decoded whole: of animated ones
+    the first picture, of 16 bits a pixel the upper 8, CMYK as RGB without a colour profile.
 
     Parameters
     ----------
@@ -161,7 +166,8 @@ def load_images(paths, size, *, workers=None):
     Raises
     ------
     ValueError
-        If a file is no image; the first one is named.
+        If a file is no image, has other pixels than these, or more of them than PIL's limit; the
+        first one is named.
     """
     images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
 
@@ -183,6 +189,12 @@ def _load_image(path, size):
 
     try:
         with Image.open(path) as image:
+            if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels are too many")
+            if image.mode.startswith("I;16"):  # PIL would cut all above 255 off
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            elif image.mode in ("I", "F"):
+                raise ValueError(f"its pixels are of 32 bits ({image.mode}); save it with 8 or 16")
             # Does nothing to other files than JPEG. Not at an eighth: the pixels are then means of
             # blocks, and the result would differ by 2 grey levels.
             least = max(int(DECODED * size), min(image.size) // 4)
@@ -191,7 +203,10 @@ def _load_image(path, size):
                 image = image.convert("RGBA")
             rgb = image if image.mode == "RGB" else image.convert("RGB")
             return np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (
+        *(OSError, SyntaxError, ValueError),
+        *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+    ) as error:
         raise unreadable(path, error) from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import image_ids_from_numbers, split_image_id
 
 STIMULI_FILE = "stimuli.csv"
@@ -191,10 +192,7 @@ def read_stimuli(folder):
     path = Path(folder) / STIMULI_FILE
     if not path.exists():
         return None
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for column in ("stimulus_id", "image_id", "category"):
-        if column not in table:
-            raise ValueError(f"has no column {column!r} (it has {', '.join(table.columns)})")
+    table = read_csv_table(path, ("stimulus_id", "image_id", "category"))
     numbers = pd.to_numeric(table.pop("stimulus_id"), errors="coerce")
     for wrong, reason in (
         (numbers.isna(), "stimulus_id is no number"),
