@@ -184,7 +184,10 @@ def test_unseen_csv_is_read_as_text(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image_id,split\n1,test\n", "unseen.csv has no column 'category' (it has image_id, split)"),
+        (
+            "image_id,split\n1,test\n",
+            "unseen.csv has no column 'category' (it has image_id, split)",
+        ),
         (
             "image_id,category,split\n1,a,test\n2,a,train\n",
             "unseen.csv row 3: split is 'train', not 'validation' or 'test'",
