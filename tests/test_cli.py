@@ -18,7 +18,7 @@ COMMANDS = [
     *("simulate", "preprocess", "decode", "controls", "rivals"),
     *("search", "distill", "explore", "plan", "compare", "promote"),
     *("import-soft-labels", "export"),
-    *("fetch", "images", "use"),
+    *("fetch", "images", "use", "new-dataset", "check"),
 ]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 

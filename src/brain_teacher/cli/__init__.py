@@ -35,6 +35,8 @@ for command in (
     presets.use,
     data.simulate,
     data.fetch,
+    data.new_dataset,
+    data.check,
     pictures.images,
     brains.preprocess,
     brains.decode,

@@ -9,6 +9,7 @@ from brain_teacher.cli.options import (
     common,
     repeatable,
     say_unless,
+    settings,
 )
 from brain_teacher.commands.simulate import DEFAULTS, LIMITS
 
@@ -84,3 +85,45 @@ def fetch(params_file, quiet, name, **options):
     from brain_teacher.commands.fetch import fetch as command
 
     command(name, say=say_unless(quiet), quiet=quiet, **options)
+
+
+def per_subject(name, what):
+    """An option that is given once a subject."""
+    return click.option(f"--{name}", multiple=True, metavar="SUBJECT=FILE", help=what)
+
+
+@click.command("new-dataset")
+@common
+@click.argument("folder", metavar="DIR")
+@per_subject("bdata", "A BData file, .h5 or .mat.")
+@per_subject("voxels", "In its place: an array (trials, voxels), .npy, or .npz with one an ROI.")
+@per_subject("trials", "Beside it: a CSV with image_id, category and run of each trial.")
+@click.option("--images", metavar="DIR", help="The pictures shown: IMAGE_ID.png.")
+@click.option("--unseen", metavar="DIR", help="Pictures no subject saw: CATEGORY/IMAGE_ID.png.")
+@click.option("--simulated", is_flag=True, help="Say so wherever numbers from it appear.")
+def new_dataset(params_file, quiet, folder, **options):
+    """Make a data set folder DIR of your own recordings.
+
+    \b
+    Examples:
+      brain-teacher new-dataset data/mine --bdata S1=first.h5 --bdata S2=second.h5
+      brain-teacher new-dataset data/mine --voxels S1=v.npz --trials S1=trials.csv --images shown
+    """
+    from brain_teacher.commands.new_dataset import new_dataset as command
+
+    command(folder, say=say_unless(quiet), **options)
+
+
+@click.command()
+@common
+@click.argument("folder", metavar="DIR")
+def check(params_file, quiet, folder):
+    """Say all that is wrong with the data set DIR, at once.
+
+    \b
+    Example:
+      brain-teacher check data/sample
+    """
+    from brain_teacher.commands.check import check as command
+
+    command(settings(params_file), data=folder, say=say_unless(quiet))

@@ -130,8 +130,7 @@ def examine(path):
         voxels, rois, labels = read_bdata(path)
         trials = name_trials(labels["stimulus_id"], None, data_type=labels["DataType"])
     except ValueError as error:
-        old = "has the layout of 2016 (dataSet, metaData); fetch today's file"
-        return "", [old if _has_old_layout(path) else str(error)], []
+        return "", [str(error)], []
     kind, problems, counts = labels["DataType"], [], []
     for data_type, design in DESIGN.items():
         rows = trials[kind == data_type]
@@ -150,15 +149,15 @@ def examine(path):
         problems.append(f"row {row}: a voxel is not finite")
     size = int(rois["VC"].sum()) if "VC" in rois else 0
     made = f" (as the {VERSIONS[size]} version of subject 1)" if size in VERSIONS else ""
-    return f"{', '.join(counts)} trials; VC {size:,} voxels{made}", problems, _cautions(labels)
+    cautions = _cautions(labels)
+    if _has_old_layout(path):
+        cautions.append("has the layout of 2016 (dataSet, metaData); it is read all the same")
+    return f"{', '.join(counts)} trials; VC {size:,} voxels{made}", problems, cautions
 
 
 def _has_old_layout(path):
-    try:
-        with h5py.File(path) as file:
-            return "dataSet" in file
-    except OSError:
-        return False
+    with h5py.File(path) as file:
+        return "dataSet" in file
 
 
 def _wrong_design(rows, data_type, design):

@@ -8,8 +8,8 @@ from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.trials import STIMULI_FILE
 
 
-def write_subject(folder, subject, rois, *, stimulus_id, run):
-    """Write a subject's training trials as BData; gives the file's name in the folder.
+def write_subject(folder, subject, rois, *, stimulus_id, run, **labels):
+    """Write a subject's trials as BData; gives the file's name in the folder.
 
     Parameters
     ----------
@@ -18,9 +18,11 @@ def write_subject(folder, subject, rois, *, stimulus_id, run):
     rois : dict of str to ndarray of shape (n_trials, n_voxels)
         Voxels by ROI; the ROIs share none.
     stimulus_id, run : ndarray of shape (n_trials,)
+    labels : dict of str to ndarray of shape (n_trials,)
+        Further columns; without ``DataType`` all are training trials.
     """
     owner = np.repeat(list(rois), [voxels.shape[1] for voxels in rois.values()])
-    labels = {"stimulus_id": stimulus_id, "Run": run, "DataType": np.ones(len(run))}
+    labels = {"stimulus_id": stimulus_id, "Run": run, "DataType": np.ones(len(run))} | labels
     name = f"bdata/{subject}.h5"
     (folder / name).parent.mkdir(exist_ok=True)
     write_bdata(

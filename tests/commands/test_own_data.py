@@ -1,0 +1,279 @@
+"""docs/own-data.md as printed; and data sets of one's own, right and wrong."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+from scipy.io import savemat
+
+from brain_teacher.dataset.bdata import read_bdata, write_bdata
+from brain_teacher.decoding.soft_labels import read_soft_labels
+from running import project, run
+
+PAGE = (Path(__file__).parents[2] / "docs" / "own-data.md").read_text("utf-8")
+TRIALS = "image_id,category,run,style\nb,dog,1,x\na,cat,1,y\na,cat,2,y\nb,dog,2,x\n"
+VOXELS = np.arange(12.0).reshape(4, 3)
+
+
+def test_the_page_works_as_written(tmp_path):
+    def quick(content):
+        content["distill"] |= {"processes": 1, "device": "cpu", "width": 4}
+
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    assert [kind for kind, _ in blocks].count("python") == 2 and len(blocks) == 7
+    space = {}
+    with project(tmp_path, quick):
+        for kind, text in blocks:
+            if kind == "python":
+                exec(compile(text, "own-data.md", "exec"), space)
+            elif not kind:
+                for line in text.splitlines():
+                    program, *arguments = shlex.split(line)
+                    assert program == "brain-teacher"
+                    said = run(*arguments)
+                    if arguments[0] == "check":
+                        assert said.endswith("data/mine: nothing is wrong\n")
+        table = read_soft_labels("runs/mine/soft_labels/S1_FFA_logistic.npz")
+        right = table.class_id[table.log_probs.argmax(axis=1)] == [
+            image.split("-")[0] for image in table.image_id
+        ]
+        assert right.mean() >= 10 / 12  # a signal was put in; p = 0.02 by chance
+        again = pd.read_csv("choices-again.csv", index_col="image_id")
+        counts = pd.read_csv("choices.csv", index_col="image_id")
+        expected = counts.div(counts.sum(axis=1), axis=0)
+        pd.testing.assert_frame_equal(again.sort_index(), expected.sort_index(), atol=1e-5)
+
+
+@pytest.fixture
+def work(tmp_path):
+    with project(tmp_path):
+        np.save("v.npy", VOXELS)
+        Path("t.csv").write_text(TRIALS)
+        yield tmp_path
+
+
+def new(*arguments, code=0):
+    return run("new-dataset", "data/mine", *arguments, code=code)
+
+
+ARRAYS = ("--voxels", "S1=v.npy", "--trials", "S1=t.csv")
+
+
+def test_arrays_become_bdata_joined_by_id(work):
+    assert new(*ARRAYS).splitlines() == [
+        "data/mine: 1 subjects, ROIs all",
+        "next: brain-teacher check data/mine; then set dataset.name: mine in params.yaml",
+    ]
+    assert yaml.safe_load(Path("data/mine/dataset.yaml").read_text()) == {
+        "name": "mine",
+        "simulated": False,
+        "subjects": {"S1": "bdata/S1.h5"},
+        "roi": ["all"],
+        "pictures": False,
+    }
+    assert Path("data/mine/stimuli.csv").read_text().splitlines() == [
+        "stimulus_id,image_id,category,style",
+        "1,a,cat,y",
+        "2,b,dog,x",
+    ]
+    voxels, rois, labels = read_bdata("data/mine/bdata/S1.h5")
+    np.testing.assert_array_equal(voxels, VOXELS)
+    assert rois["all"].all()
+    assert labels["stimulus_id"].tolist() == [2, 1, 1, 2] and labels["Run"].tolist() == [1, 1, 2, 2]
+    assert labels["DataType"].tolist() == [1] * 4
+    said = run("check", "data/mine", code=1)
+    assert "subject S1: 'cat', 'dog' with a single image" in said
+
+
+def test_data_types_and_blocks_are_kept(work):
+    table = pd.read_csv("t.csv").assign(data_type=[1, 1, 2, 2], block=[2, 1, 1, 2])
+    table.to_csv("t.csv", index=False)
+    new(*ARRAYS)
+    labels = read_bdata("data/mine/bdata/S1.h5")[2]
+    assert labels["DataType"].tolist() == [1, 1, 2, 2] and labels["Block"].tolist() == [2, 1, 1, 2]
+
+
+def test_two_subjects_share_numbers_and_rois(work):
+    np.savez("v2.npz", V1=VOXELS, all=VOXELS[:, :2])
+    Path("t2.csv").write_text(TRIALS.replace("a,cat", "c,cat"))
+    new(*ARRAYS, "--voxels", "S2=v2.npz", "--trials", "S2=t2.csv")
+    content = yaml.safe_load(Path("data/mine/dataset.yaml").read_text())
+    assert content["roi"] == ["all"] and list(content["subjects"]) == ["S1", "S2"]
+    assert read_bdata("data/mine/bdata/S2.h5")[2]["stimulus_id"].tolist() == [2, 3, 3, 2]
+
+
+def test_an_older_mat_file_is_converted(work):
+    """The layout of BrainDecoderToolbox of 2016: dataSet, metaData."""
+    columns = np.hstack([VOXELS, [[1443537.000001, 1, 1]] * 4])
+    keys = ["VoxelData", "ROI_V1", "ROI_LH_V1", "stimulus_id", "Run", "DataType"]
+    flags = np.full((6, 6), np.nan)
+    flags[:3, :3] = 1
+    flags[3:, 3:] = np.where(np.eye(3) == 1, 1, np.nan)
+    metadata = {
+        "key": np.array(keys, dtype=object),
+        "description": np.array(keys, dtype=object),
+        "value": flags,
+    }
+    savemat("old.mat", {"dataSet": columns, "metaData": metadata})
+    lines = new("--bdata", "S1=old.mat").splitlines()
+    assert lines[:2] == [
+        "note: old.mat: voxels, ROIs and labels were converted to HDF5, nothing else",
+        "note: ROI LH_V1 is left out: a name may hold letters, digits and '-'",
+    ]
+    voxels, rois, labels = read_bdata("data/mine/bdata/S1.h5")
+    np.testing.assert_array_equal(voxels, VOXELS)
+    assert rois["V1"].tolist() == [True] * 3 and labels["stimulus_id"][0] == 1443537.000001
+
+
+@pytest.mark.parametrize(
+    ("trials", "message"),
+    [
+        (TRIALS + "c,cat,3,y\n", "v.npy: all has 4 trials, t.csv has 5"),
+        (TRIALS.replace("a,cat,2,y", "a,dog,2,y"), "t.csv: row 4: category of image 'a' is 'dog', "
+         "elsewhere 'cat'; a column belongs to the image, not to the trial"),
+        (TRIALS.replace("a,cat,2", "a,cat,two"), "t.csv: row 4: run is 'two', no whole number"),
+        (TRIALS.replace("a,cat,2", ",cat,2"), "t.csv: row 4: a cell is empty"),
+        ("image_id,category\n", "t.csv: has no column 'run' (it has image_id, category)"),
+        ("image_id,category,run\n", "t.csv: has no trials"),
+    ],
+)  # fmt: skip
+def test_a_wrong_table_names_its_row_and_leaves_nothing(work, trials, message):
+    Path("t.csv").write_text(trials)
+    assert new(*ARRAYS, code=1) == f"Error: {message}\n"
+    assert not list(Path("data").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.array([[1.0, np.nan]] * 4), "v.npy: all: voxel 1 of trial 0 is nan"),
+        (np.ones(4), "v.npy: all is float64 of shape (4,), not numbers (trials, voxels)"),
+        (np.array([["a"]] * 4), "v.npy: all is <U1 of shape (4, 1), not numbers (trials, voxels)"),
+    ],
+)
+def test_a_wrong_array_is_named(work, content, message):
+    np.save("v.npy", content)
+    assert new(*ARRAYS, code=1) == f"Error: {message}\n"
+
+
+def test_files_of_something_else(work):
+    Path("v.npy").write_bytes(b"something else")
+    assert new(*ARRAYS, code=1).startswith("Error: v.npy: is no .npy or .npz of numbers (")
+    said = new("--bdata", "S1=t.csv", code=1)
+    assert said.startswith("Error: t.csv: cannot be read as BData (")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give --bdata SUBJECT=FILE, or --voxels and --trials, for each subject"),
+        (["--bdata", "S1=t.csv", *ARRAYS], "give --bdata SUBJECT=FILE, or --voxels and --trials, "
+         "for each subject"),
+        (ARRAYS[:2], "subject 'S1' has not both --voxels and --trials"),
+        (["--bdata", "v.npy"], "--bdata v.npy: give SUBJECT=FILE, such as S1=recording.h5"),
+        (["--bdata", "S1=no.h5"], "--bdata: there is no file no.h5"),
+        ([*ARRAYS, "--voxels", "S1=v.npy"], "--voxels: subject S1 stands twice"),
+        ([*ARRAYS, "--images", "none"], "--images: there is no folder none"),
+    ],
+)  # fmt: skip
+def test_usage(work, arguments, message):
+    assert new(*arguments, code=2) == f"Error: {message}\n"
+    said = run("new-dataset", "data/my_data", *arguments, code=2)
+    assert said == "Error: 'my_data': a data set's name may hold letters, digits and '-'\n"
+
+
+def test_what_is_there_is_not_overwritten(work):
+    new(*ARRAYS)
+    message = "data/mine exists already; choose another folder with --out, or remove it"
+    assert new(*ARRAYS, code=2) == f"Error: {message}\n"
+
+
+# check
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    with project(tmp_path):
+        run(
+            *("simulate", "--out", "data/tiny", "--subjects", "2", "--categories", "3"),
+            *("--shown", "4", "--unseen", "4", "--voxels", "40", "--seed", "1"),
+        )
+        yield Path("data/tiny")
+
+
+def problems(folder):
+    """What `check` lists, without the folder's name."""
+    said = run("check", str(folder), code=1)
+    first, *lines = said[said.index("Error: ") :].splitlines()
+    assert first == f"Error: {len(lines)} problem{'s' * (len(lines) > 1)} in {folder}:"
+    return [line.strip().removeprefix(f"{folder}/") for line in lines]
+
+
+def test_a_whole_data_set_has_no_problem(tiny):
+    lines = run("check", str(tiny)).splitlines()
+    assert lines[-1] == "data/tiny: nothing is wrong"
+    assert "12 training images of 3 categories, 12 seen by all 2 subjects" in lines
+    assert "unseen images: 3 validation, 9 test" in lines
+
+
+def test_all_that_is_wrong_is_said_at_once(tiny):
+    voxels, rois, labels = read_bdata(tiny / "bdata" / "S1.h5")
+    voxels[3, 5] = np.nan
+    voxels[:, 0] = 7
+    del rois["V4"]
+    write_bdata(tiny / "bdata" / "S1.h5", voxels, rois=rois, labels=labels)
+    (tiny / "bdata" / "S2.h5").write_bytes(b"no recording")
+    shown = sorted((tiny / "images" / "shown").glob("n990*"))
+    shown[0].unlink()
+    shown[1].write_bytes(shown[1].read_bytes()[:100])
+    for file in (tiny / "images" / "unseen" / "n99000002").iterdir():
+        file.unlink()
+    found = problems(tiny)
+    assert found == [
+        "bdata/S1.h5: has no voxels of ROI V4 (it has V1, V2, V3, LOC, FFA, PPA, LVC, HVC, VC)",
+        "bdata/S1.h5: 1 of 40 voxels are not finite, first voxel 5 in row 3",
+        *[text for text in found if text.startswith("bdata/S2.h5: cannot be read as BData (")],
+        *[text for text in found if "cannot be read as an image" in text],
+        f"images/shown: no picture of 1 training images: '{shown[0].stem}'",
+        "images/unseen: category 'n99000002' has no validation image: put images under "
+        "images/unseen/n99000002, or correct unseen.csv",
+    ]
+    assert len(found) == 6
+    said = run("check", str(tiny), code=1)
+    assert "caution: data/tiny/bdata/S1.h5: 1 of 40 voxels are constant\n" in said
+
+
+def test_a_shown_picture_among_the_unseen_is_a_problem(tiny):
+    shown = next((tiny / "images" / "shown").glob("n99000001*"))
+    Image.open(shown).save(tiny / "images" / "unseen" / "n99000001" / shown.name)
+    (text,) = problems(tiny)
+    assert shown.stem in text
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("dataset.yaml", "name: [", "dataset.yaml: is not YAML: "),
+        ("dataset.yaml", None, "dataset.yaml is missing"),
+        ("stimuli.csv", "stimulus_id,image_id\n", "stimuli.csv: has no column 'category' (it has "),
+        ("unseen.csv", "image_id,category,split\na,b,c\n", "data/tiny: unseen.csv row 2: split is"),
+    ],
+)
+def test_what_nothing_can_be_read_without(tiny, file, content, message):
+    if content is None:
+        (tiny / file).unlink()
+    else:
+        (tiny / file).write_text(content)
+    (text,) = problems(tiny)
+    assert text.startswith(message)
+
+
+def test_no_folder(tmp_path):
+    with project(tmp_path):
+        said = run("check", "data/none", code=2)
+        assert said == "Error: there is no data set folder data/none\n"
