@@ -50,7 +50,7 @@ def test_what_it_links_to_is_there(target):
 
 
 def test_the_commands_that_it_shows_exist():
-    shown = set(re.findall(r"^brain-teacher (\w+)", README, re.MULTILINE))
+    shown = set(re.findall(r"^brain-teacher ([\w-]+)", README, re.MULTILINE))
     assert shown
     for command in shown:
         subprocess.run(

@@ -253,3 +253,38 @@ def test_killed_and_typed_again_it_goes_on(published, tmp_path):
         assert "cannot be read as BData" in said  # random bytes, but all of them
         assert (tmp_path / "god" / "bdata" / "Subject1.h5").read_bytes() == content
         assert server.requests[-1] == ("/Subject1.h5", f"bytes={come}-")
+
+
+def test_the_page_on_god_works_as_written(mirror, tmp_path):
+    """Its first commands as printed, but for addresses; what is there to be fetched is small."""
+    import re
+    import shlex
+
+    from PIL import Image
+
+    page = (ROOT / "docs" / "god.md").read_text("utf-8")
+    first = re.search(r"^```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[1]
+    tree = tmp_path / "imagenet"
+    ids = [f"n{10**7 + c:08d}_{k}" for c in range(150) for k in (*range(10, 81, 10), *range(1, 10))]
+    for image_id in ids:
+        place = tree / image_id.split("_")[0] / f"{image_id}.JPEG"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(place)
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params" / "god.yaml").write_bytes((ROOT / "params" / "god.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params" / "god.yaml").read_bytes())
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, check=True)
+    said = ""
+    for line in first.splitlines():
+        line = line.replace("/data/imagenet/train", str(tree)).replace("/srv/dvc", str(tmp_path))
+        program, *arguments = shlex.split(line)
+        if program == "dvc":
+            subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True)
+            continue
+        if arguments[0] == "fetch":
+            arguments += ["--base-url", mirror.url, "--subjects", "S1"]
+        said += run(*arguments)
+    assert "images: 1,200 of 1,200 shown (0 missing), 1,350 unseen of 150 categories" in said
+    assert "data/god: nothing is wrong" in said
+    assert "params.yaml is now that of god" in said
