@@ -1,50 +1,27 @@
 """All that is wrong with a data set folder, at once: what the chain would stop at, and oddities.
 
-Everything is read by what the chain reads it with (`brain_teacher.dataset`); where a reader stops
-at the first wrong row of a file, that row is said, and the other files are still looked at.
+Everything is read by what the chain reads it with (`brain_teacher.dataset`). Those readers stop at
+the first mistake: where one does, what it read is looked through for the others of that kind.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
-from brain_teacher.cells import cores
-from brain_teacher.dataset import images as pictures
 from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.description import FILE, read_description
 from brain_teacher.dataset.trials import (
+    IMAGERY,
     STIMULI_FILE,
     TRAINING,
-    image_categories,
     name_trials,
     read_stimuli,
 )
-
-# The side at which pictures are decoded to see whether they can be.
-SIDE = 16
-NAMED = 10  # ids that are named of a longer list
-
-
-@dataclass
-class Findings:
-    """What a look at a data set found.
-
-    Attributes
-    ----------
-    problems : list of str
-        The chain stops at these, or gives something else than is meant.
-    cautions : list of str
-        Odd, but it goes on.
-    facts : list of str
-        What there is, in lines.
-    """
-
-    problems: list = field(default_factory=list)
-    cautions: list = field(default_factory=list)
-    facts: list = field(default_factory=list)
+from brain_teacher.sources.checking_pictures import check_pictures
+from brain_teacher.sources.findings import Findings, listed, listed_rows
 
 
 def check_dataset(folder, *, validation_share=0.25):
@@ -61,49 +38,75 @@ def check_dataset(folder, *, validation_share=0.25):
     Findings
     """
     folder, found = Path(folder), Findings()
-    description = _try(found, folder / FILE, read_description, folder)
+    description = found.read(folder / FILE, read_description, folder, every=_wrong_keys)
     if description is None:
         return found
-    stimuli = _try(found, folder / STIMULI_FILE, read_stimuli, folder)
-    if stimuli is None and (folder / STIMULI_FILE).exists():
-        return found  # which image a number is cannot be known
+    stimuli = found.read(
+        folder / STIMULI_FILE, read_stimuli, folder, every=lambda error: _wrong_rows(folder, error)
+    )
+    # Which image a number is cannot be known then; recordings and pictures can still be read.
+    is_named = stimuli is not None or not (folder / STIMULI_FILE).exists()
     shown = {}
     for subject, name in description.subjects.items():
-        trials = _check_subject(found, folder / name, description.roi, stimuli)
+        read = _check_recording(found, folder / name, description.roi)
+        trials = _name(found, folder / name, read, stimuli) if read and is_named else None
         if trials is not None:
-            training = trials[trials["data_type"] == TRAINING]
+            training = _check_training(found, folder / name, trials)
             shown[subject] = training.drop_duplicates("image_id").set_index("image_id")["category"]
     _check_categories(found, shown)
     if description.pictures:
-        _check_pictures(found, folder, shown, stimuli, validation_share)
+        category = pd.concat(shown.values()) if shown else pd.Series(dtype=str)
+        category = category[~category.index.duplicated()]
+        check_pictures(found, folder, category, validation_share=validation_share)
     else:
         found.facts.append("no pictures: up to decode")
     return found
 
 
-def _try(found, place, function, *arguments):
-    """What a reader gives; None, and a problem, where it raises."""
+def _wrong_keys(error):
+    """Every key that is wrong in ``dataset.yaml``."""
+    if not isinstance(error.__cause__, ValidationError):
+        return [str(error)]
+    return [
+        f"{'.'.join(map(str, each['loc'])) or 'top level'}: "
+        f"{each['msg'].removeprefix('Value error, ')}"
+        for each in error.__cause__.errors()
+    ]
+
+
+def _wrong_rows(folder, error):
+    """Every row that is wrong in ``stimuli.csv``, by what is wrong with it."""
     try:
-        return function(*arguments)
-    except FileNotFoundError:
-        found.problems.append(f"{place} is missing")
-    except (ValueError, OSError) as error:
-        found.problems.append(f"{place}: {error}")
-    return None
+        table = read_csv_table(folder / STIMULI_FILE, ("stimulus_id", "image_id", "category"))
+    except ValueError:
+        return [str(error)]
+    numbers = pd.to_numeric(table.pop("stimulus_id"), errors="coerce")
+    first = table.groupby("image_id").transform("first")
+    return [
+        f"{listed_rows(wrong, first=2)}: {reason}"
+        for wrong, reason in (
+            (numbers.isna(), "stimulus_id is no number"),
+            (numbers.duplicated() & numbers.notna(), "stimulus_id stands in an earlier row too"),
+            ((table == "").any(axis=1), "a cell is empty"),
+            (
+                (table[first.columns] != first).any(axis=1),
+                "the image has another category or group in an earlier row",
+            ),
+        )
+        if wrong.any()
+    ]
 
 
-def _check_subject(found, file, rois, stimuli):
-    """A subject's trials with image, category, run and data type; None if they cannot be read."""
-    if not file.is_file():
-        found.problems.append(f"{file} is missing")
-        return None
-    read = _try(found, file, read_bdata, file)
+def _check_recording(found, file, rois):
+    """Kind and number of each trial in a subject's file; None if it cannot be read."""
+    read = found.read(file, read_bdata, file)
     if read is None:
         return None
     voxels, masks, labels = read
     for roi in rois:
         if roi not in masks or not masks[roi].any():
-            found.problems.append(f"{file}: has no voxels of ROI {roi} (it has {', '.join(masks)})")
+            known = ", ".join(name for name, mask in masks.items() if mask.any())
+            found.problems.append(f"{file}: has no voxels of ROI {roi} (it has {known})")
     wrong = ~np.isfinite(voxels)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
@@ -111,17 +114,59 @@ def _check_subject(found, file, rois, stimuli):
             f"{file}: {wrong.any(axis=0).sum()} of {voxels.shape[1]} voxels are not finite, first "
             f"voxel {column} in row {row}"
         )
+    # preprocess cuts decimals off: runs 1.5 and 1 would become one.
+    for name, wrong in (
+        ("Run is not a whole number", labels["Run"] != np.floor(labels["Run"])),
+        (
+            f"DataType is not 1 (training), 2 (test) or {IMAGERY} (imagery)",
+            ~np.isin(labels["DataType"], (TRAINING, 2, IMAGERY)),
+        ),
+    ):
+        if wrong.any():
+            found.problems.append(f"{file}: {listed_rows(wrong)}: {name}")
     constant = (voxels == voxels[0]).all(axis=0).sum()
     if constant:
         found.cautions.append(f"{file}: {constant} of {voxels.shape[1]} voxels are constant")
-    trials = _try(
-        found,
-        file,
-        lambda: name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"]),
-    )
-    if trials is None:
+    again = pd.Series([row.tobytes() for row in voxels]).duplicated()
+    if again.any():
+        found.cautions.append(
+            f"{file}: {listed_rows(again)}: all voxels are those of an earlier trial"
+        )
+    counts = zip(*np.unique(labels["DataType"], return_counts=True), strict=True)
+    parts = ", ".join(f"{count:,} of type {kind:g}" for kind, count in counts)
+    sizes = ", ".join(f"{roi} {masks[roi].sum():,}" for roi in rois if roi in masks)
+    found.facts.append(f"{file.name}: trials {parts}; voxels {sizes}")
+    return labels
+
+
+def _name(found, file, labels, stimuli):
+    """The trials whose image is known: image, category, run and data type."""
+    numbers, kinds = labels["stimulus_id"], labels["DataType"]
+    named = np.ones(len(numbers), bool)
+    try:
+        name_trials(numbers, stimuli, data_type=kinds)
+    except ValueError as error:
+        pairs = set(zip(numbers, kinds, strict=True))
+        known = {pair: _is_known(*pair, stimuli) for pair in pairs}
+        named = np.array([known[pair] for pair in zip(numbers, kinds, strict=True)])
+        more = f" ({listed_rows(~named)} are so)" if (~named).sum() > 1 else ""
+        found.problems.append(f"{file}: {error}{more}")
+    if not named.any():
         return None
-    trials = trials.assign(run=labels["Run"], data_type=labels["DataType"])
+    trials = name_trials(numbers[named], stimuli, data_type=kinds[named])
+    return trials.assign(run=labels["Run"][named], data_type=kinds[named])
+
+
+def _is_known(number, kind, stimuli):
+    try:
+        name_trials(np.array([number]), stimuli, data_type=np.array([kind]))
+    except ValueError:
+        return False
+    return True
+
+
+def _check_training(found, file, trials):
+    """The training trials of a subject."""
     training = trials[trials["data_type"] == TRAINING]
     if training.empty:
         found.problems.append(f"{file}: has no training trials (DataType {TRAINING})")
@@ -130,11 +175,7 @@ def _check_subject(found, file, rois, stimuli):
         found.cautions.append(
             f"{file}: {alone.sum()} runs have one training trial, which z-scoring by run makes 0"
         )
-    kinds = trials["data_type"].value_counts().sort_index()
-    parts = ", ".join(f"{count:,} of type {int(kind)}" for kind, count in kinds.items())
-    sizes = ", ".join(f"{roi} {masks[roi].sum():,}" for roi in rois if roi in masks)
-    found.facts.append(f"{file.name}: trials {parts}; voxels {sizes}")
-    return trials
+    return training
 
 
 def _check_categories(found, shown):
@@ -145,14 +186,20 @@ def _check_categories(found, shown):
         counts = category.value_counts().sort_index()
         if len(counts) < 2:
             found.problems.append(f"subject {subject}: {len(counts)} category; decoding needs two")
-        if (few := counts[counts < 2]).any():
+        if len(few := counts.index[counts < 2]):
             found.problems.append(
-                f"subject {subject}: {_listed(few.index)} with a single image: folds by image need "
-                "two of each category"
+                f"subject {subject}: {listed(few)} with a single image: folds by image need two of "
+                "each category"
+            )
+        if len(few := counts.index[counts == 2]):
+            found.cautions.append(
+                f"subject {subject}: {listed(few)} with two images: folds by image leave one, on "
+                "which neither penalty nor temperature can be chosen (decode.calibrate: false and "
+                "one penalty)"
             )
     everyone = pd.concat(shown.values())
-    both = everyone.groupby(level=0).nunique()
-    for image in both.index[both > 1]:
+    differs = everyone.groupby(level=0).nunique()
+    for image in differs.index[differs > 1]:
         found.problems.append(f"image '{image}' has different categories for different subjects")
     shared = set.intersection(*(set(each.index) for each in shown.values()))
     total = everyone.index.nunique()
@@ -162,69 +209,3 @@ def _check_categories(found, shown):
         f"{total:,} training images of {everyone.nunique()} categories, {len(shared):,} "
         f"seen by all {len(shown)} subjects"
     )
-
-
-def _check_pictures(found, folder, shown, stimuli, validation_share):
-    """Every shown image has a file, every file is a picture, unseen ones are there and unseen."""
-    files = _try(found, folder, pictures.find_shown, folder)
-    unseen = _try(found, folder, pictures.find_unseen, folder)
-    missing = _try(found, folder, pictures.read_missing, folder) or set()
-    splits = _try(found, folder, pictures.read_unseen_splits, folder)
-    if files is None or unseen is None:
-        return
-    _check_decoding(found, [*files.values(), *unseen["path"]])
-    if not shown:
-        return
-    category = pd.concat(shown.values())
-    category = category[~category.index.duplicated()]
-    lost = sorted(set(category.index) - set(files) - missing)
-    if lost:
-        found.problems.append(
-            f"{folder / 'images' / 'shown'}: no picture of {len(lost)} training images: "
-            f"{_listed(lost)}"
-        )
-    if listed := sorted(missing & set(category.index)):
-        found.cautions.append(
-            f"{len(listed)} training images have no picture (images/missing.csv) and teach nobody"
-        )
-    others = sorted(set(files) - set(category.index))
-    if others and stimuli is None:
-        _try(found, folder / "images" / "shown", image_categories, others, None)
-    divided = _try(
-        found,
-        folder / "images" / "unseen",
-        lambda: pictures.split_unseen(
-            unseen,
-            category.unique(),
-            shown=list(files),
-            splits=splits,
-            validation_share=validation_share,
-        ),
-    )
-    if divided is not None:
-        counts = divided["split"].value_counts()
-        found.facts.append(
-            f"unseen images: {counts.get('validation', 0):,} validation, {counts.get('test', 0):,} "
-            "test"
-        )
-
-
-def _check_decoding(found, paths):
-    def look(path):
-        try:
-            pictures.load_images([path], SIDE, workers=1)
-        except ValueError as error:
-            return str(error)
-        return None
-
-    with ThreadPoolExecutor(cores()) as pool:
-        wrong = [text for text in pool.map(look, paths) if text]
-    found.problems += wrong
-    found.facts.append(f"{len(paths) - len(wrong):,} pictures, each decoded")
-
-
-def _listed(names):
-    """The first few names, and how many more."""
-    names = list(names)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
