@@ -37,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self):
-        server, path = self.server, self.path.partition("?")[0]
+        server, path = self.server, self.path
         asked = self.headers.get("Range")
         server.requests.append((path, asked))
         if server.refuse:

@@ -16,6 +16,7 @@ import yaml
 
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.ids import number_from_image_id
+from brain_teacher.files import OutputFolder
 from brain_teacher.sources import god
 from running import project, run
 from serving import serving
@@ -121,19 +122,23 @@ def test_figshares_listing_gives_addresses_sizes_and_checksums(mirror, published
         }
         for name in ("Subject1.h5", "Subject2.h5")
     ]
-    mirror.replace["/article"] = json.dumps({"files": files}).encode()
-    monkeypatch.setattr(god, "ARTICLE", f"{mirror.url}/article")
+    # All of them on one page: the article itself names ten at most.
+    query = god.LISTING.removeprefix("https://api.figshare.com")
+    assert query == "/v2/articles/7387130/files?page_size=1000"
+    mirror.replace[query] = json.dumps(files).encode()
+    monkeypatch.setattr(god, "LISTING", mirror.url + query)
     run("fetch", "god", "--subjects", "S2")
     assert list(described()["subjects"]) == ["S2"]
     said = run("fetch", "god", "--subjects", "S3", code=1)
-    assert f"{mirror.url}/article lists no file Subject3.h5 (it has Subject1.h5, " in said
+    assert f"{mirror.url}{query} lists no file Subject3.h5 (it has Subject1.h5, " in said
     files[0]["computed_md5"] = "0" * 32
-    mirror.replace["/article"] = json.dumps({"files": files}).encode()
+    mirror.replace[query] = json.dumps(files).encode()
     said = run("fetch", "god", "--subjects", "S1", code=1)
     assert f"not {'0' * 32}; it was thrown away; fetch again" in said
-    mirror.replace["/article"] = b"<html>"
-    said = run("fetch", "god", "--subjects", "S1", code=1)
-    assert "figshare's listing cannot be read" in said and said.count("\n") == 5
+    for content in (b"<html>", b"3", b'{"message": "not found"}'):
+        mirror.replace[query] = content
+        said = run("fetch", "god", "--subjects", "S1", code=1)
+        assert said.count("\n") == 5 and "figshare" in said.splitlines()[-1]
 
 
 def test_a_file_that_is_not_god_is_kept_and_all_its_faults_are_named(mirror, tmp_path):
@@ -154,13 +159,36 @@ def test_a_file_that_is_not_god_is_kept_and_all_its_faults_are_named(mirror, tmp
     assert f"Error: what came to data/god is not as published {again}:\n" in said
     assert said.count("\n  data/god/bdata/Subject1.h5: ") == 3
     assert not Path("data/god/dataset.yaml").exists() and Path("data/god/bdata").is_dir()
+    # Removed, the right file takes its place, though another was recorded.
+    Path("data/god/bdata/Subject1.h5").unlink()
+    del mirror.replace["/Subject1.h5"]
+    fetch(mirror, "--subjects", "S1")
 
 
 def test_ids_that_lost_their_digits_are_seen(tmp_path):
     # float32 leaves the category, and of the image nothing.
     lost = np.float32(labels()["stimulus_id"]).astype(float)
     _, problems, _ = god.examine(write(tmp_path / "a.h5", stimulus_id=lost))
-    assert problems and all("stimulus_id" in text or "images" in text for text in problems)
+    assert problems == ["stimulus_id has the precision of float32: which image it was is lost"]
+
+
+def test_one_writer_a_folder(mirror):
+    with OutputFolder("data/god").locked():
+        said = fetch(mirror, "--subjects", "S1", code=1)
+    assert f"Error: data/god is being written by process {os.getpid()} (since " in said
+    assert mirror.requests == []
+
+
+def test_every_connection_drops(mirror, published):
+    size = (published / "Subject1.h5").stat().st_size
+    mirror.drop_after = size * 2 // 3
+    fetch(mirror, "--subjects", "S1")
+    (_, first), (_, second) = mirror.requests
+    begin = int(second.removeprefix("bytes=").removesuffix("-"))
+    # Of what had come, next to nothing comes again.
+    assert first is None and mirror.drop_after - 2**14 <= begin <= mirror.drop_after
+    whole = (published / "Subject1.h5").read_bytes()
+    assert Path("data/god/bdata/Subject1.h5").read_bytes() == whole
 
 
 def test_trials_that_are_missing_or_shown_twice_are_seen(tmp_path):
@@ -227,9 +255,8 @@ def test_usage(arguments, message, tmp_path):
 def test_killed_and_typed_again_it_goes_on(published, tmp_path):
     with serving(published) as server:
         server.slow = 0.05
-        size = (published / "Subject1.h5").stat().st_size
+        # Larger than the real one, so that there is time.
         server.replace["/Subject1.h5"] = content = os.urandom(2**22)
-        assert size  # a real one is there; a larger one takes its place, so that there is time
         command = [sys.executable, "-m", "brain_teacher", "fetch", "god", "--base-url", server.url]
         process = subprocess.Popen(
             [*command, "--subjects", "S1", "--out", str(tmp_path / "god")],

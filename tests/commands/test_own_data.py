@@ -1,18 +1,22 @@
-"""docs/own-data.md as printed; and data sets of one's own, right and wrong."""
+"""docs/own-data.md as printed; and `new-dataset`, right and wrong."""
 
 import re
 import shlex
+import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.io import savemat
 
-from brain_teacher.dataset.bdata import read_bdata, write_bdata
+from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.sources.new_data import read_arrays
 from running import project, run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-data.md").read_text("utf-8")
@@ -137,6 +141,9 @@ def test_an_older_mat_file_is_converted(work):
         (TRIALS.replace("a,cat,2,y", "a,dog,2,y"), "t.csv: row 4: category of image 'a' is 'dog', "
          "elsewhere 'cat'; a column belongs to the image, not to the trial"),
         (TRIALS.replace("a,cat,2", "a,cat,two"), "t.csv: row 4: run is 'two', no whole number"),
+        (TRIALS.replace("a,cat,2", "a,cat,inf"), "t.csv: row 4: run is 'inf', no whole number"),
+        ("image_id,category,run,data_type\na,cat,1,1\na,cat,1,257\n", "t.csv: row 3: data_type is "
+         "257, not 1 (training), 2 (test) or 3 (imagery)"),
         (TRIALS.replace("a,cat,2", ",cat,2"), "t.csv: row 4: a cell is empty"),
         ("image_id,category\n", "t.csv: has no column 'run' (it has image_id, category)"),
         ("image_id,category,run\n", "t.csv: has no trials"),
@@ -163,9 +170,64 @@ def test_a_wrong_array_is_named(work, content, message):
 
 def test_files_of_something_else(work):
     Path("v.npy").write_bytes(b"something else")
-    assert new(*ARRAYS, code=1).startswith("Error: v.npy: is no .npy or .npz of numbers (")
+    assert new(*ARRAYS, code=1) == "Error: v.npy: is neither .npy nor .npz\n"
+    with zipfile.ZipFile("v.npy", "w") as file:
+        file.writestr("V1", "text")
+    assert new(*ARRAYS, code=1) == (
+        "Error: v.npy: V1 is |S4 of shape (), not numbers (trials, voxels)\n"
+    )
     said = new("--bdata", "S1=t.csv", code=1)
     assert said.startswith("Error: t.csv: cannot be read as BData (")
+    with h5py.File("new.mat", "w", userblock_size=512) as file:
+        file["dataSet"] = VOXELS
+    assert new("--bdata", "S1=new.mat", code=1) == (
+        "Error: new.mat: is of MATLAB 7.3; save it again in MATLAB with save(..., '-v7')\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["v.npy", "v.npz"])
+@given(cut=st.floats(0, 1, exclude_max=True))
+@settings(max_examples=20, deadline=None)
+def test_an_array_truncated_at_any_byte_is_named(arrays, name, cut):
+    content = (arrays / name).read_bytes()
+    path = arrays / f"cut.{name}"
+    path.write_bytes(content[: int(cut * len(content))])
+    with pytest.raises(ValueError, match=r"^is (neither \.npy nor \.npz|no \.npy .+ \(.+\))$"):
+        read_arrays(path)
+
+
+@pytest.mark.parametrize("name", ["v.npy", "v.npz"])
+@given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
+@settings(max_examples=60, deadline=None)
+def test_a_flipped_bit_in_an_array_is_an_error_or_gives_numbers(arrays, name, place, bit):
+    content = bytearray((arrays / name).read_bytes())
+    content[place % len(content)] ^= 1 << bit
+    path = arrays / f"flipped.{name}"
+    path.write_bytes(bytes(content))
+    try:
+        parts = read_arrays(path)
+    except ValueError as error:
+        assert "\n" not in str(error) and "unsafe" not in str(error)
+    else:
+        assert all(values.ndim == 2 and np.isfinite(values).all() for values in parts.values())
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("arrays")
+    np.save(folder / "v.npy", VOXELS)
+    np.savez_compressed(folder / "v.npz", V1=VOXELS)
+    return folder
+
+
+def test_a_picture_that_cannot_be_copied_leaves_nothing(work):
+    Path("shown").mkdir()
+    Path("shown/a.png").symlink_to("nowhere")
+    assert new(*ARRAYS, "--images", "shown", code=1) == (
+        "Error: data/mine was not made: shown/a.png cannot be copied ([Errno 2] No such file or "
+        "directory: 'shown/a.png')\n"
+    )
+    assert not list(Path("data").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -179,6 +241,8 @@ def test_files_of_something_else(work):
         (["--bdata", "S1=no.h5"], "--bdata: there is no file no.h5"),
         ([*ARRAYS, "--voxels", "S1=v.npy"], "--voxels: subject S1 stands twice"),
         ([*ARRAYS, "--images", "none"], "--images: there is no folder none"),
+        ([*ARRAYS, "--unseen", "."], "--unseen needs --images: students learn from the pictures "
+         "shown"),
     ],
 )  # fmt: skip
 def test_usage(work, arguments, message):
@@ -189,91 +253,5 @@ def test_usage(work, arguments, message):
 
 def test_what_is_there_is_not_overwritten(work):
     new(*ARRAYS)
-    message = "data/mine exists already; choose another folder with --out, or remove it"
+    message = "data/mine exists already; choose another name, or remove it"
     assert new(*ARRAYS, code=2) == f"Error: {message}\n"
-
-
-# check
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    with project(tmp_path):
-        run(
-            *("simulate", "--out", "data/tiny", "--subjects", "2", "--categories", "3"),
-            *("--shown", "4", "--unseen", "4", "--voxels", "40", "--seed", "1"),
-        )
-        yield Path("data/tiny")
-
-
-def problems(folder):
-    """What `check` lists, without the folder's name."""
-    said = run("check", str(folder), code=1)
-    first, *lines = said[said.index("Error: ") :].splitlines()
-    assert first == f"Error: {len(lines)} problem{'s' * (len(lines) > 1)} in {folder}:"
-    return [line.strip().removeprefix(f"{folder}/") for line in lines]
-
-
-def test_a_whole_data_set_has_no_problem(tiny):
-    lines = run("check", str(tiny)).splitlines()
-    assert lines[-1] == "data/tiny: nothing is wrong"
-    assert "12 training images of 3 categories, 12 seen by all 2 subjects" in lines
-    assert "unseen images: 3 validation, 9 test" in lines
-
-
-def test_all_that_is_wrong_is_said_at_once(tiny):
-    voxels, rois, labels = read_bdata(tiny / "bdata" / "S1.h5")
-    voxels[3, 5] = np.nan
-    voxels[:, 0] = 7
-    del rois["V4"]
-    write_bdata(tiny / "bdata" / "S1.h5", voxels, rois=rois, labels=labels)
-    (tiny / "bdata" / "S2.h5").write_bytes(b"no recording")
-    shown = sorted((tiny / "images" / "shown").glob("n990*"))
-    shown[0].unlink()
-    shown[1].write_bytes(shown[1].read_bytes()[:100])
-    for file in (tiny / "images" / "unseen" / "n99000002").iterdir():
-        file.unlink()
-    found = problems(tiny)
-    assert found == [
-        "bdata/S1.h5: has no voxels of ROI V4 (it has V1, V2, V3, LOC, FFA, PPA, LVC, HVC, VC)",
-        "bdata/S1.h5: 1 of 40 voxels are not finite, first voxel 5 in row 3",
-        *[text for text in found if text.startswith("bdata/S2.h5: cannot be read as BData (")],
-        *[text for text in found if "cannot be read as an image" in text],
-        f"images/shown: no picture of 1 training images: '{shown[0].stem}'",
-        "images/unseen: category 'n99000002' has no validation image: put images under "
-        "images/unseen/n99000002, or correct unseen.csv",
-    ]
-    assert len(found) == 6
-    said = run("check", str(tiny), code=1)
-    assert "caution: data/tiny/bdata/S1.h5: 1 of 40 voxels are constant\n" in said
-
-
-def test_a_shown_picture_among_the_unseen_is_a_problem(tiny):
-    shown = next((tiny / "images" / "shown").glob("n99000001*"))
-    Image.open(shown).save(tiny / "images" / "unseen" / "n99000001" / shown.name)
-    (text,) = problems(tiny)
-    assert shown.stem in text
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "message"),
-    [
-        ("dataset.yaml", "name: [", "dataset.yaml: is not YAML: "),
-        ("dataset.yaml", None, "dataset.yaml is missing"),
-        ("stimuli.csv", "stimulus_id,image_id\n", "stimuli.csv: has no column 'category' (it has "),
-        ("unseen.csv", "image_id,category,split\na,b,c\n", "data/tiny: unseen.csv row 2: split is"),
-    ],
-)
-def test_what_nothing_can_be_read_without(tiny, file, content, message):
-    if content is None:
-        (tiny / file).unlink()
-    else:
-        (tiny / file).write_text(content)
-    (text,) = problems(tiny)
-    assert text.startswith(message)
-
-
-def test_no_folder(tmp_path):
-    with project(tmp_path):
-        said = run("check", "data/none", code=2)
-        assert said == "Error: there is no data set folder data/none\n"

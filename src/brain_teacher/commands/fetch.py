@@ -1,5 +1,6 @@
 """``fetch``: published recordings, as data sets."""
 
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,7 +10,7 @@ from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 from brain_teacher.files import STATE, OutputFolder, atomic_folder, atomic_write
 from brain_teacher.sources import god
 from brain_teacher.sources.catalogue import SOURCES
-from brain_teacher.sources.download import download
+from brain_teacher.sources.download import download, forget
 from brain_teacher.sources.transfer import DownloadError, RemoteFile
 
 GOD = "god"
@@ -69,28 +70,26 @@ def _fetch_small(name, out, base_url, say, quiet):
             source.build(raw, folder)
     description = open_dataset(out)
     say(f"{out}: {name}, {len(description.subjects)} subjects, ROIs {', '.join(description.roi)}")
-    for line in _next_steps(name, source):
+    for line in _next_steps(name, source, out):
         say(line)
     return out
 
 
-def _next_steps(name, source):
-    runs = f"runs/{name}"
+def _next_steps(name, source, out):
+    runs, given = f"runs/{name}", f"--params {source.settings}"
+    place = "" if out == Path("data") / name else f" --data {shlex.quote(str(out))}"
     yield "next:"
-    yield f"  brain-teacher preprocess --params {source.settings} --out {runs}/voxels"
-    yield (
-        f"  brain-teacher decode --params {source.settings} --voxels {runs}/voxels "
-        f"--out {runs}/soft_labels"
-    )
+    yield f"  brain-teacher preprocess {given}{place} --out {runs}/voxels"
+    yield (f"  brain-teacher decode {given}{place} --voxels {runs}/voxels --out {runs}/soft_labels")
+    if source.ends_with == "plan":
+        yield f"  brain-teacher plan {given}{place} --discordant 0.15 --seed-sd 2"
+        yield "(which says why so few pictures carry no students)"
     if source.ends_with == "compare":
         yield (
-            f"  brain-teacher distill --params {source.settings} "
-            f"--soft-labels {runs}/soft_labels --out {runs}/students"
+            f"  brain-teacher distill {given}{place} --soft-labels {runs}/soft_labels "
+            f"--out {runs}/students"
         )
-        yield (
-            f"  brain-teacher compare --params {source.settings} --students {runs}/students "
-            f"--out {runs}/comparison"
-        )
+        yield f"  brain-teacher compare {given} --students {runs}/students --out {runs}/comparison"
 
 
 def _fetch_god(out, subjects, features, base_url, say, quiet):
@@ -107,15 +106,18 @@ def _fetch_god(out, subjects, features, base_url, say, quiet):
         except DownloadError as error:
             raise BrainTeacherError(str(error)) from error
         _download(files, out, quiet)
-        problems = []
+        problems, refused = [], []
         for subject, file in god.bdata_files(out, subjects).items():
             facts, wrong, cautions = god.examine(file)
             problems += [f"{file}: {text}" for text in wrong]
+            if wrong:
+                refused.append(file.relative_to(out).as_posix())
             for text in cautions:
                 say(f"caution: {file}: {text}")
             if facts:
                 say(f"{subject}: {facts}")
         if problems:
+            forget(out, refused)  # else the right file would be refused for the wrong one
             raise BrainTeacherError(
                 f"what came to {out} is not as published (a file that is removed is fetched "
                 "again):\n  " + "\n  ".join(problems)

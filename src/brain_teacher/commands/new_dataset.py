@@ -42,6 +42,8 @@ def new_dataset(
     folder = Path(folder)
     if not NAME.fullmatch(folder.name):
         raise UsageError(f"{folder.name!r}: a data set's name may hold letters, digits and '-'")
+    if folder.exists():
+        raise UsageError(f"{folder} exists already; choose another name, or remove it")
     bdata, voxels, trials = (
         _by_subject(name, values)
         for name, values in (("bdata", bdata), ("voxels", voxels), ("trials", trials))
@@ -54,18 +56,21 @@ def new_dataset(
     for option, place in (("images", images), ("unseen", unseen)):
         if place is not None and not Path(place).is_dir():
             raise UsageError(f"--{option}: there is no folder {place}")
-    notes = []
-    with atomic_folder(folder) as new:
-        try:
+    if unseen is not None and images is None:
+        raise UsageError("--unseen needs --images: students learn from the pictures shown")
+    notes, pictures = [], images is not None
+    try:
+        with atomic_folder(folder) as new:
             if bdata:
                 subjects, rois, notes = from_bdata(new, bdata)
             else:
                 subjects, rois = from_arrays(new, voxels, trials)
-        except ValueError as error:
-            raise BrainTeacherError(str(error)) from error
-        copy_pictures(new, shown=images, unseen=unseen)
-        pictures = images is not None
-        describe(new, folder.name, subjects, rois, pictures=pictures, simulated=simulated)
+            copy_pictures(new, shown=images, unseen=unseen)
+            describe(new, folder.name, subjects, rois, pictures=pictures, simulated=simulated)
+    except ValueError as error:
+        raise BrainTeacherError(str(error)) from error
+    except OSError as error:
+        raise BrainTeacherError(f"{folder} was not made: {error}") from error
     for note in notes:
         say(f"note: {note}")
     say(f"{folder}: {len(subjects)} subjects, ROIs {', '.join(rois)}")

@@ -48,8 +48,8 @@ def check_dataset(folder, *, validation_share=0.25):
     is_named = stimuli is not None or not (folder / STIMULI_FILE).exists()
     shown = {}
     for subject, name in description.subjects.items():
-        read = _check_recording(found, folder / name, description.roi)
-        trials = _name(found, folder / name, read, stimuli) if read and is_named else None
+        labels = _check_recording(found, folder / name, description.roi)
+        trials = _name(found, folder / name, labels, stimuli) if labels and is_named else None
         if trials is not None:
             training = _check_training(found, folder / name, trials)
             shown[subject] = training.drop_duplicates("image_id").set_index("image_id")["category"]
@@ -98,7 +98,10 @@ def _wrong_rows(folder, error):
 
 
 def _check_recording(found, file, rois):
-    """Kind and number of each trial in a subject's file; None if it cannot be read."""
+    """The label columns of a subject's file; None if it cannot be read."""
+    if not file.is_file():  # HDF5 has many words for it
+        found.problems.append(f"{file} is missing")
+        return None
     read = found.read(file, read_bdata, file)
     if read is None:
         return None
@@ -127,7 +130,7 @@ def _check_recording(found, file, rois):
     constant = (voxels == voxels[0]).all(axis=0).sum()
     if constant:
         found.cautions.append(f"{file}: {constant} of {voxels.shape[1]} voxels are constant")
-    again = pd.Series([row.tobytes() for row in voxels]).duplicated()
+    again = pd.Series([hash(row.tobytes()) for row in voxels]).duplicated()
     if again.any():
         found.cautions.append(
             f"{file}: {listed_rows(again)}: all voxels are those of an earlier trial"

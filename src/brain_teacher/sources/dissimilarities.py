@@ -216,6 +216,12 @@ def _build(raw, folder, name, subjects, source):
 
 
 KRIEGESKORTE = Source(
-    KRIEGESKORTE_TERMS, KRIEGESKORTE_FILES, build_kriegeskorte, "params/kriegeskorte92.yaml"
+    KRIEGESKORTE_TERMS,
+    KRIEGESKORTE_FILES,
+    build_kriegeskorte,
+    "params/kriegeskorte92.yaml",
+    ends_with="plan",
 )
-CICHY_SOURCE = Source(CICHY_TERMS, CICHY_FILES, build_cichy, "params/cichy92.yaml")
+CICHY_SOURCE = Source(
+    CICHY_TERMS, CICHY_FILES, build_cichy, "params/cichy92.yaml", ends_with="plan"
+)

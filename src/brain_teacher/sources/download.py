@@ -67,6 +67,13 @@ def download(files, folder, *, parallel=4, quiet=False, wait=WAIT):
             pool.shutdown(cancel_futures=True)
 
 
+def forget(folder, paths):
+    """Forget the recorded checksums of files that turned out not to be what was asked for."""
+    checksums = Checksums(Path(folder) / CHECKSUMS)
+    for path in paths:
+        checksums.forget(path)
+
+
 class Checksums:
     """The recorded SHA-256 of a folder's files."""
 
@@ -86,9 +93,17 @@ class Checksums:
         """Remember the checksum of a file that has come."""
         with self._lock:
             self._known[file.path] = digest
-            lines = [f"{value}  {name}\n" for name, value in sorted(self._known.items())]
-            with atomic_write(self._path) as temporary:
-                temporary.write_text("".join(lines), "utf-8")
+            self._write()
+
+    def forget(self, path):
+        """Whatever comes next may be recorded."""
+        if self._known.pop(path, None):
+            self._write()
+
+    def _write(self):
+        lines = [f"{value}  {name}\n" for name, value in sorted(self._known.items())]
+        with atomic_write(self._path) as temporary:
+            temporary.write_text("".join(lines), "utf-8")
 
 
 def _bring(file, folder, checksums, number, quiet, wait, stop):
@@ -137,5 +152,8 @@ def _check(path, file, checksums, remedy):
     if known is None:
         checksums.record(file, found)
     elif found != known:
-        place = "pinned" if file.sha256 else f"recorded in {CHECKSUMS}"
+        place = "pinned"
+        if not file.sha256:
+            place = f"recorded in {CHECKSUMS}"
+            remedy += f"; if it has been published anew, take its line out of {CHECKSUMS}"
         raise DownloadError(f"{name} has SHA-256 {found}, not {known} ({place}); {remedy}")

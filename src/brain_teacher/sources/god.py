@@ -3,7 +3,9 @@
 The files lie on figshare, whose numbers for them have changed (Subject1.h5 was 15049646 until July
 2020, then 24080120); so they are found by name in the article's listing, which gives size and MD5.
 Neither the listing nor the files could be reached where this was written: addresses and the
-listing's layout are figshare's documented ones (API v2), not verified.
+listing's layout are figshare's documented ones (API v2), not verified. The article itself lists up
+to 10 of its files, and GOD has 12 or more (5 for Python, 5 for Matlab, the images' features); so it
+is asked for its files, a page of which may hold 1,000.
 
 References
 ----------
@@ -20,7 +22,7 @@ from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.trials import TRAINING, name_trials
 from brain_teacher.sources.transfer import DownloadError, RemoteFile
 
-ARTICLE = "https://api.figshare.com/v2/articles/7387130"
+LISTING = "https://api.figshare.com/v2/articles/7387130/files?page_size=1000"
 PAGE = "https://figshare.com/articles/Generic_Object_Decoding/7387130"
 SUBJECTS = {f"S{number}": f"Subject{number}.h5" for number in range(1, 6)}
 FEATURES = "ImageFeatures.h5"
@@ -69,7 +71,7 @@ def list_files(*, subjects=tuple(SUBJECTS), features=False, base_url=None):
     missing = [name for name in places if name not in listed]
     if missing:
         raise DownloadError(
-            f"{ARTICLE} lists no file {missing[0]} (it has {', '.join(listed)}); download it from "
+            f"{LISTING} lists no file {missing[0]} (it has {', '.join(listed)}); download it from "
             f"{PAGE} and name its folder or a mirror with --base-url"
         )
     return [
@@ -77,7 +79,7 @@ def list_files(*, subjects=tuple(SUBJECTS), features=False, base_url=None):
             path,
             listed[name]["download_url"],
             size=listed[name]["size"],
-            md5=listed[name].get("supplied_md5") or listed[name].get("computed_md5"),
+            md5=listed[name].get("supplied_md5") or listed[name].get("computed_md5") or None,
         )
         for name, path in places.items()
     ]
@@ -87,13 +89,13 @@ def _listing():
     import requests
 
     try:
-        with requests.get(ARTICLE, timeout=(20, 60)) as answer:
+        with requests.get(LISTING, timeout=(20, 60)) as answer:
             answer.raise_for_status()
-            files = answer.json()["files"]
+            files = answer.json()
         return [entry for entry in files if {"name", "download_url", "size"} <= set(entry)]
-    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+    except (requests.RequestException, ValueError, TypeError) as error:
         raise DownloadError(
-            f"{ARTICLE}: figshare's listing cannot be read ({type(error).__name__}); try later, or "
+            f"{LISTING}: figshare's listing cannot be read ({type(error).__name__}); try later, or "
             "give a mirror with --base-url"
         ) from error
 
@@ -128,6 +130,9 @@ def examine(path):
     """
     try:
         voxels, rois, labels = read_bdata(path)
+        seen = labels["stimulus_id"][labels["DataType"] != IMAGERY]
+        if (seen == np.float32(seen)).all():
+            return "", ["stimulus_id has the precision of float32: which image it was is lost"], []
         trials = name_trials(labels["stimulus_id"], None, data_type=labels["DataType"])
     except ValueError as error:
         return "", [str(error)], []
@@ -168,8 +173,7 @@ def _wrong_design(rows, data_type, design):
         found.append(f"{len(rows):,} {name} trials, not {n_trials:,}")
     images = rows["image_id"].value_counts()
     if len(images) != n_images:
-        lost = ": stimulus_id has lost its digits" if len(images) == n_categories < n_images else ""
-        found.append(f"{len(images):,} {name} images, not {n_images:,}{lost}")
+        found.append(f"{len(images):,} {name} images, not {n_images:,}")
     elif (images != times).any():
         image = images.index[(images != times).to_numpy()][0]
         found.append(f"{name} image {image} comes {images[image]} times, not {times}")

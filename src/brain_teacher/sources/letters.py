@@ -1,4 +1,8 @@
-"""Printed letters, drawn like Miyawaki's patterns: what his students are judged on."""
+"""Printed letters, drawn like Miyawaki's patterns: what his students are judged on.
+
+The fonts are those that matplotlib carries, the strokes FreeType's through PIL: other versions of
+the two may draw single pixels otherwise (here matplotlib 3.11 and PIL 13 with FreeType 2.14).
+"""
 
 from pathlib import Path
 
@@ -43,13 +47,26 @@ def write_letters(folder):
 
 
 def draw_letter(font, letter, height):
-    """One letter of a font of matplotlib's, its ink `height` pixels high, in the middle."""
+    """One letter of a font of matplotlib's, its ink `height` pixels high, in the middle.
+
+    Raises
+    ------
+    ValueError
+        If this version of matplotlib has no such font.
+    """
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
     file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"
+    try:
+        type_face = ImageFont.truetype(file, 300)
+    except OSError as error:
+        raise ValueError(
+            f"matplotlib {matplotlib.__version__} has no font {font}; install the one of "
+            "requirements.txt"
+        ) from error
     large = Image.new("L", (600, 600))
-    ImageDraw.Draw(large).text((150, 100), letter, fill=255, font=ImageFont.truetype(file, 300))
+    ImageDraw.Draw(large).text((150, 100), letter, fill=255, font=type_face)
     ink = large.crop(large.getbbox())
     width = round(height * ink.width / ink.height)
     small = ink.resize((width, height), Image.Resampling.BOX)

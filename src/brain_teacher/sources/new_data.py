@@ -1,23 +1,25 @@
 """A data set folder from one's own recordings: BData files, or arrays with a table of trials."""
 
 import shutil
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from h5py import is_hdf5
+from numpy.lib.format import MAGIC_PREFIX
 
-from brain_teacher.dataset.bdata import read_bdata, write_bdata
+from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.description import Description, write_description
 from brain_teacher.dataset.ids import NAME
-from brain_teacher.sources.recordings import write_stimuli, write_subject
+from brain_teacher.sources.recordings import save_bdata, write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
 TRIAL_COLUMNS = ("image_id", "category", "run")
-# Optional columns of a table of trials, and their label in BData; all others are groups.
+# Columns of a table of trials that are numbers, and their label in BData; besides ``image_id`` and
+# ``category``, all others are groups.
 NUMBERS = {"run": "Run", "data_type": "DataType", "block": "Block"}
+DATA_TYPES = (1, 2, 3)
 
 
 def from_bdata(folder, files):
@@ -46,15 +48,12 @@ def from_bdata(folder, files):
     (folder / "bdata").mkdir()
     subjects, rois, notes = {}, None, []
     for subject, file in files.items():
-        try:
-            voxels, masks, labels = read_bdata(file)
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from error
+        voxels, masks, labels = _named(file, _read_recording, file)
         subjects[subject] = f"bdata/{subject}.h5"
         if Path(file).suffix == ".h5":
             shutil.copyfile(file, folder / subjects[subject])
         else:
-            write_bdata(folder / subjects[subject], voxels, rois=masks, labels=labels)
+            save_bdata(folder / subjects[subject], voxels, rois=masks, labels=labels)
             notes.append(f"{file}: voxels, ROIs and labels were converted to HDF5, nothing else")
         own = [name for name, mask in masks.items() if mask.any()]
         rois = own if rois is None else [name for name in rois if name in own]
@@ -97,7 +96,7 @@ def from_arrays(folder, voxels, trials):
     number = dict(zip(stimuli["image_id"], stimuli.index, strict=True))
     subjects, rois = {}, None
     for subject, file in voxels.items():
-        parts, table = _named(file, _read_voxels, file), tables[subject]
+        parts, table = _named(file, read_arrays, file), tables[subject]
         for roi, values in parts.items():
             if len(values) != len(table):
                 raise ValueError(
@@ -117,6 +116,12 @@ def from_arrays(folder, voxels, trials):
     return subjects, rois
 
 
+def _read_recording(file):
+    if Path(file).suffix == ".mat" and is_hdf5(file):
+        raise ValueError("is of MATLAB 7.3; save it again in MATLAB with save(..., '-v7')")
+    return read_bdata(file)
+
+
 def _named(file, function, *arguments):
     try:
         return function(*arguments)
@@ -128,10 +133,16 @@ def _read_trials(file):
     table = read_csv_table(file, TRIAL_COLUMNS)
     for name in table.columns.intersection(list(NUMBERS)):
         numbers = pd.to_numeric(table[name], errors="coerce")
-        wrong = numbers.isna() | (numbers != numbers.round())
+        wrong = ~np.isfinite(numbers) | (numbers != numbers.round())
         if wrong.any():
             row = wrong.idxmax()
             raise ValueError(f"row {row + 2}: {name} is {table[name][row]!r}, no whole number")
+        if name == "data_type" and not numbers.isin(DATA_TYPES).all():
+            row = (~numbers.isin(DATA_TYPES)).idxmax()
+            raise ValueError(
+                f"row {row + 2}: data_type is {numbers[row]:g}, not 1 (training), 2 (test) or 3 "
+                "(imagery)"
+            )
         table[name] = numbers.astype(float)
     empty = (table == "").any(axis=1)
     if empty.any():
@@ -166,16 +177,38 @@ def _stimuli(tables, files):
     return found
 
 
-def _read_voxels(file):
-    """The arrays of a file by ROI."""
-    try:
-        # Opened here: np.load leaves a file open that turns out to be broken.
-        with Path(file).open("rb") as stream:
+def read_arrays(file):
+    """Read the voxels of a subject, by ROI.
+
+    Parameters
+    ----------
+    file : path-like
+        ``.npy`` of shape (n_trials, n_voxels), the ROI ``all``; or ``.npz`` with one an ROI.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_trials, n_voxels)
+
+    Raises
+    ------
+    ValueError
+        If the file is broken, or holds anything but finite numbers.
+    """
+    # Opened here: np.load leaves a file open that turns out to be broken.
+    with Path(file).open("rb") as stream:
+        if not stream.read(6).startswith((MAGIC_PREFIX, b"PK\3\4")):
+            # Before numpy sees it, which would advise to load it unsafely.
+            raise ValueError("is neither .npy nor .npz")
+        stream.seek(0)
+        try:
             content = np.load(stream, allow_pickle=False)
-            is_one = isinstance(content, np.ndarray)
-            parts = {ROI: content} if is_one else {name: content[name] for name in content.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        raise ValueError(f"is no .npy or .npz of numbers ({error})") from error
+            each = {ROI: content} if isinstance(content, np.ndarray) else dict(content)
+            # A member of the archive that is no array comes as bytes.
+            parts = {name: np.asarray(values) for name, values in each.items()}
+        except Exception as error:
+            # numpy, zipfile, zlib and tokenize have a dozen kinds of them for a broken file.
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(f"is no .npy or .npz of numbers ({reason})") from error
     for roi, values in parts.items():
         if not NAME.fullmatch(roi):
             raise ValueError(f"array {roi!r}: an ROI's name may hold letters, digits and '-'")
@@ -193,7 +226,11 @@ def copy_pictures(folder, *, shown, unseen):
     """Copy the shown pictures (image_id.ext) and the unseen ones (category/image_id.ext)."""
     for name, source in (("shown", shown), ("unseen", unseen)):
         if source is not None:
-            shutil.copytree(source, folder / "images" / name)
+            try:
+                shutil.copytree(source, folder / "images" / name)
+            except shutil.Error as error:  # a list of all that went wrong
+                path, _, reason = error.args[0][0]
+                raise OSError(f"{path} cannot be copied ({reason})") from error
 
 
 def describe(folder, name, subjects, rois, *, pictures, simulated):

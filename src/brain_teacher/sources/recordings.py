@@ -1,6 +1,7 @@
 """What the makers of data set folders share."""
 
 import csv
+import io
 
 import numpy as np
 
@@ -25,13 +26,16 @@ def write_subject(folder, subject, rois, *, stimulus_id, run, **labels):
     labels = {"stimulus_id": stimulus_id, "Run": run, "DataType": np.ones(len(run))} | labels
     name = f"bdata/{subject}.h5"
     (folder / name).parent.mkdir(exist_ok=True)
-    write_bdata(
-        folder / name,
-        np.hstack(list(rois.values())),
-        rois={roi: owner == roi for roi in rois},
-        labels=labels,
-    )
+    flags = {roi: owner == roi for roi in rois}
+    save_bdata(folder / name, np.hstack(list(rois.values())), rois=flags, labels=labels)
     return name
+
+
+def save_bdata(path, voxels, *, rois, labels):
+    """Write a BData file that is made in memory: HDF5 crashes where the disk is full."""
+    content = io.BytesIO()
+    write_bdata(content, voxels, rois=rois, labels=labels)
+    path.write_bytes(content.getbuffer())
 
 
 def write_stimuli(folder, rows, groups=()):

@@ -21,7 +21,8 @@ class Source:
     settings : str
         The file of settings that fits it.
     ends_with : str
-        The last stage of the chain that it can carry: ``decode`` or ``compare``.
+        The last command of the chain that it can carry: ``decode`` (it has no pictures), ``plan``
+        (which says why its pictures carry no students) or ``compare``.
     """
 
     terms: str

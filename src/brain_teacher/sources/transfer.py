@@ -8,7 +8,8 @@ from dataclasses import dataclass
 TRIES = 5  # without a byte more
 WAIT, MOST_WAIT = 1.0, 60.0  # seconds before the next try; of a server's Retry-After at most
 TIMEOUT = (20, 60)  # seconds to connect; between two bytes
-CHUNK = 2**18
+# What of a piece has come when a connection breaks is lost: small.
+CHUNK = 2**14
 # Of 4xx, those that another try may change.
 BUSY = (408, 425, 429)
 
@@ -152,7 +153,8 @@ def _once(session, partial, file, bar, stop, trusted):
             return False, Refusal(f"{code} {answer.reason}", _retry_after(answer))
         if code not in (200, 206):
             raise DownloadError(
-                f"{file.url}: the server answers {code} {answer.reason}; is the address right?"
+                f"{file.url}: the server answers {code} {answer.reason}; is the address right? "
+                f"(A file put at {partial.target} by hand is verified and kept.)"
             )
         if code == 200 or _start(answer) != partial.size:
             if code == 206:  # a piece from elsewhere in the file
