@@ -24,6 +24,9 @@ class Server(ThreadingHTTPServer):
         self.says_length = True
         self.knows_ranges = True
         self.knows_versions = True
+        self.heeds_if_range = True
+        self.stall_after = None  # bytes of the next answer, then nothing comes for a second
+        self.encoding = None  # what answers say of their bytes, as Apache does of .gz
         self.requests = []  # (path, Range) of all that were asked
 
     def handle_error(self, request, client_address):
@@ -61,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, content, asked):
         server, start = self.server, 0
         tag = f'"{hashlib.md5(content).hexdigest()}"'
-        same = self.headers.get("If-Range") in (None, tag)
+        same = self.headers.get("If-Range") in (None, tag) or not server.heeds_if_range
         if asked and same:
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(content):
@@ -72,6 +75,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", span)
         if server.knows_versions:
             self.send_header("ETag", tag)
+        if server.encoding:
+            self.send_header("Content-Encoding", server.encoding)
         if server.says_length:
             self.send_header("Content-Length", str(len(content) - start))
         else:
@@ -83,6 +88,11 @@ class Handler(BaseHTTPRequestHandler):
             rest = rest[: server.drop_after]
             self.close_connection = True
         pause = threading.Event()
+        if server.stall_after is not None:
+            self.wfile.write(rest[: server.stall_after])
+            rest, server.stall_after = b"", None
+            self.close_connection = True
+            pause.wait(1.0)
         for place in range(0, len(rest), 2**16):
             pause.wait(server.slow)
             self.wfile.write(rest[place : place + 2**16])

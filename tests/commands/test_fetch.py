@@ -104,7 +104,7 @@ def test_a_second_subject_is_added_and_the_first_is_not_asked_for_again(mirror):
     text = Path("data/god/dataset.yaml").read_text()
     Path("data/god/dataset.yaml").write_text(text.replace("name: god", "name: mine"))
     mirror.requests.clear()
-    fetch(mirror, "--subjects", "S1,S2")
+    assert "data/god: 2 subjects\n" in fetch(mirror, "--subjects", "S1,S2,S1")
     assert [path for path, _ in mirror.requests] == ["/Subject2.h5"]
     content = described()
     assert list(content["subjects"]) == ["S1", "S2"] and content["name"] == "mine"
@@ -141,6 +141,27 @@ def test_figshares_listing_gives_addresses_sizes_and_checksums(mirror, published
         assert said.count("\n") == 5 and "figshare" in said.splitlines()[-1]
 
 
+def test_files_that_are_all_there_need_no_listing(mirror, published, monkeypatch):
+    monkeypatch.setattr(god, "LISTING", "http://127.0.0.1:9/files")
+    place = Path("data/god/bdata/Subject1.h5")
+    place.parent.mkdir(parents=True)
+    place.write_bytes((published / "Subject1.h5").read_bytes())  # by hand
+    unread = (
+        "http://127.0.0.1:9/files: figshare's listing cannot be read (ConnectionError); try later, "
+        "give a mirror with --base-url, or download the files by hand from "
+        f"{god.PAGE}, to bdata/Subject1.h5 and so on in the data set"
+    )
+    caution = f"caution: {unread}. What is there is checked against checksums.txt alone\n"
+    assert caution in run("fetch", "god", "--subjects", "S1")
+    assert list(described()["subjects"]) == ["S1"]
+    assert run("fetch", "god", "--subjects", "S1,S2", code=1).endswith(f"\nError: {unread}\n")
+    # What was recorded of it holds.
+    place.write_bytes(b"damaged")
+    said = run("fetch", "god", "--subjects", "S1", code=1)
+    assert "Error: data/god/bdata/Subject1.h5 has SHA-256 " in said
+    assert mirror.requests == []
+
+
 def test_a_file_that_is_not_god_is_kept_and_all_its_faults_are_named(mirror, tmp_path):
     flags = rois() | {"V1": np.zeros(12, bool)}
     del flags["PPA"]
@@ -170,6 +191,12 @@ def test_ids_that_lost_their_digits_are_seen(tmp_path):
     lost = np.float32(labels()["stimulus_id"]).astype(float)
     _, problems, _ = god.examine(write(tmp_path / "a.h5", stimulus_id=lost))
     assert problems == ["stimulus_id has the precision of float32: which image it was is lost"]
+
+
+def test_a_file_of_imagery_alone_has_lost_no_digits(tmp_path):
+    imagined = np.full(3450, 3)
+    _, problems, _ = god.examine(write(tmp_path / "a.h5", DataType=imagined))
+    assert problems[0] == "0 training trials, not 1,200"
 
 
 def test_one_writer_a_folder(mirror):
@@ -245,6 +272,11 @@ def test_the_two_versions_are_told_apart(size, tmp_path):
         ),
         (["god", "--subjects", "S6"], "--subjects: there is no 'S6' (known: S1, S2, S3, S4, S5)"),
         (["haxby-slice", "--features"], "--subjects and --features are for god"),
+        (
+            ["god", "--base-url", "mirror.example/god"],
+            "--base-url: 'mirror.example/god' is no address; give one that begins with http:// or "
+            "https://",
+        ),
     ],
 )
 def test_usage(arguments, message, tmp_path):

@@ -10,7 +10,7 @@ from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 from brain_teacher.files import STATE, OutputFolder, atomic_folder, atomic_write
 from brain_teacher.sources import god
 from brain_teacher.sources.catalogue import SOURCES
-from brain_teacher.sources.download import download, forget
+from brain_teacher.sources.download import CHECKSUMS, download, forget
 from brain_teacher.sources.transfer import DownloadError, RemoteFile
 
 GOD = "god"
@@ -46,9 +46,14 @@ def fetch(name, *, out=None, subjects=(), features=False, base_url=None, say=pri
         raise UsageError(f"there is no {name!r}{nearest(name, NAMES)} (known: {', '.join(NAMES)})")
     if name != GOD and (subjects or features):
         raise UsageError(f"--subjects and --features are for {GOD}")
+    if base_url is not None and not base_url.startswith(("http://", "https://")):
+        raise UsageError(
+            f"--base-url: {base_url!r} is no address; give one that begins with http:// or https://"
+        )
     out = Path(out or Path("data") / name)
     if name == GOD:
-        return _fetch_god(out, subjects or tuple(god.SUBJECTS), features, base_url, say, quiet)
+        subjects = tuple(dict.fromkeys(subjects or god.SUBJECTS))
+        return _fetch_god(out, subjects, features, base_url, say, quiet)
     return _fetch_small(name, out, base_url, say, quiet)
 
 
@@ -101,11 +106,7 @@ def _fetch_god(out, subjects, features, base_url, say, quiet):
         )
     say(god.TERMS)
     with OutputFolder(out, say).locked():
-        try:
-            files = god.list_files(subjects=subjects, features=features, base_url=base_url)
-        except DownloadError as error:
-            raise BrainTeacherError(str(error)) from error
-        _download(files, out, quiet)
+        _download(_god_files(out, subjects, features, base_url, say), out, quiet)
         problems, refused = [], []
         for subject, file in god.bdata_files(out, subjects).items():
             facts, wrong, cautions = god.examine(file)
@@ -129,6 +130,18 @@ def _fetch_god(out, subjects, features, base_url, say, quiet):
     say("  brain-teacher use god")
     say("  dvc add data && dvc repro")
     return out
+
+
+def _god_files(out, subjects, features, base_url, say):
+    """GOD's files; where they cannot be listed, those that are there, if none is missing."""
+    try:
+        return god.list_files(subjects=subjects, features=features, base_url=base_url)
+    except DownloadError as error:
+        files = [RemoteFile(path, url="") for path in god.paths(subjects, features)]
+        if not all((out / file.path).exists() for file in files):
+            raise BrainTeacherError(str(error)) from error
+        say(f"caution: {error}. What is there is checked against {CHECKSUMS} alone")
+        return files
 
 
 def _describe(out, subjects):

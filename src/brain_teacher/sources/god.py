@@ -33,11 +33,17 @@ DESIGN = {TRAINING: (1200, 150, 1200, 1), TEST: (1750, 50, 50, 35), IMAGERY: (50
 NAMES = {TRAINING: "training", TEST: "test", IMAGERY: "imagery"}
 # Voxels of VC of subject 1 by the software that prepared the files.
 VERSIONS = {4466: "SPM", 3444: "fMRIPrep"}
+BY_HAND = f"download the files by hand from {PAGE}, to bdata/Subject1.h5 and so on in the data set"
 TERMS = f"""\
 Generic Object Decoding: 5 subjects, 150 training and 50 test categories ({PAGE}). Cite
 Horikawa & Kamitani (2017), Nat. Commun. 8:15037. The licence stands on that page; the raw
 recordings are OpenNeuro ds001246 (CC0). The pictures are ImageNet's and do not come with
 it."""
+
+
+def paths(subjects, features=False):
+    """Where the files of some subjects lie in the data set."""
+    return [f"bdata/{SUBJECTS[name]}" for name in subjects] + [FEATURES] * features
 
 
 def list_files(*, subjects=tuple(SUBJECTS), features=False, base_url=None):
@@ -62,17 +68,15 @@ def list_files(*, subjects=tuple(SUBJECTS), features=False, base_url=None):
     DownloadError
         If figshare's listing cannot be read, or lacks a file.
     """
-    places = {SUBJECTS[name]: f"bdata/{SUBJECTS[name]}" for name in subjects}
-    if features:
-        places[FEATURES] = FEATURES
+    places = {Path(path).name: path for path in paths(subjects, features)}
     if base_url is not None:
         return [RemoteFile(path, f"{base_url.rstrip('/')}/{name}") for name, path in places.items()]
     listed = {entry["name"]: entry for entry in _listing()}
     missing = [name for name in places if name not in listed]
     if missing:
         raise DownloadError(
-            f"{LISTING} lists no file {missing[0]} (it has {', '.join(listed)}); download it from "
-            f"{PAGE} and name its folder or a mirror with --base-url"
+            f"{LISTING} lists no file {missing[0]} (it has {', '.join(listed)}); give a mirror "
+            f"with --base-url, or {BY_HAND}"
         )
     return [
         RemoteFile(
@@ -95,8 +99,8 @@ def _listing():
         return [entry for entry in files if {"name", "download_url", "size"} <= set(entry)]
     except (requests.RequestException, ValueError, TypeError) as error:
         raise DownloadError(
-            f"{LISTING}: figshare's listing cannot be read ({type(error).__name__}); try later, or "
-            "give a mirror with --base-url"
+            f"{LISTING}: figshare's listing cannot be read ({type(error).__name__}); try later, "
+            f"give a mirror with --base-url, or {BY_HAND}"
         ) from error
 
 
@@ -131,7 +135,7 @@ def examine(path):
     try:
         voxels, rois, labels = read_bdata(path)
         seen = labels["stimulus_id"][labels["DataType"] != IMAGERY]
-        if (seen == np.float32(seen)).all():
+        if seen.size and (seen == np.float32(seen)).all():
             return "", ["stimulus_id has the precision of float32: which image it was is lost"], []
         trials = name_trials(labels["stimulus_id"], None, data_type=labels["DataType"])
     except ValueError as error:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 TRIES = 5  # without a byte more
 WAIT, MOST_WAIT = 1.0, 60.0  # seconds before the next try; of a server's Retry-After at most
 TIMEOUT = (20, 60)  # seconds to connect; between two bytes
-# What of a piece has come when a connection breaks is lost: small.
+# What of a piece has come when a connection falls silent is lost: small.
 CHUNK = 2**14
+FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 # Of 4xx, those that another try may change.
 BUSY = (408, 425, 429)
 
@@ -94,6 +95,7 @@ def fill(partial, file, bar, wait, stop, *, trusted):
         If it cannot be had; what has come is kept.
     """
     import requests
+    import urllib3
 
     tries, problem = 0, ""
     while tries < TRIES and not stop.is_set():
@@ -106,13 +108,13 @@ def fill(partial, file, bar, wait, stop, *, trusted):
                 return
             problem = f"the server answers {asked.status}"
             pause = asked.wait if asked.wait is not None else pause
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             problem = _in_words(error)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in FULL:
                 raise
             raise DownloadError(
-                f"{partial.target}: the disk is full; make room, and fetch again: it goes on "
+                f"{partial.target}: {FULL[error.errno]}; make room, and fetch again: it goes on "
                 f"at {partial.size:,} bytes"
             ) from error
         tries = 0 if partial.size > before else tries + 1
@@ -150,18 +152,19 @@ def _once(session, partial, file, bar, stop, trusted):
             partial.discard()
             return False, Refusal("416 (another file than before); starting anew", 0.0)
         if code >= 500 or code in BUSY:
-            return False, Refusal(f"{code} {answer.reason}", _retry_after(answer))
+            return False, Refusal(f"{code} {answer.reason}", retry_after(answer))
         if code not in (200, 206):
             raise DownloadError(
                 f"{file.url}: the server answers {code} {answer.reason}; is the address right? "
                 f"(A file put at {partial.target} by hand is verified and kept.)"
             )
-        if code == 200 or _start(answer) != partial.size:
-            if code == 206:  # a piece from elsewhere in the file
-                partial.discard()
-                return False, Refusal("with another piece than was asked for", 0.0)
+        if code == 206 and not _continues(answer, partial):
+            partial.discard()
+            return False, Refusal("with another piece than was asked for", 0.0)
+        if code == 200:
             partial.begin(_version_of(answer))
-        expected = _total(answer)
+        # Without a length, an answer that breaks off looks like a whole one.
+        expected = file.size if _total(answer) is None else _total(answer)
         bar.total = file.size or expected
         bar.n = partial.size
         bar.refresh()
@@ -173,11 +176,21 @@ def _once(session, partial, file, bar, stop, trusted):
 
 def _append(answer, partial, bar, stop, *, most):
     with partial.path.open("ab") as stream:
-        for chunk in answer.iter_content(CHUNK):
+        # The bytes as they lie there: some servers call what is packed encoded, and requests would
+        # unpack it.
+        for chunk in answer.raw.stream(CHUNK, decode_content=False):
             stream.write(chunk)
             bar.update(len(chunk))
             if stop.is_set() or (most is not None and stream.tell() > most):
                 return
+
+
+def _continues(answer, partial):
+    """Whether a piece is the next one of the same version; not all servers heed ``If-Range``."""
+    version = _version_of(answer)
+    # What a piece does not name, If-Range has asked for (RFC 9110, 15.3.7).
+    is_same = None in (version, partial.version) or version == partial.version
+    return is_same and _start(answer) == partial.size
 
 
 def _version_of(answer):
@@ -201,7 +214,7 @@ def _total(answer):
     return int(total) if total.isdecimal() else None
 
 
-def _retry_after(answer):
+def retry_after(answer):
     """Seconds that the server asks to wait (RFC 9110, 10.2.3), a minute at most."""
     from email.utils import parsedate_to_datetime
 
@@ -215,19 +228,21 @@ def _retry_after(answer):
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
         except ValueError:
             return None
-    return min(max(seconds, 0.0), MOST_WAIT)
+    return min(max(0.0, seconds), MOST_WAIT)  # in this order "nan" is 0
 
 
 def _in_words(error):
     """What went wrong with a connection, without the library's own names."""
     import requests
+    import urllib3
 
     for kind, words in (
         (requests.exceptions.ProxyError, "the proxy cannot be reached"),
         (requests.exceptions.SSLError, "the server's certificate is not accepted"),
         (requests.exceptions.ConnectTimeout, "the server cannot be reached (timeout)"),
         (requests.exceptions.ReadTimeout, "the server sends nothing more (timeout)"),
-        (requests.exceptions.ChunkedEncodingError, "the connection broke"),
+        (urllib3.exceptions.ReadTimeoutError, "the server sends nothing more (timeout)"),
+        (urllib3.exceptions.HTTPError, "the connection broke"),
         (requests.exceptions.ConnectionError, "the server cannot be reached, or hangs up"),
     ):
         if isinstance(error, kind):
