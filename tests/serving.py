@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -109,3 +110,14 @@ def serving(folder):
         finally:
             server.shutdown()
             thread.join()
+
+
+def kill_once_larger(process, path, size):
+    """Kill a process (-9) as soon as a file that it writes has `size` bytes; gives how many."""
+    deadline = time.monotonic() + 60
+    while not path.exists() or path.stat().st_size < size:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    return path.stat().st_size

@@ -273,3 +273,17 @@ def test_simulates_defaults_are_those_of_the_command(called):
     settings = calls[-1][1]
     del settings["say"]
     assert settings == DEFAULTS | {"out": "x", "seed": 5}
+
+
+def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
+    from brain_teacher.commands.fetch import NAMES
+    from brain_teacher.sources.soft_label_tables import FORMATS, VALUES
+
+    def choices(command, option):
+        (found,) = (each for each in main.commands[command].params if each.name == option)
+        return tuple(found.type.choices)
+
+    assert choices("import-soft-labels", "values") == VALUES
+    assert choices("export", "format") == FORMATS
+    said = " ".join(run("fetch", "--help").output.split())
+    assert f"NAME is {', '.join(NAMES[:-1])} or {NAMES[-1]}." in said

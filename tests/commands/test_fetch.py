@@ -3,10 +3,8 @@
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -19,7 +17,7 @@ from brain_teacher.dataset.ids import number_from_image_id
 from brain_teacher.files import OutputFolder
 from brain_teacher.sources import god
 from running import project, run
-from serving import serving
+from serving import kill_once_larger, serving
 
 ROOT = Path(__file__).parents[2]
 NEXT = """\
@@ -297,13 +295,8 @@ def test_killed_and_typed_again_it_goes_on(published, tmp_path):
             stderr=subprocess.DEVNULL,
         )
         partial = tmp_path / "god" / "bdata" / ".Subject1.h5.partial"
-        deadline = time.monotonic() + 60
-        while not partial.exists() or partial.stat().st_size < 2**20:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        server.slow, come = 0.0, partial.stat().st_size
+        come = kill_once_larger(process, partial, 2**20)
+        server.slow = 0.0
         said = run(
             *("fetch", "god", "--base-url", server.url, "--subjects", "S1", "--quiet"),
             *("--out", str(tmp_path / "god")),

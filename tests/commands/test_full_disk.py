@@ -67,3 +67,13 @@ def test_a_data_set_is_whole_or_not_there(work):
     assert done.returncode == 1
     assert done.stderr == "Error: data/mine was not made: [Errno 27] File too large\n"
     assert sorted(path.name for path in Path("data").iterdir()) == ["sample"]
+
+
+def test_no_simulated_data_set_is_half_there(work):
+    done = run_with_little_room(
+        *("simulate", "--out", "data/more", "--subjects", "1", "--categories", "4"),
+        *("--voxels", "580", "--seed", "2"),
+    )
+    assert done.returncode == 1 and "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in Path("data").iterdir()) == ["sample"]

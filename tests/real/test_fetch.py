@@ -150,6 +150,16 @@ def test_ninety_two_pictures_cannot_carry_students(fetched):
     assert "could not see: anything below 11.9 points" in said
 
 
+def test_without_unseen_pictures_nothing_is_wrong(fetched):
+    fetched("kriegeskorte92")
+    lines = run("check", "data/kriegeskorte92", "--params", preset("kriegeskorte92")).splitlines()
+    assert lines[-1] == "data/kriegeskorte92: nothing is wrong"
+    assert (
+        "caution: data/kriegeskorte92/images/unseen: no pictures: students can be tested on shown "
+        "ones only (distill.split: folds)"
+    ) in lines
+
+
 def test_the_pictures_of_kriegeskorte_are_those_of_the_file(fetched):
     from brain_teacher.sources.dissimilarities import read_pictures
 

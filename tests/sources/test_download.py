@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ import requests
 from brain_teacher.sources import transfer
 from brain_teacher.sources.download import CHECKSUMS, download, forget
 from brain_teacher.sources.transfer import DownloadError, RemoteFile
-from serving import serving
+from serving import kill_once_larger, serving
 
 SRC = Path(__file__).parents[2] / "src"
 # Five pieces and a bit: a server that drops every connection after 1 MiB is asked six times.
@@ -51,6 +50,15 @@ def fails(files, here, message):
         fetch(files, here)
     # Never a half file under the final name.
     assert not (here / "bdata" / "S1.h5").exists()
+
+
+def put_partial(here, content, version=None):
+    """What a download of before left behind."""
+    partial = here / "bdata" / ".S1.h5.partial"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(content)
+    if version is not None:
+        partial.with_name(".S1.h5.version").write_text(version)
 
 
 def left(here):
@@ -101,15 +109,9 @@ def test_killed_and_started_again_it_goes_on(server, here):
         env=os.environ | {"PYTHONPATH": str(SRC)},
         stderr=subprocess.DEVNULL,
     )
-    partial = here / "bdata" / ".S1.h5.partial"
-    deadline = time.monotonic() + 60
-    while not partial.exists() or partial.stat().st_size < 2**20:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    come = kill_once_larger(process, here / "bdata" / ".S1.h5.partial", 2**20)
     assert not (here / "bdata" / "S1.h5").exists()
-    server.slow, come = 0.0, partial.stat().st_size
+    server.slow = 0.0
     (path,) = fetch([file(server)], here)
     assert path.read_bytes() == CONTENT
     assert server.requests[-1] == ("/bdata/S1.h5", f"bytes={come}-")
@@ -151,10 +153,7 @@ def test_without_a_version_pieces_are_joined_only_under_a_checksum(server, here)
 
 def test_two_versions_are_never_joined(server, here):
     server.drop_after = 2**20
-    partial = here / "bdata" / ".S1.h5.partial"
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(b"an older version" * 1000)
-    partial.with_name(".S1.h5.version").write_text('"\\"older\\""')
+    put_partial(here, b"an older version" * 1000, version='"\\"older\\""')
     (path,) = fetch([file(server)], here)
     assert path.read_bytes() == CONTENT
     assert [asked for _, asked in server.requests][:2] == ["bytes=16000-", f"bytes={2**20}-"]
@@ -162,10 +161,7 @@ def test_two_versions_are_never_joined(server, here):
 
 def test_versions_are_not_joined_by_a_server_that_ignores_if_range_either(server, here):
     server.heeds_if_range, server.drop_after = False, 2**20
-    partial = here / "bdata" / ".S1.h5.partial"
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(b"an older version" * 1000)
-    partial.with_name(".S1.h5.version").write_text('"\\"older\\""')
+    put_partial(here, b"an older version" * 1000, version='"\\"older\\""')
     (path,) = fetch([file(server)], here)
     assert path.read_bytes() == CONTENT
     assert [asked for _, asked in server.requests][:3] == ["bytes=16000-", None, f"bytes={2**20}-"]
@@ -194,17 +190,13 @@ def test_silence_is_called_so(server, here, monkeypatch):
 
 
 def test_a_partial_file_longer_than_the_file_is_another_one(server, here):
-    partial = here / "bdata" / ".S1.h5.partial"
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(CONTENT + b"more")
+    put_partial(here, CONTENT + b"more")
     (path,) = fetch([file(server, sha256=SHA256)], here)
     assert path.read_bytes() == CONTENT
 
 
 def test_a_partial_file_that_is_whole_is_enough(server, here):
-    partial = here / "bdata" / ".S1.h5.partial"
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(CONTENT)
+    put_partial(here, CONTENT)
     (path,) = fetch([file(server, sha256=SHA256)], here)
     assert path.read_bytes() == CONTENT
 

@@ -52,6 +52,8 @@ class Unset(click.ParamType):
 
 INTEGER, FLOAT, TEXT = Unset(click.INT), Unset(click.FLOAT), Unset(click.STRING)
 BOOLEAN = Unset(click.BOOL)
+# Whose tables teach: folders under outputs/, and what commands call them.
+TABLES = ("soft_labels", "controls", "rivals")
 
 
 def common(command):
@@ -101,6 +103,13 @@ def folder_option(name, default):
         callback=lambda ctx, option, value: value or default,
         help="What the command before it wrote.",
     )
+
+
+def tables_options(command):
+    """The folders of `TABLES`."""
+    for name in reversed(TABLES):
+        command = folder_option(name.replace("_", "-"), f"outputs/{name}")(command)
+    return command
 
 
 def repeatable(name, what, default="as in params.yaml"):

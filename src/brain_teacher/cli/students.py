@@ -5,6 +5,7 @@ import click
 from brain_teacher.cli.options import (
     FLOAT,
     INTEGER,
+    TABLES,
     TEXT,
     call,
     common,
@@ -16,6 +17,7 @@ from brain_teacher.cli.options import (
     repeatable,
     say_unless,
     settings,
+    tables_options,
 )
 
 
@@ -41,9 +43,7 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
 @click.command()
 @common
 @data_option
-@folder_option("soft-labels", "outputs/soft_labels")
-@folder_option("controls", "outputs/controls")
-@folder_option("rivals", "outputs/rivals")
+@tables_options
 @out_option("students")
 @repeatable("subject", "A subject; several are combined")
 @repeatable("roi", "An ROI; several are combined")
@@ -61,20 +61,7 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
 @click.option("--width", type=INTEGER, help="Of a ResNet; 64 is torchvision's.")
 @click.option("--device", type=TEXT, metavar="auto|cpu|cuda", help="Where to train.")
 @click.option("--limit", type=INTEGER, help="About so many images of each split: a smoke run.")
-def distill(
-    params_file,
-    quiet,
-    data,
-    soft_labels,
-    controls,
-    rivals,
-    out,
-    subject,
-    roi,
-    teacher,
-    limit,
-    **options,
-):
+def distill(params_file, quiet, data, out, subject, roi, teacher, limit, **options):
     """Train the students of every teacher.
 
     \b
@@ -84,31 +71,20 @@ def distill(
     """
     from brain_teacher.commands.distill import distill as command
 
+    tables = {name: options.pop(name) for name in TABLES}
     chosen = {"subject": listed(subject), "roi": list(roi), "teacher": listed(teacher), **options}
     params = settings(params_file, distill=chosen)
-    call(
-        command,
-        params,
-        data,
-        quiet,
-        soft_labels=soft_labels,
-        controls=controls,
-        rivals=rivals,
-        out=out,
-        limit=limit,
-    )
+    call(command, params, data, quiet, **tables, out=out, limit=limit)
 
 
 @click.command()
 @common
 @data_option
-@folder_option("soft-labels", "outputs/soft_labels")
-@folder_option("controls", "outputs/controls")
-@folder_option("rivals", "outputs/rivals")
+@tables_options
 @out_option("pilot students and the chosen recipes")
 @repeatable("teacher", "A teacher, or all")
 @click.option("--seeds", type=INTEGER, help="Pilot seeds a recipe.")
-def search(params_file, quiet, data, soft_labels, controls, rivals, out, teacher, seeds):
+def search(params_file, quiet, data, out, teacher, seeds, **tables):
     """Choose each teacher's recipe on pilot seeds and validation images.
 
     \b
@@ -118,16 +94,7 @@ def search(params_file, quiet, data, soft_labels, controls, rivals, out, teacher
     from brain_teacher.commands.search import search as command
 
     params = settings(params_file, distill={"teacher": listed(teacher)}, search={"seeds": seeds})
-    call(
-        command,
-        params,
-        data,
-        quiet,
-        soft_labels=soft_labels,
-        controls=controls,
-        rivals=rivals,
-        out=out,
-    )
+    call(command, params, data, quiet, **tables, out=out)
 
 
 @click.command()

@@ -7,7 +7,12 @@ from brain_teacher.analysis.power import plan_sentences, spread_of
 from brain_teacher.analysis.sign_flips import out_of_reach
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.analysis.verdict import CANNOT_TELL, open_control
-from brain_teacher.commands.inputs import BRAIN, plan_digest, said_simulated
+from brain_teacher.commands.inputs import (
+    BRAIN,
+    WITHOUT_PICTURE,
+    plan_digest,
+    said_simulated,
+)
 from brain_teacher.commands.student_answers import NONE, settings_of
 from brain_teacher.distillation.students import describe_network
 
@@ -23,7 +28,7 @@ def title_of(everyone, scores):
         else (f"{meta['subject']}'s {meta['roi']}")
     )
     seen = "shown images, each out of fold" if "fold" in meta else "unseen images"
-    if lost := meta.get("images_without_picture"):
+    if lost := meta.get(WITHOUT_PICTURE):
         seen += f"; {lost} shown images had no picture and taught nobody"
     return (
         f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {who} teach a "

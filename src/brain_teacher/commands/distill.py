@@ -7,8 +7,12 @@ from tqdm import tqdm
 
 from brain_teacher.cells import run_cells
 from brain_teacher.commands import student_files
-from brain_teacher.commands.inputs import dvc_hash, plan_digest, said_simulated
-from brain_teacher.commands.material import WITHOUT_PICTURE
+from brain_teacher.commands.inputs import (
+    WITHOUT_PICTURE,
+    dvc_hash,
+    plan_digest,
+    said_simulated,
+)
 from brain_teacher.commands.setting import open_setting
 from brain_teacher.commands.student_cells import arrays_of, plan_students, train_cell
 from brain_teacher.commands.student_cost import estimate, in_words, processes_for

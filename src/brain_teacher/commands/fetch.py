@@ -108,11 +108,12 @@ def _fetch_god(out, subjects, features, base_url, say, quiet):
     with OutputFolder(out, say).locked():
         _download(_god_files(out, subjects, features, base_url, say), out, quiet)
         problems, refused = [], []
-        for subject, file in god.bdata_files(out, subjects).items():
+        for subject, path in god.bdata_paths(subjects).items():
+            file = out / path
             facts, wrong, cautions = god.examine(file)
             problems += [f"{file}: {text}" for text in wrong]
             if wrong:
-                refused.append(file.relative_to(out).as_posix())
+                refused.append(path)
             for text in cautions:
                 say(f"caution: {file}: {text}")
             if facts:

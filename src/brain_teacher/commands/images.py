@@ -14,6 +14,7 @@ from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.description import FILE
 from brain_teacher.dataset.ids import split_image_id
 from brain_teacher.dataset.images import (
+    MISSING_FILE,
     SPLITS,
     UNSEEN_FILE,
     find_shown,
@@ -26,7 +27,6 @@ from brain_teacher.files import OutputFolder, atomic_write
 from brain_teacher.sources.imagenet import find_synsets
 from brain_teacher.sources.pictures import Wish, gather
 
-MISSING_FILE = Path("images") / "missing.csv"
 NAMED = 5  # missing pictures that are named on the screen
 
 

@@ -12,6 +12,8 @@ from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 
 # What preprocess lists its voxel files in; where decode and compare put their figures.
 INDEX, METRICS = "index.json", "metrics.json"
+# In the brain's meta and the students': how many shown images have no picture.
+WITHOUT_PICTURE = "images_without_picture"
 # The teacher that controls are held against.
 BRAIN = "brain"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brain_teacher.commands.inputs import choose, open_stimuli
+from brain_teacher.commands.inputs import WITHOUT_PICTURE, choose, open_stimuli
 from brain_teacher.dataset import images as pictures
 from brain_teacher.dataset.image_cache import cached_images
 from brain_teacher.dataset.images import SPLITS
@@ -16,7 +16,6 @@ from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import STATE
 
 TRAINING = "training"
-WITHOUT_PICTURE = "images_without_picture"  # in the brain's meta and the students': how many
 IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 IMAGE_CACHE = Path("outputs") / STATE / "images"
 
@@ -74,7 +73,7 @@ class Part:
 def origin_of(params, description, data):
     """What the brain is: data set, subjects, ROIs, decoder."""
     settings, subjects, rois = params.distill, list(description.subjects), description.roi
-    if imported := sorted((data / IMPORTED).glob(f"*_*_{settings.decoder}.npz")):
+    if imported := _imported(data, settings.decoder):
         subjects, rois = (
             sorted({file.stem.split("_")[part] for file in imported}) for part in (0, 1)
         )
@@ -87,6 +86,11 @@ def origin_of(params, description, data):
         "subject": "+".join(subjects),
         "decoder": settings.decoder,
     }
+
+
+def _imported(data, decoder):
+    """The tables of others by that name."""
+    return sorted((data / IMPORTED).glob(f"*_*_{decoder}.npz"))
 
 
 def read_brain(origin, data, folder, ending=""):
@@ -102,7 +106,7 @@ def read_brain(origin, data, folder, ending=""):
         Of the file names: that of a control, or of a nested table.
     """
     tables, stimuli = [], open_stimuli(data)
-    if any((data / IMPORTED).glob(f"*_*_{origin['decoder']}.npz")) and not ending:
+    if not ending and _imported(data, origin["decoder"]):
         folder = data / IMPORTED
     for subject in origin["subject"].split("+"):
         for roi in origin["roi"].split("+"):

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brain_teacher.commands.inputs import choose, open_dataset
+from brain_teacher.commands.inputs import WITHOUT_PICTURE, choose, open_dataset
 from brain_teacher.commands.material import (
-    WITHOUT_PICTURE,
     Material,
     gather,
     origin_of,

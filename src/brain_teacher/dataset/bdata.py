@@ -8,6 +8,7 @@ are equal.
 import contextlib
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -117,9 +118,14 @@ def write_bdata(path, voxels, *, rois, labels, voxel_metadata=None):
     descriptions = [text for _, text in rows.values()] + [f"1 = {key}" for key in labels]
     columns = [np.asarray(column, dtype=np.float64)[:, None] for column in labels.values()]
     packed = {"compression": "gzip", "compression_opts": 9, "shuffle": True, "track_times": False}
-    with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+    # In memory: where the disk is full, HDF5 crashes instead of raising.
+    memory = {"driver": "core", "backing_store": False}
+    with h5py.File(Path(path).name, "w", libver=("earliest", "v110"), **memory) as file:
         file.create_dataset("dataset", data=np.hstack([voxels, *columns]), **packed)
         for name, texts in (("key", keys), ("description", descriptions)):
             data = np.array([text.encode() for text in texts])
             file.create_dataset(f"metadata/{name}", data=data, track_times=False)
         file.create_dataset("metadata/value", data=value, **packed)
+        file.flush()
+        content = file.id.get_file_image()
+    Path(path).write_bytes(content)

@@ -88,9 +88,16 @@ def read_description(folder):
     try:
         return Description.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "top level"
-        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise ValueError(wrong_keys(error)[0]) from error
+
+
+def wrong_keys(error):
+    """Every key that a pydantic ``ValidationError`` is about, and what is wrong with it."""
+    return [
+        f"{'.'.join(map(str, each['loc'])) or 'top level'}: "
+        f"{each['msg'].removeprefix('Value error, ')}"
+        for each in error.errors()
+    ]
 
 
 def write_description(folder, description):

@@ -15,7 +15,7 @@ from brain_teacher.dataset.ids import image_ids_from_numbers, split_image_id
 STIMULI_FILE = "stimuli.csv"
 
 # GOD's DataType: 1 training images, 2 test images, 3 imagery.
-TRAINING, IMAGERY = 1, 3
+DATA_TYPES = TRAINING, TEST, IMAGERY = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -194,11 +194,7 @@ def read_stimuli(folder):
         return None
     table = read_csv_table(path, ("stimulus_id", "image_id", "category"))
     numbers = pd.to_numeric(table.pop("stimulus_id"), errors="coerce")
-    for wrong, reason in (
-        (numbers.isna(), "stimulus_id is no number"),
-        (numbers.duplicated(), "stimulus_id stands in an earlier row too"),
-        ((table == "").any(axis=1), "a cell is empty"),
-    ):
+    for wrong, reason in wrong_stimuli(table, numbers):
         if wrong.any():
             # The header is row 1 of the file.
             raise ValueError(f"row {wrong.idxmax() + 2}: {reason}")
@@ -208,6 +204,23 @@ def read_stimuli(folder):
         twice = of_image["image_id"][of_image["image_id"].duplicated()].iloc[0]
         raise ValueError(f"image {twice!r} has different categories or groups in different rows")
     return table
+
+
+def wrong_stimuli(table, numbers):
+    """What may be wrong with rows of ``stimuli.csv``: a mask of the rows, and the reason, each.
+
+    Parameters
+    ----------
+    table : DataFrame of str
+        Without ``stimulus_id``.
+    numbers : Series of float
+        ``stimulus_id``; NaN where it is no number.
+    """
+    return (
+        (numbers.isna(), "stimulus_id is no number"),
+        (numbers.duplicated() & numbers.notna(), "stimulus_id stands in an earlier row too"),
+        ((table == "").any(axis=1), "a cell is empty"),
+    )
 
 
 def name_trials(stimulus_ids, stimuli, *, data_type=None):

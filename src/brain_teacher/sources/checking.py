@@ -12,13 +12,15 @@ from pydantic import ValidationError
 
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.csv_tables import read_csv_table
-from brain_teacher.dataset.description import FILE, read_description
+from brain_teacher.dataset.description import FILE, read_description, wrong_keys
 from brain_teacher.dataset.trials import (
+    DATA_TYPES,
     IMAGERY,
     STIMULI_FILE,
     TRAINING,
     name_trials,
     read_stimuli,
+    wrong_stimuli,
 )
 from brain_teacher.sources.checking_pictures import check_pictures
 from brain_teacher.sources.findings import Findings, listed, listed_rows
@@ -65,13 +67,8 @@ def check_dataset(folder, *, validation_share=0.25):
 
 def _wrong_keys(error):
     """Every key that is wrong in ``dataset.yaml``."""
-    if not isinstance(error.__cause__, ValidationError):
-        return [str(error)]
-    return [
-        f"{'.'.join(map(str, each['loc'])) or 'top level'}: "
-        f"{each['msg'].removeprefix('Value error, ')}"
-        for each in error.__cause__.errors()
-    ]
+    cause = error.__cause__
+    return wrong_keys(cause) if isinstance(cause, ValidationError) else [str(error)]
 
 
 def _wrong_rows(folder, error):
@@ -85,9 +82,7 @@ def _wrong_rows(folder, error):
     return [
         f"{listed_rows(wrong, first=2)}: {reason}"
         for wrong, reason in (
-            (numbers.isna(), "stimulus_id is no number"),
-            (numbers.duplicated() & numbers.notna(), "stimulus_id stands in an earlier row too"),
-            ((table == "").any(axis=1), "a cell is empty"),
+            *wrong_stimuli(table, numbers),
             (
                 (table[first.columns] != first).any(axis=1),
                 "the image has another category or group in an earlier row",
@@ -122,7 +117,7 @@ def _check_recording(found, file, rois):
         ("Run is not a whole number", labels["Run"] != np.floor(labels["Run"])),
         (
             f"DataType is not 1 (training), 2 (test) or {IMAGERY} (imagery)",
-            ~np.isin(labels["DataType"], (TRAINING, 2, IMAGERY)),
+            ~np.isin(labels["DataType"], DATA_TYPES),
         ),
     ):
         if wrong.any():

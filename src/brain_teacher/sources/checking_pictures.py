@@ -102,6 +102,12 @@ def _check_shown(found, place, category, files, missing):
 
 def _check_unseen(found, folder, category, shown, unseen, splits, validation_share):
     place, categories = folder / "images" / "unseen", sorted(category.unique())
+    if unseen.empty and splits is None:
+        found.cautions.append(
+            f"{place}: no pictures: students can be tested on shown ones only (distill.split: "
+            "folds)"
+        )
+        return
     if len(others := sorted(set(unseen["category"]) - set(categories))):
         found.cautions.append(
             f"{place}: {listed(others)}: no training image is of these categories: left out"

@@ -19,7 +19,7 @@ import numpy as np
 
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.description import Description
-from brain_teacher.dataset.trials import TRAINING, name_trials
+from brain_teacher.dataset.trials import IMAGERY, TEST, TRAINING, name_trials
 from brain_teacher.sources.transfer import DownloadError, RemoteFile
 
 LISTING = "https://api.figshare.com/v2/articles/7387130/files?page_size=1000"
@@ -27,7 +27,6 @@ PAGE = "https://figshare.com/articles/Generic_Object_Decoding/7387130"
 SUBJECTS = {f"S{number}": f"Subject{number}.h5" for number in range(1, 6)}
 FEATURES = "ImageFeatures.h5"
 ROIS = ["V1", "V2", "V3", "V4", "LOC", "FFA", "PPA", "LVC", "HVC", "VC"]
-TEST, IMAGERY = 2, 3
 # By DataType: trials, categories, images, how often each image (or category) comes.
 DESIGN = {TRAINING: (1200, 150, 1200, 1), TEST: (1750, 50, 50, 35), IMAGERY: (500, 50, 50, 10)}
 NAMES = {TRAINING: "training", TEST: "test", IMAGERY: "imagery"}
@@ -41,9 +40,14 @@ recordings are OpenNeuro ds001246 (CC0). The pictures are ImageNet's and do not 
 it."""
 
 
+def bdata_paths(subjects):
+    """Subject -> its file in the data set."""
+    return {name: f"bdata/{SUBJECTS[name]}" for name in subjects}
+
+
 def paths(subjects, features=False):
     """Where the files of some subjects lie in the data set."""
-    return [f"bdata/{SUBJECTS[name]}" for name in subjects] + [FEATURES] * features
+    return [*bdata_paths(subjects).values()] + [FEATURES] * features
 
 
 def list_files(*, subjects=tuple(SUBJECTS), features=False, base_url=None):
@@ -109,7 +113,7 @@ def describe(subjects):
     return Description(
         name="god",
         simulated=False,
-        subjects={name: f"bdata/{SUBJECTS[name]}" for name in subjects},
+        subjects=bdata_paths(subjects),
         roi=ROIS,
         pictures=False,
         source="Generic Object Decoding; Horikawa & Kamitani (2017), Nat. Commun. 8:15037",
@@ -201,8 +205,3 @@ def _cautions(labels):
                 "categories are taken from stimulus_id, so nothing depends on it"
             ]
     return []
-
-
-def bdata_files(folder, subjects):
-    """Subject -> file."""
-    return {name: Path(folder) / "bdata" / SUBJECTS[name] for name in subjects}

@@ -6,20 +6,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from h5py import is_hdf5
-from numpy.lib.format import MAGIC_PREFIX
 
-from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.description import Description, write_description
 from brain_teacher.dataset.ids import NAME
-from brain_teacher.sources.recordings import save_bdata, write_stimuli, write_subject
+from brain_teacher.dataset.trials import DATA_TYPES
+from brain_teacher.sources.arrays import load_arrays
+from brain_teacher.sources.recordings import write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
 TRIAL_COLUMNS = ("image_id", "category", "run")
 # Columns of a table of trials that are numbers, and their label in BData; besides ``image_id`` and
 # ``category``, all others are groups.
 NUMBERS = {"run": "Run", "data_type": "DataType", "block": "Block"}
-DATA_TYPES = (1, 2, 3)
 
 
 def from_bdata(folder, files):
@@ -53,7 +53,7 @@ def from_bdata(folder, files):
         if Path(file).suffix == ".h5":
             shutil.copyfile(file, folder / subjects[subject])
         else:
-            save_bdata(folder / subjects[subject], voxels, rois=masks, labels=labels)
+            write_bdata(folder / subjects[subject], voxels, rois=masks, labels=labels)
             notes.append(f"{file}: voxels, ROIs and labels were converted to HDF5, nothing else")
         own = [name for name, mask in masks.items() if mask.any()]
         rois = own if rois is None else [name for name in rois if name in own]
@@ -194,21 +194,8 @@ def read_arrays(file):
     ValueError
         If the file is broken, or holds anything but finite numbers.
     """
-    # Opened here: np.load leaves a file open that turns out to be broken.
-    with Path(file).open("rb") as stream:
-        if not stream.read(6).startswith((MAGIC_PREFIX, b"PK\3\4")):
-            # Before numpy sees it, which would advise to load it unsafely.
-            raise ValueError("is neither .npy nor .npz")
-        stream.seek(0)
-        try:
-            content = np.load(stream, allow_pickle=False)
-            each = {ROI: content} if isinstance(content, np.ndarray) else dict(content)
-            # A member of the archive that is no array comes as bytes.
-            parts = {name: np.asarray(values) for name, values in each.items()}
-        except Exception as error:
-            # numpy, zipfile, zlib and tokenize have a dozen kinds of them for a broken file.
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(f"is no .npy or .npz of numbers ({reason})") from error
+    content = load_arrays(file)
+    parts = {ROI: content} if isinstance(content, np.ndarray) else content
     for roi, values in parts.items():
         if not NAME.fullmatch(roi):
             raise ValueError(f"array {roi!r}: an ROI's name may hold letters, digits and '-'")

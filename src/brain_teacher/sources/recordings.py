@@ -1,7 +1,6 @@
 """What the makers of data set folders share."""
 
 import csv
-import io
 
 import numpy as np
 
@@ -27,15 +26,8 @@ def write_subject(folder, subject, rois, *, stimulus_id, run, **labels):
     name = f"bdata/{subject}.h5"
     (folder / name).parent.mkdir(exist_ok=True)
     flags = {roi: owner == roi for roi in rois}
-    save_bdata(folder / name, np.hstack(list(rois.values())), rois=flags, labels=labels)
+    write_bdata(folder / name, np.hstack(list(rois.values())), rois=flags, labels=labels)
     return name
-
-
-def save_bdata(path, voxels, *, rois, labels):
-    """Write a BData file that is made in memory: HDF5 crashes where the disk is full."""
-    content = io.BytesIO()
-    write_bdata(content, voxels, rois=rois, labels=labels)
-    path.write_bytes(content.getbuffer())
 
 
 def write_stimuli(folder, rows, groups=()):

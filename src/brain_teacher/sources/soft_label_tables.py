@@ -4,8 +4,6 @@ A table has a row an image and a column a class, both named: CSV and Parquet hol
 themselves, an ``.npy`` array takes them from two files.
 """
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import pandas as pd
 
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
 from brain_teacher.files import atomic_write
+from brain_teacher.sources.arrays import load_arrays
 
 # A class that nobody named still gets this probability: its logarithm is part of a loss.
 FLOOR = 1e-6
@@ -103,11 +102,11 @@ def _named(table):
 def _read_npz(path):
     kinds = {"log_probs": "log-probabilities", "probs": "probabilities", "counts": "counts"}
     try:
-        # Opened here: np.load leaves a file open that turns out to be broken.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in ("image_id", "class_id", *kinds) if key in file}
-    except (zipfile.BadZipFile, zlib.error, EOFError, TypeError, ValueError) as error:
+        arrays = load_arrays(path, ("image_id", "class_id", *kinds))
+    except ValueError as error:
         raise ValueError(f"cannot be read as .npz ({error})") from error
+    if isinstance(arrays, np.ndarray):
+        raise ValueError("is a single array; name it .npy")
     name, *others = [key for key in kinds if key in arrays] or [None]
     if name is None or others or not {"image_id", "class_id"} < set(arrays):
         raise ValueError(f"must hold image_id, class_id and one of {', '.join(kinds)}")
@@ -118,8 +117,8 @@ def _read_npy(path, image_ids, class_ids):
     if image_ids is None or class_ids is None:
         raise ValueError("names neither images nor classes; give --image-ids and --class-ids")
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        values = load_arrays(path)
+    except ValueError as error:
         raise ValueError(f"cannot be read as an array ({error})") from error
     if not isinstance(values, np.ndarray):
         raise ValueError("is an archive of arrays; name it .npz")
