@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text("utf-8"))["entry_points"]
-SOURCED = ["preprocess", "decode", "controls", "rivals", "distill", "compare"]
+SOURCED = ["preprocess", "decode", "controls", "rivals", "distill", "compare", "explore"]
 # Of no consequence for a result: how it is written, told and asked for.
 PLUMBING = ["cells", "errors", "files", "tracking", "commands.inputs"]
 # Of it, decode takes a file's name.

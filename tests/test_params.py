@@ -45,7 +45,7 @@ def test_the_repositorys_file_is_right_and_read_as_it_stands():
 
 def test_it_has_a_block_a_stage_and_nothing_has_a_second_default(write):
     assert list(CONTENT) == [
-        *("dataset", "preprocess", "decode", "search", "distill", "compare", "promote")
+        *("dataset", "preprocess", "decode", "search", "explore", "distill", "compare", "promote")
     ]
     for block, keys in CONTENT.items():
         for key in keys:

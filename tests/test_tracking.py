@@ -52,7 +52,7 @@ def distilled(root, client):
             "brain seed 0",
             params={"seed": 0},
             metrics={"validation_accuracy": 0.5},
-            curves={"epoch/train_loss": [3.0, 2.0, 1.5], "epoch/validation_nll": [1.0, 0.9, 0.8]},
+            curves={"epoch/train_loss": [3.0, 2.0, 1.5], "epoch/validation_nll": [None, 0.9, 0.8]},
             tags={"fingerprint": "f0", "seed": 0},
         )
         two = tracker.child(
@@ -105,6 +105,9 @@ def test_children_belong_to_the_parent(client, distilled):
 def test_curves_have_a_step_an_epoch_from_1(client, distilled):
     history = client.get_metric_history(distilled[1], "epoch/train_loss")
     assert [(point.step, point.value) for point in history] == [(1, 3.0), (2, 2.0), (3, 1.5)]
+    # An epoch without a value is no step.
+    history = client.get_metric_history(distilled[1], "epoch/validation_nll")
+    assert [(point.step, point.value) for point in history] == [(2, 0.9), (3, 0.8)]
     metrics = client.get_run(distilled[1]).data.metrics
     assert metrics == {
         "epoch/train_loss": 1.5, "epoch/validation_nll": 0.8, "validation_accuracy": 0.5,
@@ -205,7 +208,7 @@ def tiny():
 
     from brain_teacher.distillation.networks import Classifier, build_network
 
-    network = build_network(n_classes=3, width=4, image_size=8, seed=0)
+    network = build_network(n_classes=3, width=8, image_size=8, seed=0)
     model = Classifier(network).eval().to(memory_format=torch.contiguous_format)
     return model, {"class_id": ["a", "b", "c"], "image_size": 8, "teacher": "brain"}
 

@@ -215,6 +215,19 @@ class Distill(Block):
         return self.model_dump(include=set(RECIPE)) | own
 
 
+class Explore(Block):
+    """How many students each subject and ROI teaches; 0: none."""
+
+    seeds: Annotated[Whole, Field(ge=0)]
+
+    @field_validator("seeds")
+    @classmethod
+    def _interval(cls, value):
+        if value == 1:
+            raise ValueError("give 2 or more (an interval is shown with each mean), or 0")
+        return value
+
+
 class Compare(Block):
     """The family of comparisons and the margin, fixed before the result."""
 
@@ -236,6 +249,7 @@ class Params(Block):
     preprocess: Preprocess
     decode: Decode
     search: Search
+    explore: Explore
     distill: Distill
     compare: Compare
     promote: Promote

@@ -84,6 +84,15 @@ def test_curves_are_means_over_seeds_and_the_brain_stands_out():
         assert ax.lines[2].get_linewidth() > ax.lines[0].get_linewidth()
 
 
+def test_epochs_without_a_value_are_left_out_of_a_curve():
+    values = np.array([[np.nan, 0.5, np.nan, 0.7], [np.nan, 0.3, np.nan, 0.9]])
+    names = ("train_loss", "validation_accuracy", "validation_nll")
+    figure = curves_figure({"brain": dict.fromkeys(names, values)}, title="t")
+    (line,) = figure.axes[2].lines
+    assert list(line.get_xdata()) == [2, 4]
+    np.testing.assert_allclose(line.get_ydata(), [0.4, 0.8])
+
+
 def test_quality_shows_a_point_a_cell():
     given = rows()
     ax = quality_figure(given, baseline=0.4, title="t").axes[0]

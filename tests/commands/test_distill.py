@@ -12,9 +12,10 @@ from brain_teacher.commands import distill as command
 from brain_teacher.commands import student_files
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.teachers import TEACHERS
+from brain_teacher.files import read_json
 from running import project, run
 
-SMALL = {"roi": ["HVC"], "seeds": 2, "epochs": 2, "width": 4, "image_size": 12, "device": "cpu"}
+SMALL = {"roi": ["HVC"], "seeds": 2, "epochs": 2, "width": 8, "image_size": 12, "device": "cpu"}
 SEARCH = {
     "seeds": 2, "temperature": [1, 3], "alpha": [0.9], "learning_rate": [0.003], "epochs": [1, 2],
 }  # fmt: skip
@@ -29,7 +30,7 @@ def work(tmp_path_factory):
         content["decode"] |= {"voxels": 20, "nested": True}
         content["decode"]["logistic"]["C"] = [0.01, 0.1]
         content["distill"] |= SMALL
-        content["search"] = SEARCH
+        content["search"], content["explore"] = SEARCH, {"seeds": 2}
 
     with project(folder, small) as patch:
         # Students this small take less time than starting processes for them.
@@ -157,7 +158,8 @@ def test_nested_soft_labels_that_are_missing_are_said(work, tmp_path):
         *("--out", str(tmp_path / "x")),
         code=1,
     )
-    assert "is missing: decode with `--nested true`" in said
+    assert f"{plain / 'nested'} is missing. First `brain-teacher plan --discordant 0.15`" in said
+    assert "says what 24 images can show" in said and said.endswith("`--nested true`\n"), said
 
 
 def test_a_nested_table_that_holds_its_test_fold_is_refused(work, tmp_path):
@@ -313,4 +315,16 @@ def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
     }
     assert "(simulated)" in said and "exploratory" in said and "all subjects" in said
     assert "16 kept" in run("explore", "--epochs", "1", "--out", str(out))
-    assert "at least 2 seeds" in run("explore", "--seeds", "1", code=2)
+    assert "explore.seeds: give 2 or more" in run("explore", "--seeds", "1", code=2)
+
+
+def test_a_stage_without_seeds_explores_nothing_and_keeps_nothing(work, tmp_path, monkeypatch):
+    out = tmp_path / "none"
+    (out / "figures").mkdir(parents=True)
+    (out / "figures" / "rois.png").touch()
+    said = run("explore", "--seeds", "0", "--out", str(out))
+    assert "explore.seeds is 0" in said and (out / "figures" / "rois.png").exists()
+    monkeypatch.setenv("DVC_STAGE", "explore")
+    run("explore", "--seeds", "0", "--out", str(out))
+    assert [path.name for path in out.rglob("*.*")] == ["metrics.json"]
+    assert read_json(out / "metrics.json")["cells"] == []

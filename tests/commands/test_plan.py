@@ -23,10 +23,10 @@ from real_data import ROOT
 TEACHERS = ["none", "brain"]
 
 
-def settings(**distill):
+def settings(folds=None, **distill):
     small = {"teacher": TEACHERS, "device": "cpu", "precision": "float32", "processes": 2}
     small |= {"seeds": 8, "epochs": 3, "image_size": 12, "shift": 1} | distill
-    return load_params(ROOT / "params.yaml", {"distill": small})
+    return load_params(ROOT / "params.yaml", {"distill": small, "decode": {"folds": folds}})
 
 
 def weights_of(params, n_classes):
@@ -93,6 +93,28 @@ def test_sizes_are_the_data_sets(data):
     assert sizes_of(settings(), data) == Sizes(8, 4, 12, 2)
     # 4 of each category: 4 folds, of which one is tested and one validates.
     assert sizes_of(settings(split="folds"), data) == Sizes(4, 2, 2, 2, folds=4)
+
+
+def test_folds_are_counted_as_decode_makes_them(data, tmp_path):
+    def folds(place=data, **how):
+        return sizes_of(settings(split="folds", folds=how), place).folds
+
+    assert folds(by="round") == folds(by="image", count="most") == 4
+    assert folds(by="image", count=2) == 2
+    # Leave one picture out: every image is a fold, one is tested, one validates.
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    images = sorted(path.stem for path in (copy / "images" / "shown").iterdir())
+    rows = [f"{n},{image},{image.split('_')[0]},p{n}" for n, image in enumerate(images)]
+    table = "\n".join(["stimulus_id,image_id,category,picture", *rows])
+    (copy / "stimuli.csv").write_text(table)
+    assert folds(copy, by="group", group="picture") == 8
+    alone = settings(split="folds", folds={"by": "group", "group": "picture"})
+    assert sizes_of(alone, copy) == Sizes(6, 1, 1, 2, folds=8)
+    with pytest.raises(BrainTeacherError, match="no group column 'style'"):
+        folds(copy, by="group", group="style")
+    with pytest.raises(BrainTeacherError, match="in the recordings, which plan does not open"):
+        folds(by="run")
 
 
 def test_images_of_other_categories_are_not_counted(data, tmp_path):

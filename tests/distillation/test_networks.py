@@ -54,7 +54,7 @@ def test_with_torchvisions_weights_it_answers_as_torchvision_does():
 
 
 @pytest.mark.parametrize(
-    ("width", "n_classes", "expected"), [(16, 16, 702_240), (64, 16, 11_177_040), (5, 3, None)]
+    ("width", "n_classes", "expected"), [(16, 16, 702_240), (64, 16, 11_177_040), (9, 3, None)]
 )
 def test_a_small_stem_has_the_parameters_of_the_formula(width, n_classes, expected):
     found = count(build_network(n_classes=n_classes, width=width, image_size=24, seed=0))
@@ -190,6 +190,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     ("settings", "words"),
     [
         ({"network": "resnet19"}, "no classifier 'resnet19'"),
+        ({"width": 7}, "width must be 8 or more"),
         ({"network": "vgg11", "width": 16}, "for resnet18 and resnet34 only"),
         ({"network": "vgg11", "stem": "small"}, "for resnet18 and resnet34 only"),
         ({"weights": "IMAGENET1K_V1", "width": 16}, "give width: 64 and stem: large"),

@@ -97,7 +97,8 @@ def curves_figure(curves, *, title):
     Parameters
     ----------
     curves : dict of str to dict of str to ndarray of shape (n_seeds, n_epochs)
-        By teacher and measure: ``train_loss``, ``validation_accuracy``, ``validation_nll``.
+        By teacher and measure: ``train_loss``, ``validation_accuracy``, ``validation_nll``. Epochs
+        with a NaN are left out.
     title : str
 
     Returns
@@ -113,7 +114,8 @@ def curves_figure(curves, *, title):
     for (name, label), ax in zip(measures.items(), figure.subplots(1, 3), strict=True):
         for number, (teacher, each) in enumerate(curves.items()):
             values = np.asarray(each[name]) * (100 if name.endswith("accuracy") else 1)
-            epochs = np.arange(1, values.shape[1] + 1)
+            there = ~np.isnan(values).any(axis=0)
+            values, epochs = values[:, there], 1 + np.flatnonzero(there)
             colour = VERMILION if teacher == "brain" else str(0.1 + 0.55 * number / len(curves))
             style = {"color": colour, "linestyle": STYLES[number % 4], "label": teacher}
             if teacher == "brain":

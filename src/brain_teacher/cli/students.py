@@ -140,9 +140,9 @@ def plan(params_file, quiet, data, seeds, power, **options):
 @out_option("students, table and figures")
 @repeatable("subject", "A subject", "all there are")
 @repeatable("roi", "An ROI", "all there are")
-@click.option("--seeds", type=INTEGER, help="How many seeds a brain.  [default: as distill.seeds]")
+@click.option("--seeds", type=INTEGER, help="How many seeds a brain.  [default: as explore.seeds]")
 @click.option("--epochs", type=INTEGER, help="Passes through the training images.")
-def explore(params_file, quiet, data, soft_labels, out, subject, roi, **options):
+def explore(params_file, quiet, data, soft_labels, out, subject, roi, seeds, epochs):
     """Let every subject and ROI teach: who teaches best, and does a better decoder?
 
     \b
@@ -151,5 +151,5 @@ def explore(params_file, quiet, data, soft_labels, out, subject, roi, **options)
     """
     from brain_teacher.commands.explore import explore as command
 
-    params = settings(params_file, distill=options)
+    params = settings(params_file, distill={"epochs": epochs}, explore={"seeds": seeds})
     call(command, params, data, quiet, soft_labels=soft_labels, out=out, subject=subject, roi=roi)

@@ -176,7 +176,10 @@ def _mlflow_name(meta):
 
 
 def _curves(everyone, names):
-    """Records of every epoch, by teacher and measure; students that diverged are left out."""
+    """Records of every epoch, by teacher and measure; students that diverged are left out.
+
+    NaN where there is none.
+    """
     curves = {}
     for name in names:
         there = [
@@ -184,7 +187,9 @@ def _curves(everyone, names):
             for student in everyone.values()
             if student.meta["teacher"] == name and not student.diverged
         ]
-        curves[name] = {key: np.array([each[key] for each in there]) for key in there[0]}
+        curves[name] = {
+            key: np.array([each[key] for each in there], dtype=float) for key in there[0]
+        }
     return curves
 
 

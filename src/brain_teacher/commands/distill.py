@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from brain_teacher.cells import run_cells
@@ -112,8 +111,9 @@ def distill(
             tracker.log(metrics=_brain_metrics(brain))
             writer = student_files.Writer(folder, tracker, source_fingerprint(SOURCE), tags)
             train("distill", setting, cells, writer, say=say, quiet=quiet)
-            writer.finish(cells, models=models and limit is None)
-    say(_summary(out, cells, setting.description.name, word))
+            table = writer.finish(cells, models=models and limit is None)
+    network = describe_network(setting.recipes[setting.teachers[0]])
+    say(_summary(table, f"{setting.description.name} ({word}), {network} -> {out}"))
     return out
 
 
@@ -169,16 +169,11 @@ def _brain_metrics(brain):
     return {f"brain/{name}": brain.meta[name] for name in names if name in brain.meta}
 
 
-def _summary(out, cells, name, word):
-    lines, rows = [], {}
-    for cell in cells:
-        student = student_files.read(out, cell["name"])
-        rows.setdefault(cell["teacher"], []).append(student.accuracy("validation"))
-        settings = student.meta["settings"]
-    for teacher, values in rows.items():
-        there = [value for value in values if value is not None]
-        lost = f", {len(values) - len(there)} diverged" if len(there) < len(values) else ""
-        mean = f"{100 * np.mean(there):5.1f}" if there else "  -  "
-        lines.append(f"  {teacher:17} {mean}  ({len(values)} students{lost})")
-    title = f"validation accuracy in %, {name} ({word}), {describe_network(settings)} -> {out}"
-    return "\n".join([title, *lines])
+def _summary(table, title):
+    lines = [f"validation accuracy in %, {title}"]
+    for teacher, rows in table.groupby("teacher", sort=False)["validation_accuracy"]:
+        there = rows.dropna()
+        lost = f", {len(rows) - len(there)} diverged" if len(there) < len(rows) else ""
+        mean = f"{100 * there.mean():5.1f}" if len(there) else "  -  "
+        lines.append(f"  {teacher:17} {mean}  ({len(rows)} students{lost})")
+    return "\n".join(lines)

@@ -13,21 +13,28 @@ from brain_teacher.commands import student_files
 from brain_teacher.commands.distill import SOURCE as STUDENT_SOURCE
 from brain_teacher.commands.distill import train
 from brain_teacher.commands.figure_files import write_figure
-from brain_teacher.commands.inputs import BRAIN, METRICS, choose, said_simulated
+from brain_teacher.commands.inputs import BRAIN, METRICS, choose, open_dataset, said_simulated
 from brain_teacher.commands.material import TRAINING, Part, read_brain
 from brain_teacher.commands.setting import open_setting
 from brain_teacher.commands.student_cells import plan_students
 from brain_teacher.distillation.students import describe_network
-from brain_teacher.errors import UsageError
 from brain_teacher.files import (
     OutputFolder,
     atomic_write,
+    remove_stale,
     run_folder,
     source_fingerprint,
     write_json,
 )
 from brain_teacher.tracking import flat, tracked
 
+SOURCE = (
+    *STUDENT_SOURCE,
+    "decoding/quality.py",
+    "analysis",
+    "commands/figure_files.py",
+    "commands/explore.py",
+)
 # Controls that no voxel enters: one set of students serves every cell.
 SHARED = ("none", "smooth")
 ALL = "all subjects"
@@ -39,7 +46,8 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
     Parameters
     ----------
     params : Params
-        ``params.distill``: seeds, recipe, decoder. Its subject and ROI do not matter here.
+        ``params.explore``: how many seeds; none: nothing is trained. ``params.distill``: recipe and
+        decoder; its subject, ROI and seeds do not matter here.
     data, soft_labels : path-like
         A data set folder, and what ``decode`` wrote.
     out : path-like or None
@@ -55,16 +63,18 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
     Path
         The output folder.
     """
-    params = params.with_distill(subject="all", teacher=list(SHARED), split="unseen")
+    out = Path(out or run_folder("explore"))
+    if not params.explore.seeds:
+        return _nothing(out, open_dataset(data), say)
+    params = params.with_distill(
+        subject="all", teacher=list(SHARED), split="unseen", seeds=params.explore.seeds
+    )
     setting = open_setting(
         params, data=data, soft_labels=soft_labels, controls=Path(), rivals=Path()
     )
-    if params.distill.seeds < 2:
-        raise UsageError("explore needs at least 2 seeds: an interval is shown with each mean")
     description = setting.description
     subjects = choose(subject or "all", list(description.subjects), "subject")
     rois = choose(roi or _decoded(setting, Path(soft_labels), subjects), description.roi, "roi")
-    out = Path(out or run_folder("explore"))
     word = said_simulated(description.simulated)
     name = f"{description.name}: subjects and ROIs ({word})"
     origin = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder")}
@@ -86,6 +96,16 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
     says = [f"{name}, students' accuracy on test images minus none, in points (exploratory):"]
     says += [_table(effects), *replication(effects), quality_words(rows), str(out)]
     say("\n".join(says))
+    return out
+
+
+def _nothing(out, description, say):
+    """An output without students: as a DVC stage it is there in any case."""
+    with OutputFolder(out, say).locked():
+        remove_stale(out, {METRICS}, "**/*.*")
+        content = {"dataset": description.name, "simulated": description.simulated}
+        write_json(out / METRICS, content | {"exploratory": True, "cells": []})
+    say("explore: explore.seeds is 0, so nothing is trained; `--seeds 3`, say, trains")
     return out
 
 

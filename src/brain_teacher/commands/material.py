@@ -206,6 +206,13 @@ def _by_split(unseen):
 
 def _folds(brain, origin, data, soft_labels):
     """Students tested on shown images: the brain saw neither test fold nor validation fold."""
+    if not (soft_labels / "nested").is_dir():
+        raise BrainTeacherError(
+            "students are tested on shown images (distill.split: folds), which takes nested soft "
+            f"labels, and {soft_labels / 'nested'} is missing. First `brain-teacher plan "
+            f"--discordant 0.15` says what {len(brain.image_id)} images can show; where they are "
+            "too few nothing can be learnt from students. Else decode with `--nested true`"
+        )
     fold, known = _common_folds(brain, origin, soft_labels), set(brain.image_id)
     parts, numbers = [], np.unique(fold)
     for test in numbers:

@@ -30,6 +30,7 @@ from brain_teacher.commands.student_cost import (
 from brain_teacher.commands.student_device import device_for, measured_precision
 from brain_teacher.dataset import images as pictures
 from brain_teacher.dataset.trials import image_categories
+from brain_teacher.decoding.folds import MOST_FOLDS
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 
@@ -135,13 +136,14 @@ def sizes_of(params, data):
         raise BrainTeacherError(f"data set {description.name} has no pictures to teach with")
     with about(data):
         names, unseen = list(pictures.find_shown(data)), pictures.find_unseen(data)
-        shown = pd.Series(image_categories(names, open_stimuli(data)), index=names)
+        stimuli = open_stimuli(data)
+        shown = pd.Series(image_categories(names, stimuli), index=names)
         if len(unseen):
             # GOD's test images were shown, too, but no student learns their categories.
             shown = shown[shown.isin(unseen["category"])]
         classes = shown.nunique()
         if params.distill.split == "folds":
-            folds = _folds(params.decode.folds.count, shown.value_counts().min())
+            folds = _folds(params.decode.folds, shown, stimuli)
             held = len(shown) // folds
             return Sizes(len(shown) - 2 * held, held, held, classes, folds)
         unseen = pictures.split_unseen(
@@ -155,11 +157,22 @@ def sizes_of(params, data):
     return Sizes(len(shown), int(count["validation"]), int(count["test"]), classes)
 
 
-def _folds(count, smallest):
-    """DESIGN, rule 2: at most 8 folds, unless params.yaml says how many."""
-    if count == "auto":
-        return max(2, min(8, int(smallest)))
-    return int(smallest) if count == "most" else count
+def _folds(folds, shown, stimuli):
+    """How many folds `decode` makes of the shown images (DESIGN, rule 2)."""
+    smallest = int(shown.value_counts().min())
+    if folds.by == "group":
+        if stimuli is None or folds.group not in stimuli:
+            raise BrainTeacherError(f"stimuli.csv has no group column {folds.group!r}")
+        rows = stimuli[stimuli["image_id"].isin(shown.index)]
+        return rows[folds.group].nunique()
+    if folds.by == "run":
+        raise BrainTeacherError(
+            "which runs showed an image is in the recordings, which plan does not open: with "
+            "distill.split: folds it counts folds by image, round or group"
+        )
+    if folds.by == "round" or folds.count == "most":
+        return smallest  # a round shows each category once
+    return max(2, min(MOST_FOLDS, smallest)) if folds.count == "auto" else folds.count
 
 
 def _pilot(folder):

@@ -1,6 +1,7 @@
 """What students cost here, before they are trained: time and disk."""
 
 from brain_teacher.cells import cores
+from brain_teacher.distillation.students import validated_epochs
 
 
 def processes_for(setting, device):
@@ -39,8 +40,10 @@ def steps_of(recipe, images):
         How many, by ``training``, ``validation`` and ``test``.
     """
     # A pass forward is a third of a step.
-    passes = recipe["epochs"] * (images["training"] + images["validation"] / 3)
-    return (passes + images["test"] / 3) / recipe["batch"]
+    looks = len(validated_epochs(recipe["epochs"], recipe["epoch"]))
+    seen = recipe["epochs"] * images["training"]
+    answered = looks * images["validation"] + images["test"]
+    return (seen + answered / 3) / recipe["batch"]
 
 
 def bytes_of_answers(images, n_classes):

@@ -143,10 +143,7 @@ class Writer:
             for split in answers.log_probs
             for name, measure in (("accuracy", answers.accuracy), ("nll", answers.nll))
         }
-        curves = {
-            f"epoch/{name}": [value for value in values if value is not None]
-            for name, values in answers.meta["curves"].items()
-        }
+        curves = {f"epoch/{name}": values for name, values in answers.meta["curves"].items()}
         ids = {"teacher": cell["teacher"], "seed": cell["seed"]}
         self._tracker.child(
             f"{cell['teacher']} seed {cell['seed']}",
@@ -161,7 +158,8 @@ class Writer:
     def finish(self, cells, *, models=True):
         """Remove students of former settings (under DVC); log each teacher's best as a model.
 
-        Pilots and smoke runs log none (`models`): nobody should take them for results.
+        Pilots and smoke runs log none (`models`): nobody should take them for results. Returns the
+        table of all students.
         """
         best = {cell["name"] for cell, answers in self._best.values() if not answers.diverged}
         for cell in cells:
@@ -183,6 +181,7 @@ class Writer:
                     lambda name=cell["name"]: load_classifier(self._folder.path, name),
                     model_card(answers),
                 )
+        return table
 
     def _write_table(self, cells):
         """All students on one screen; a diverged one has no numbers."""

@@ -11,7 +11,7 @@ from brain_teacher.devices import autocast
 from brain_teacher.distillation.augmentation import mirror_edges, to_batch
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.networks import build_network, normalise
-from brain_teacher.distillation.students import Student
+from brain_teacher.distillation.students import Student, validated_epochs
 from brain_teacher.distillation.targets import check_probs
 from brain_teacher.seeds import named_seed
 
@@ -85,15 +85,17 @@ def train_student(
         if checkpoint is not None and (state := checkpoint.load()) is not None:
             curves, best = state["curves"], state["best"]
             training.load_state_dict(state["training"])
+        validated = validated_epochs(recipe.epochs, recipe.epoch)
         for record in training.epochs():
-            if np.isfinite(record["train_loss"]):
+            record |= {"validation_accuracy": None, "validation_nll": None}
+            if training.epoch in validated and np.isfinite(record["train_loss"]):
                 log_probs = predict(training.network, held["validation"], recipe.precision)
                 right = (log_probs.argmax(1) == validation_labels).float().mean()
                 record["validation_accuracy"] = float(right)
                 record["validation_nll"] = float(F.nll_loss(log_probs, validation_labels))
             for name, value in record.items():
                 curves.setdefault(name, []).append(value)
-            if not np.isfinite([record["train_loss"], record.get("validation_nll", 0.0)]).all():
+            if not np.isfinite([record["train_loss"], record["validation_nll"] or 0.0]).all():
                 return Student(_finite(curves), {}, training.epoch, {}, diverged=True)
             is_last = training.epoch == recipe.epochs
             is_better = best is None or record["validation_nll"] < best[0]
@@ -240,6 +242,6 @@ def predict(network, images, precision):
 def _finite(curves):
     # A diverged student's records stay readable as JSON, which has no NaN.
     return {
-        name: [value if np.isfinite(value) else None for value in values]
+        name: [None if value is None or not np.isfinite(value) else value for value in values]
         for name, values in curves.items()
     }

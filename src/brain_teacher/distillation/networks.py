@@ -16,6 +16,9 @@ from brain_teacher.dataset.torchvision_networks import (
 )
 
 FULL_WIDTH = 64
+# With fewer than 8 channels, torch 2.15's AVX2 kernel of a 1x1 convolution with stride writes
+# outside its memory on the way back.
+LEAST_WIDTH = 8
 # Of these the width and the stem can be chosen: blocks a stage.
 RESNETS = {"resnet18": [2, 2, 2, 2], "resnet34": [3, 4, 6, 3]}
 # Up to this side, torchvision's stem (stride 4 in all) would leave too few pixels.
@@ -48,6 +51,8 @@ class _ResNet(ResNet):
 def check_network(network, *, width, stem, weights):
     """Raise ``ValueError`` unless torchvision has such a classifier, and it can be had so."""
     check_name(network)
+    if width < LEAST_WIDTH:
+        raise ValueError(f"width must be {LEAST_WIDTH} or more")
     if network not in RESNETS and (width != FULL_WIDTH or stem != "auto"):
         raise ValueError(
             f"width and stem can be chosen for {' and '.join(RESNETS)} only: for {network} give "
@@ -80,8 +85,8 @@ def build_network(
     network : str
         A classifier's name in ``torchvision.models``.
     width : int
-        Channels of a ResNet's first stage. 64 is torchvision's; 16 is a quarter-width ResNet18
-        (0.70 M parameters).
+        Channels of a ResNet's first stage, 8 at least. 64 is torchvision's; 16 is a quarter-width
+        ResNet18 (0.70 M parameters).
     stem : {"auto", "small", "large"}
         Of a ResNet: a 3x3 convolution without stride or max-pooling, or torchvision's; ``auto``
         takes the small one up to 64 pixels.

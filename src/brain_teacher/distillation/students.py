@@ -10,6 +10,7 @@ from brain_teacher.dataset.trials import read_npz
 from brain_teacher.decoding.soft_labels import check_log_probs, mean_nll
 
 FORMAT = 1
+CURVE_POINTS = 10
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Student:
     ----------
     curves : dict of str to list of float
         One value an epoch: ``train_loss``, ``learning_rate``, ``validation_accuracy``,
-        ``validation_nll``.
+        ``validation_nll``; None where there is none (`validated_epochs`).
     log_probs : dict of str to ndarray of shape (n_images, n_classes), float32
         ``validation`` and ``test``; rows as the images were given. Empty if it diverged.
     epoch : int
@@ -87,6 +88,30 @@ class Answers:
         column_of = {name: column for column, name in enumerate(self.class_id)}
         truth = np.array([column_of[name] for name in self.category[split]])
         return mean_nll(self.log_probs[split], truth)
+
+
+def validated_epochs(epochs, epoch):
+    """The epochs, from 1, after which a student answers for the validation images.
+
+    Where they choose the epoch, all; else about ten for its curve: with as many validation images
+    as training images, answering every time takes a quarter of the work.
+
+    Parameters
+    ----------
+    epochs : int
+    epoch : {"last", "best"}
+
+    Returns
+    -------
+    set of int
+
+    Examples
+    --------
+    >>> sorted(validated_epochs(25, "last"))
+    [3, 6, 9, 12, 15, 18, 21, 24, 25]
+    """
+    every = 1 if epoch == "best" else -(-epochs // CURVE_POINTS)
+    return {*range(every, epochs + 1, every), epochs}
 
 
 def student_arrays(student, *, class_id, image_id, category, meta):

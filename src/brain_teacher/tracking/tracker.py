@@ -84,8 +84,8 @@ class Tracker:
 
         Parameters
         ----------
-        curves : dict of str to list of float
-            Per-epoch values; step 1 is the first epoch.
+        curves : dict of str to list of float or None
+            Per-epoch values; step 1 is the first epoch. None: nothing to log.
         seconds : float
             How long the work took that ends now.
         """
@@ -112,7 +112,8 @@ class Tracker:
         now = int(time.time() * 1000)
         rows = [Metric(key, value, now, 0) for key, value in metrics.items()]
         for key, values in (curves or {}).items():
-            rows += [Metric(key, value, now, step) for step, value in enumerate(values, start=1)]
+            steps = enumerate(values, start=1)
+            rows += [Metric(key, value, now, step) for step, value in steps if value is not None]
         pairs = [Param(key, str(value)) for key, value in params.items()]
         for start in range(0, max(len(rows), 1), BATCH):
             self._client.log_batch(mlflow_run_id, rows[start : start + BATCH], pairs)
