@@ -103,6 +103,7 @@ def _nothing(out, description, say):
     """An output without students: as a DVC stage it is there in any case."""
     with OutputFolder(out, say).locked():
         remove_stale(out, {METRICS}, "**/*.*")
+        (out / "figures").mkdir(exist_ok=True)  # `dvc plots show` asks for it
         content = {"dataset": description.name, "simulated": description.simulated}
         write_json(out / METRICS, content | {"exploratory": True, "cells": []})
     say("explore: explore.seeds is 0, so nothing is trained; `--seeds 3`, say, trains")

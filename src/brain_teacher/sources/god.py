@@ -20,7 +20,7 @@ import numpy as np
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.trials import IMAGERY, TEST, TRAINING, name_trials
-from brain_teacher.sources.transfer import DownloadError, RemoteFile
+from brain_teacher.sources.transfer import TIMEOUT, DownloadError, RemoteFile
 
 LISTING = "https://api.figshare.com/v2/articles/7387130/files?page_size=1000"
 PAGE = "https://figshare.com/articles/Generic_Object_Decoding/7387130"
@@ -95,9 +95,16 @@ def list_files(*, subjects=tuple(SUBJECTS), features=False, base_url=None):
 
 def _listing():
     import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
 
+    # At most 3 s of waiting: what follows can be asked for again by hand.
+    again = Retry(3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
     try:
-        with requests.get(LISTING, timeout=(20, 60)) as answer:
+        with requests.Session() as session:
+            for kind in ("https://", "http://"):
+                session.mount(kind, HTTPAdapter(max_retries=again))
+            answer = session.get(LISTING, timeout=TIMEOUT)
             answer.raise_for_status()
             files = answer.json()
         return [entry for entry in files if {"name", "download_url", "size"} <= set(entry)]
