@@ -146,8 +146,14 @@ def test_ninety_two_pictures_cannot_carry_students(fetched):
     said = run("plan", "--params", preset(name), "--discordant", "0.15", "--seed-sd", "2")
     print(said)
     said = " ".join(said.split())
-    assert "with 88 test images no number of seeds that can be had" in said
-    assert "could not see: anything below 11.9 points" in said
+    assert "with 92 test images no number of seeds that can be had" in said
+    assert "could not see: anything below 11.6 points" in said
+    assert "8 seeds x 92 folds = 5152 students" in said
+    decode(name)
+    said = run(
+        *("distill", "--params", preset(name), "--soft-labels", f"{name}/soft_labels"), code=1
+    )
+    assert "`brain-teacher plan --discordant 0.15` says what 92 images can show" in said
 
 
 def test_without_unseen_pictures_nothing_is_wrong(fetched):
