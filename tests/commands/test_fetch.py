@@ -125,7 +125,7 @@ def test_figshares_listing_gives_addresses_sizes_and_checksums(mirror, published
     assert query == "/v2/articles/7387130/files?page_size=1000"
     mirror.replace[query] = json.dumps(files).encode()
     monkeypatch.setattr(god, "LISTING", mirror.url + query)
-    mirror.refuse = [(503, {}), (502, {})]  # busy, and busy again
+    mirror.refuse = [(503, {"Retry-After": "9999"}), (502, {})]  # busy, and busy again
     run("fetch", "god", "--subjects", "S2")
     assert list(described()["subjects"]) == ["S2"] and not mirror.refuse
     said = run("fetch", "god", "--subjects", "S3", code=1)

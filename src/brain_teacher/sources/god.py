@@ -98,8 +98,9 @@ def _listing():
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
-    # At most 3 s of waiting: what follows can be asked for again by hand.
-    again = Retry(3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+    # 3 s of waiting, whatever Retry-After says: the command can be given again.
+    busy = {"status_forcelist": (429, 500, 502, 503, 504), "respect_retry_after_header": False}
+    again = Retry(3, backoff_factor=0.5, **busy)
     try:
         with requests.Session() as session:
             for kind in ("https://", "http://"):
