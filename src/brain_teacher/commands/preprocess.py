@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brain_teacher.cells import cores, run_cells
 from brain_teacher.commands.inputs import INDEX, choose, open_dataset, open_stimuli, said_simulated
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.trials import STIMULI_FILE, Voxels, name_trials, place_in_run
@@ -22,6 +23,8 @@ from brain_teacher.files import (
 from brain_teacher.tracking import flat, tracked
 
 SOURCE = ("dataset", "commands/preprocess.py")
+# Bytes of BData: below, a process starts for longer than it reads.
+WORTH_PROCESSES = 2**28
 
 
 def preprocess(params, *, data, out, say=print):
@@ -58,7 +61,7 @@ def preprocess(params, *, data, out, say=print):
     tags = {"dataset": description.name, "simulated": description.simulated}
     source = source_fingerprint(SOURCE)
     stimuli_digest = file_digest(data / STIMULI_FILE) if stimuli is not None else None
-    cells, kept = [], 0
+    cells, made_from, work = [], {}, []
     with (
         OutputFolder(out, say).locked() as folder,
         tracked(
@@ -71,16 +74,21 @@ def preprocess(params, *, data, out, say=print):
         for subject in subjects:
             file = data / description.subjects[subject]
             inputs = [file_digest(file), stimuli_digest, description.simulated, description.name]
-            made_from = {roi: fingerprint(inputs, subject, roi, source) for roi in rois}
-            new = [r for r in rois if not folder.is_kept(f"{subject}_{r}.npz", made_from[r])]
-            kept += len(rois) - len(new)
-            meta = {"subject": subject, "dataset": description.name}
-            meta |= {"simulated": description.simulated, "format": 1}
-            for roi, voxels in _cut(file, new, stimuli).items():
-                name = f"{subject}_{roi}.npz"
-                text = json.dumps(meta | {"roi": roi}, sort_keys=True)
-                write_npz(out / name, data=voxels.data, **voxels.columns(), meta=np.array(text))
-                folder.remember(name, made_from[roi])
+            of_roi = {roi: fingerprint(inputs, subject, roi, source) for roi in rois}
+            new = [r for r in rois if not folder.is_kept(f"{subject}_{r}.npz", of_roi[r])]
+            made_from |= {f"{subject}_{roi}.npz": digest for roi, digest in of_roi.items()}
+            if new:
+                work.append({"subject": subject, "file": file, "rois": new})
+        meta = {"dataset": description.name, "simulated": description.simulated, "format": 1}
+        shared = {"meta": meta, "stimuli": stimuli, "out": out}
+        for _, (names, error) in run_cells(
+            _write_subject, work, shared=shared, processes=_processes(work)
+        ):
+            for name in names:
+                folder.remember(name, made_from[name])
+            if error is not None:
+                raise error
+        kept = len(made_from) - sum(len(each["rois"]) for each in work)
         for subject in subjects:
             for roi in rois:
                 with np.load(out / f"{subject}_{roi}.npz", allow_pickle=False) as file:
@@ -101,10 +109,29 @@ def preprocess(params, *, data, out, say=print):
     return out
 
 
+def _processes(work):
+    """As many as there are cores, where reading takes longer than starting them."""
+    size = sum(each["file"].stat().st_size for each in work)
+    return cores() if size > WORTH_PROCESSES else 1
+
+
+def _write_subject(shared, work):
+    """Cut one subject's new ROIs and write them; the names of those written, and what ended it."""
+    names = []
+    try:
+        for roi, voxels in _cut(work["file"], work["rois"], shared["stimuli"]).items():
+            name = f"{work['subject']}_{roi}.npz"
+            meta = shared["meta"] | {"subject": work["subject"], "roi": roi}
+            text = np.array(json.dumps(meta, sort_keys=True))
+            write_npz(shared["out"] / name, data=voxels.data, **voxels.columns(), meta=text)
+            names.append(name)
+    except (BrainTeacherError, OSError) as error:
+        return names, error
+    return names, None
+
+
 def _cut(file, rois, stimuli):
     """The Voxels of some ROIs, from one reading of the file."""
-    if not rois:
-        return {}
     with about(file):
         data, masks, labels = read_bdata(file)
         trials = name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"])

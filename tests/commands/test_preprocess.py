@@ -1,0 +1,44 @@
+"""``preprocess`` side by side: the same files, the same errors."""
+
+import h5py
+import pytest
+
+from brain_teacher.commands import preprocess as module
+from brain_teacher.commands.preprocess import preprocess
+from brain_teacher.commands.simulate import DEFAULTS, simulate
+from brain_teacher.errors import BrainTeacherError
+from brain_teacher.params import load_params
+from real_data import ROOT
+
+
+@pytest.fixture
+def data(tmp_path):
+    sizes = {"subjects": 3, "categories": 2, "shown": 4, "unseen": 2, "voxels": 40}
+    simulate(
+        **DEFAULTS | sizes | {"out": tmp_path / "toy", "image_size": 12}, say=lambda text: None
+    )
+    return tmp_path / "toy"
+
+
+def test_processes_write_what_one_writes(data, tmp_path, monkeypatch):
+    params, said = load_params(ROOT / "params.yaml"), []
+    one = preprocess(params, data=data, out=tmp_path / "one", say=said.append)
+    monkeypatch.setattr(module, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(module, "cores", lambda: 2)
+    both = preprocess(params, data=data, out=tmp_path / "both", say=said.append)
+    files = sorted(path.name for path in one.iterdir() if path.is_file())
+    assert len(files) == 3 * 10 + 1
+    assert files == sorted(path.name for path in both.iterdir() if path.is_file())
+    assert all((one / name).read_bytes() == (both / name).read_bytes() for name in files)
+    preprocess(params, data=data, out=both, say=said.append)
+    assert ["30 made, 0 kept" in text for text in said] == [True, True, False]
+    assert "0 made, 30 kept" in said[2]
+
+
+def test_what_is_wrong_with_a_file_is_said_from_a_process_too(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(module, "cores", lambda: 2)
+    with h5py.File(data / "bdata" / "S2.h5", "r+") as file:
+        del file["dataset"]
+    with pytest.raises(BrainTeacherError, match=r"S2\.h5"):
+        preprocess(load_params(ROOT / "params.yaml"), data=data, out=tmp_path / "x", say=print)
