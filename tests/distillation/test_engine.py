@@ -169,7 +169,7 @@ def test_the_best_epoch_is_that_of_the_lowest_validation_nll():
         assert not np.array_equal(last.log_probs["test"], student.log_probs["test"])
         epochs.add(student.epoch)
     # Else "always the first" or "always the last" would pass. Which seed, depends on the processor.
-    assert len(epochs) > 1
+    assert len(epochs) > 1 and 6 not in epochs
 
 
 def test_the_test_images_choose_nothing():
