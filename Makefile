@@ -6,6 +6,8 @@ UV_VERSION := 0.13.9
 
 export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
+# Set in many containers; without bytecode every command compiles torch and mlflow anew, 10 to 20 s.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo ui test test-full check-lock sample dial lock clean
 

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from brain_teacher.decoding.resnet1d import train_step
-from brain_teacher.decoding.resnet1d_network import choose_precision, predict, resnet18_1d
+from brain_teacher.decoding.resnet1d_network import predict, resnet18_1d
+from brain_teacher.devices import choose_precision
 
 CLASSES = 150
 

@@ -12,6 +12,24 @@ def choose_device(wanted):
     return wanted
 
 
+def has_bfloat16(device):
+    """Whether the hardware itself multiplies bfloat16; elsewhere it is emulated, and far slower.
+
+    On a CPU that means avx512_bf16 or AMX.
+    """
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = torch.cpu.get_capabilities()
+    return able.get("avx512_bf16", False) or able.get("amx_bf16", False)
+
+
+def choose_precision(wanted, device):
+    """``auto`` becomes ``bfloat16`` where `has_bfloat16`, else ``float32``."""
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if has_bfloat16(device) else "float32"
+
+
 def autocast(device, precision):
     """A context in which ``bfloat16`` is used where torch finds it safe; ``float32``: nowhere."""
     return torch.autocast(

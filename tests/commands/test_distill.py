@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from safetensors.torch import save_file
 
 from brain_teacher.commands import distill as command
 from brain_teacher.commands import student_files
+from brain_teacher.dataset.torchvision_networks import build_classifier
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.files import read_json
@@ -231,6 +233,29 @@ def test_a_smoke_run_says_what_it_is(work, tmp_path):
         assert len(student.log_probs["test"]) == 8 and len(student.log_probs["validation"]) == 4
     said = run("compare", "--students", out, "--out", str(tmp_path / "comparison"))
     assert "Exploratory: " in said and "a smoke run" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_features_of_a_trained_network_are_no_brains_alone(work, tmp_path, trained):
+    weights = "untrained"
+    if trained:
+        weights = str(tmp_path / "trained.safetensors")
+        save_file(build_classifier("resnet18", weights=None, seed=1).state_dict(), weights)
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    content["decode"]["features"] |= {"weights": weights, "penalty": [100]}
+    content["distill"] |= {"decoder": "features", "teacher": ["none", "brain"]}
+    content["compare"]["family"] = ["none"]
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(content))
+    params = ("--params", str(tmp_path / "other.yaml"))
+    labels, out = str(tmp_path / "labels"), str(tmp_path / "students")
+    run("decode", *params, "--decoder", "features", "--roi", "HVC", "--out", labels)
+    run("distill", *params, "--soft-labels", labels, "--out", out)
+    said = run("compare", *params, "--students", out, "--out", str(tmp_path / "comparison"))
+    note = (
+        "Image features: the brain was decoded by way of torchvision, resnet18, layer3, "
+        "trained.safetensors."
+    )
+    assert (note in " ".join(said.split())) == ("Image features" in said) == trained
 
 
 def test_a_killed_student_is_taken_up_where_it_was_written_down(work, tmp_path, monkeypatch):

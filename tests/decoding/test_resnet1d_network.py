@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from brain_teacher.decoding.resnet1d_network import choose_precision, predict, resnet18_1d
+from brain_teacher.decoding.resnet1d_network import predict, resnet18_1d
 from resnet1d_work import ResNet1d  # the benchmark's peer: He et al. (2016, table 1), by hand
 
 
@@ -85,16 +85,3 @@ def test_evaluation_does_not_depend_on_the_trials_beside():
     for trial in (0, 511, 512, 599):
         alone = predict(network, signal[trial : trial + 1], precision="float32")
         torch.testing.assert_close(together[trial : trial + 1], alone, atol=1e-6, rtol=1e-5)
-
-
-def test_precisions(monkeypatch):
-    for wanted in ("float32", "bfloat16"):
-        assert choose_precision(wanted, "cpu") == wanted
-    for able, expected in (
-        ({"avx512_bf16": True}, "bfloat16"),
-        ({"amx_bf16": True, "avx512_bf16": False}, "bfloat16"),
-        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, "float32"),
-        ({"sve": True}, "float32"),
-    ):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
-        assert choose_precision("auto", "cpu") == expected

@@ -273,6 +273,12 @@ def test_a_long_student_validates_ten_times_and_where_it_chooses_always():
     assert seldom.curves["train_loss"] == often.curves["train_loss"]
 
 
+def test_without_validation_images_the_same_network_is_trained():
+    looked, alone = train(), train(evaluation={"test": EVALUATION["test"]})
+    assert alone.curves["validation_nll"] == [None] * 3 and set(alone.log_probs) == {"test"}
+    np.testing.assert_array_equal(alone.log_probs["test"], looked.log_probs["test"])
+
+
 def test_bfloat16_trains_in_bfloat16_and_answers_in_float32():
     half, full = (train(replace(RECIPE, precision=p, epochs=16)) for p in ("bfloat16", "float32"))
     assert half.curves["train_loss"] != full.curves["train_loss"]

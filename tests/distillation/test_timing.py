@@ -28,12 +28,6 @@ def test_the_faster_precision_is_found(slow, monkeypatch):
     assert asked == [(8, 6, 8, "cpu")] * 8
 
 
-def test_what_is_plain_takes_one_turn(monkeypatch):
-    taken = iter([1.0, 4.1])
-    monkeypatch.setattr(timing, "seconds_per_step", lambda *_, **__: next(taken))
-    assert timing.faster_precision(RECIPE, image_size=8, device="cpu") == "float32"
-
-
 def test_seconds_are_those_of_the_steps_after_the_first_epoch(monkeypatch):
     clock, step = [0.0], timing.Training._step
 

@@ -2,13 +2,12 @@
 
 from brain_teacher.dataset import images as pictures
 from brain_teacher.dataset.image_features import read_image_features
-from brain_teacher.dataset.network_features import network_features
+from brain_teacher.dataset.network_features import UNTRAINED, network_features
 from brain_teacher.errors import BrainTeacherError, about
 
 FILE = "ImageFeatures.h5"
 # What torchvision's classifiers were trained on; smaller pictures are as small as they are.
 LARGEST = 224
-UNTRAINED = "untrained"
 
 
 def features_for(params, cells, data, description):

@@ -14,6 +14,8 @@ from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 INDEX, METRICS = "index.json", "metrics.json"
 # In the brain's meta and the students': how many shown images have no picture.
 WITHOUT_PICTURE = "images_without_picture"
+# In the students' meta: the trained network by whose image features the brain was decoded.
+BY_WAY_OF = "features_of"
 # The teacher that controls are held against.
 BRAIN = "brain"
 

@@ -127,6 +127,8 @@ def _cells(material, part, recipe, wanted):
     """The network of all images, and one for each fold, tested on that fold."""
     rows = {split: material.rows(ids) for split, ids in part.image_id.items()}
     training = rows[TRAINING]
+    if recipe["epoch"] == "last":
+        del rows["validation"]  # it would be looked at for curves that nobody reads
     cells = [{"name": WEIGHTS, "rows": rows}] if wanted[LIVE] else []
     if wanted[RIVAL]:
         category = material.class_id[material.labels[training]]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brain_teacher.commands.inputs import WITHOUT_PICTURE, choose, open_dataset
+from brain_teacher.commands.inputs import BY_WAY_OF, WITHOUT_PICTURE, choose, open_dataset
 from brain_teacher.commands.material import (
     Material,
     gather,
@@ -14,6 +14,7 @@ from brain_teacher.commands.material import (
 from brain_teacher.commands.rival_files import LIVE, NETWORK, live_weights, read_table
 from brain_teacher.commands.student_device import settle
 from brain_teacher.dataset.description import Description
+from brain_teacher.dataset.network_features import UNTRAINED
 from brain_teacher.distillation.teachers import PERMUTED_TRIALS, TEACHERS
 from brain_teacher.errors import BrainTeacherError, UsageError
 
@@ -107,7 +108,7 @@ def open_setting(params, *, data, soft_labels, controls, rivals, limit=None):
         controls=Path(controls),
         rivals=Path(rivals),
         teachers=teachers,
-        origin=origin | _lost(parts[0].brain) | ({} if limit is None else {"limit": limit}),
+        origin=origin | _notable(parts[0].brain) | ({} if limit is None else {"limit": limit}),
         material=material,
         parts=parts,
         similarity=similarity_of(params, description, material.class_id),
@@ -115,9 +116,14 @@ def open_setting(params, *, data, soft_labels, controls, rivals, limit=None):
     )
 
 
-def _lost(brain):
-    """How many shown images have no picture, which every table of these students says."""
-    return {key: brain.meta[key] for key in (WITHOUT_PICTURE,) if key in brain.meta}
+def _notable(brain):
+    """What every table of these students says of the brain: its lost pictures, a network's help."""
+    notable = {key: brain.meta[key] for key in (WITHOUT_PICTURE,) if key in brain.meta}
+    features = brain.meta.get("features")
+    if features is not None and features.get("weights") != UNTRAINED:
+        keys = ("source", "network", "layer", "weights")
+        notable[BY_WAY_OF] = ", ".join(features[key] for key in keys if key in features)
+    return notable
 
 
 def _check_network(settings):

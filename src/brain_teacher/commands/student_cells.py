@@ -113,7 +113,9 @@ def train_cell(material, cell):
         material.labels[rows[TRAINING]],
         targets,
         evaluation={
-            split: (material.images[rows[split]], material.labels[rows[split]]) for split in SPLITS
+            split: (material.images[rows[split]], material.labels[rows[split]])
+            for split in SPLITS
+            if split in rows
         },
         n_classes=len(material.class_id),
         recipe=Recipe(**cell["recipe"]),

@@ -23,7 +23,7 @@ def settle(params, recipe, out, say):
             here = {"image_size": settings.image_size, "device": device}
             write_json(record, {"precision": measured_precision(recipe, **here)})
         recipe = recipe | {"precision": read_json(record)["precision"]}
-        say(f"precision: {recipe['precision']} (measured for this folder, {record})")
+        say(f"precision: {recipe['precision']} (for this folder, {record})")
     return recipe, device
 
 
@@ -40,12 +40,15 @@ def device_for(settings):
 
 
 def measured_precision(recipe, *, image_size, device):
-    """The faster precision here, as students are trained."""
+    """The faster precision here, as students are trained; nothing to measure without bfloat16."""
     import torch
 
+    from brain_teacher.devices import has_bfloat16
     from brain_teacher.distillation.engine import Recipe
     from brain_teacher.distillation.timing import faster_precision
 
+    if not has_bfloat16(device):
+        return "float32"  # a step of emulated bfloat16 can take minutes
     if device == "cpu":
         torch.set_num_threads(1)
     return faster_precision(Recipe(**recipe), image_size=image_size, device=device)

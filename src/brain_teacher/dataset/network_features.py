@@ -9,6 +9,7 @@ from brain_teacher.dataset.image_features import ImageFeatures
 
 # Of ImageNet's training images, RGB from 0 to 1: what torchvision's weights were trained with.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+UNTRAINED = "untrained"  # what ``meta`` says of weights that are drawn
 
 
 def network_features(images, image_id, *, network, weights, layer, batch=64, seed=0):
@@ -94,7 +95,7 @@ def _extractor(network, weights, layer, seed):
     if published:
         return extractor, {"weights": published}
     if not weights:
-        return extractor, {"weights": "untrained", "seed": seed}
+        return extractor, {"weights": UNTRAINED, "seed": seed}
     _load(extractor, Path(weights))
     with open(weights, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

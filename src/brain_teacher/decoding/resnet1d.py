@@ -17,9 +17,9 @@ from brain_teacher.decoding.driver import (
     prepared,
     trial_pairs,
 )
-from brain_teacher.decoding.resnet1d_network import choose_precision, predict, resnet18_1d
+from brain_teacher.decoding.resnet1d_network import predict, resnet18_1d
 from brain_teacher.decoding.scaling import standardise, voxel_scores
-from brain_teacher.devices import autocast, choose_device
+from brain_teacher.devices import autocast, choose_device, choose_precision
 from brain_teacher.seeds import named_seed
 
 # In standard deviations of a voxel, which for a z-scored one is about its noise.
@@ -154,7 +154,8 @@ def fit_predict(
         the same bits.
     device : {"auto", "cpu", "cuda"}
     precision : {"auto", "float32", "bfloat16"}
-        bfloat16 is autocast's, and the logits are float32 all the same; see `choose_precision`.
+        bfloat16 is autocast's, and the logits are float32 all the same; ``auto`` takes it
+        where the hardware has it.
 
     Returns
     -------

@@ -39,21 +39,6 @@ def predict(network, signal, *, precision):
         return torch.cat([network(part) for part in signal.split(EVALUATION_BATCH)])
 
 
-def choose_precision(wanted, device):
-    """``auto`` becomes ``bfloat16`` where the hardware multiplies it, else ``float32``.
-
-    On a CPU that means avx512_bf16 or AMX; elsewhere bfloat16 is emulated, and slower.
-    """
-    if wanted != "auto":
-        return wanted
-    if device == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        able = torch.cpu.get_capabilities()
-        native = able.get("avx512_bf16", False) or able.get("amx_bf16", False)
-    return "bfloat16" if native else "float32"
-
-
 class _ResNet18(ResNet):
     def __init__(self, n_classes, width):
         self._width = width

@@ -227,6 +227,7 @@ def combine(tables, categories_of):
         "temperatures_at_bound": sum(map(at_bound, temperatures)),
         "nll_before": mean_nll(total, truth),
         "nll": mean_nll(calibrated, truth),
+        **{key: first.meta[key] for key in ("features",) if key in first.meta},
     }
     return SoftLabels(calibrated.astype(np.float32), images, classes, fold, meta)
 

@@ -54,6 +54,7 @@ def train_student(
         augmented batch; or hard labels only.
     evaluation : dict of str to (ndarray, ndarray)
         ``validation`` and ``test``: images as above, and labels. Test labels are never looked at.
+        Without ``validation`` there are no validation curves, and no epoch can be chosen by them.
     n_classes : int
     recipe : Recipe
     seed : int
@@ -76,7 +77,10 @@ def train_student(
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     held = {name: torch.from_numpy(part[0]).to(device) for name, part in evaluation.items()}
-    validation_labels = torch.from_numpy(evaluation["validation"][1]).to(device)
+    validated = set()
+    if "validation" in evaluation:
+        validation_labels = torch.from_numpy(evaluation["validation"][1]).to(device)
+        validated = validated_epochs(recipe.epochs, recipe.epoch)
     devices = [torch.cuda.current_device()] if device.startswith("cuda") else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(named_seed("dropout", seed))
@@ -85,7 +89,6 @@ def train_student(
         if checkpoint is not None and (state := checkpoint.load()) is not None:
             curves, best = state["curves"], state["best"]
             training.load_state_dict(state["training"])
-        validated = validated_epochs(recipe.epochs, recipe.epoch)
         for record in training.epochs():
             record |= {"validation_accuracy": None, "validation_nll": None}
             if training.epoch in validated and np.isfinite(record["train_loss"]):
