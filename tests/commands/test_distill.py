@@ -15,6 +15,7 @@ from brain_teacher.dataset.torchvision_networks import build_classifier
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.files import read_json
+from brain_teacher.seeds import named_rng
 from running import project, run
 
 SMALL = {"roi": ["HVC"], "seeds": 2, "epochs": 2, "width": 8, "image_size": 12, "device": "cpu"}
@@ -341,6 +342,32 @@ def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
     assert "(simulated)" in said and "exploratory" in said and "all subjects" in said
     assert "16 kept" in run("explore", "--epochs", "1", "--out", str(out))
     assert "explore.seeds: give 2 or more" in run("explore", "--seeds", "1", code=2)
+
+
+def test_explore_takes_tables_of_others(work, tmp_path):
+    known = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz")
+    for who in ("ann", "ben"):
+        counts = pd.DataFrame(
+            named_rng("choices", who).integers(1, 9, known.log_probs.shape), columns=known.class_id
+        )
+        counts.insert(0, "image_id", known.image_id)
+        counts.to_csv(tmp_path / f"{who}.csv", index=False)
+        run(
+            *("import-soft-labels", str(tmp_path / f"{who}.csv"), "--data", "data/sample"),
+            *("--subject", who, "--roi", "choices", "--decoder", "people", "--values", "counts"),
+        )
+    out = tmp_path / "explore"
+    run("explore", "--decoder", "people", "--epochs", "1", "--out", str(out))
+    table = pd.read_csv(out / "cells.csv")
+    assert table["subject"].tolist() == ["ann", "ben", "ann+ben"]
+    assert set(table["roi"]) == {"choices"}
+    said = run("explore", "--decoder", "people", "--subject", "S1", code=2)
+    assert "subject: there is no 'S1' (known: ann, ben)" in said
+
+
+def test_explore_says_how_to_get_what_is_missing(work):
+    said = run("explore", "--decoder", "ridge", code=1)
+    assert "S1_V1_ridge.npz is missing: `dvc pull outputs/soft_labels` brings" in said
 
 
 def test_a_stage_without_seeds_explores_nothing_and_keeps_nothing(work, tmp_path, monkeypatch):

@@ -20,6 +20,10 @@ from brain_teacher.cli.options import (
     tables_options,
 )
 
+decoder_option = click.option(
+    "--decoder", type=TEXT, metavar="NAME", help="Whose soft labels.  [default: as in params.yaml]"
+)
+
 
 @click.command()
 @common
@@ -47,9 +51,7 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
 @out_option("students")
 @repeatable("subject", "A subject; several are combined")
 @repeatable("roi", "An ROI; several are combined")
-@click.option(
-    "--decoder", type=TEXT, metavar="NAME", help="Whose soft labels.  [default: as in params.yaml]"
-)
+@decoder_option
 @repeatable("teacher", "A teacher, or all")
 @click.option("--split", type=TEXT, metavar="unseen|folds", help="Which images are tested.")
 @click.option("--loss", type=TEXT, metavar="NAME", help="hinton or soft-cross-entropy.")
@@ -140,9 +142,10 @@ def plan(params_file, quiet, data, seeds, power, **options):
 @out_option("students, table and figures")
 @repeatable("subject", "A subject", "all there are")
 @repeatable("roi", "An ROI", "all there are")
+@decoder_option
 @click.option("--seeds", type=INTEGER, help="How many seeds a brain.  [default: as explore.seeds]")
 @click.option("--epochs", type=INTEGER, help="Passes through the training images.")
-def explore(params_file, quiet, data, soft_labels, out, subject, roi, seeds, epochs):
+def explore(params_file, quiet, data, soft_labels, out, subject, roi, decoder, seeds, epochs):
     """Let every subject and ROI teach: who teaches best, and does a better decoder?
 
     \b
@@ -151,5 +154,6 @@ def explore(params_file, quiet, data, soft_labels, out, subject, roi, seeds, epo
     """
     from brain_teacher.commands.explore import explore as command
 
-    params = settings(params_file, distill={"epochs": epochs}, explore={"seeds": seeds})
+    given = {"decoder": decoder, "epochs": epochs}
+    params = settings(params_file, distill=given, explore={"seeds": seeds})
     call(command, params, data, quiet, soft_labels=soft_labels, out=out, subject=subject, roi=roi)

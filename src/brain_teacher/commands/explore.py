@@ -14,7 +14,13 @@ from brain_teacher.commands.distill import SOURCE as STUDENT_SOURCE
 from brain_teacher.commands.distill import train
 from brain_teacher.commands.figure_files import write_figure
 from brain_teacher.commands.inputs import BRAIN, METRICS, choose, open_dataset, said_simulated
-from brain_teacher.commands.material import TRAINING, Part, read_brain
+from brain_teacher.commands.material import (
+    TRAINING,
+    Part,
+    folder_of,
+    read_brain,
+    subjects_and_rois,
+)
 from brain_teacher.commands.setting import open_setting
 from brain_teacher.commands.student_cells import plan_students
 from brain_teacher.distillation.students import describe_network
@@ -66,15 +72,22 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
     out = Path(out or run_folder("explore"))
     if not params.explore.seeds:
         return _nothing(out, open_dataset(data), say)
+    data, soft_labels, decoder = Path(data), Path(soft_labels), params.distill.decoder
+    everyone, regions = subjects_and_rois(open_dataset(data), data, decoder)
+    subjects = choose(subject or "all", everyone, "subject")
+    labels = folder_of(decoder, data, soft_labels)
+    rois = choose(roi or _decoded(labels, subjects, regions, decoder), regions, "roi")
     params = params.with_distill(
-        subject="all", teacher=list(SHARED), split="unseen", seeds=params.explore.seeds
+        subject="all",
+        roi=rois[:1],
+        teacher=list(SHARED),
+        split="unseen",
+        seeds=params.explore.seeds,
     )
     setting = open_setting(
         params, data=data, soft_labels=soft_labels, controls=Path(), rivals=Path()
     )
     description = setting.description
-    subjects = choose(subject or "all", list(description.subjects), "subject")
-    rois = choose(roi or _decoded(setting, Path(soft_labels), subjects), description.roi, "roi")
     word = said_simulated(description.simulated)
     name = f"{description.name}: subjects and ROIs ({word})"
     origin = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder")}
@@ -85,7 +98,7 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
         ) as tracker,
     ):
         setting = setting.settled(out, say)
-        brains = _brains(setting, Path(soft_labels), subjects, rois)
+        brains = _brains(setting, soft_labels, subjects, rois)
         cells = _cells(setting, brains)
         writer = student_files.Writer(folder, tracker, source_fingerprint(STUDENT_SOURCE), origin)
         train("explore", setting, cells, writer, say=say, quiet=quiet)
@@ -110,14 +123,14 @@ def _nothing(out, description, say):
     return out
 
 
-def _decoded(setting, soft_labels, subjects):
-    """The ROIs that `decode` has of all these subjects."""
-    decoder = setting.params.distill.decoder
-    return [
+def _decoded(labels, subjects, rois, decoder):
+    """The ROIs that there are tables of for all these subjects; all of them, if there is none."""
+    there = [
         roi
-        for roi in setting.description.roi
-        if all((soft_labels / f"{who}_{roi}_{decoder}.npz").is_file() for who in subjects)
+        for roi in rois
+        if all((labels / f"{who}_{roi}_{decoder}.npz").is_file() for who in subjects)
     ]
+    return there or rois
 
 
 def _table(effects):
@@ -128,7 +141,7 @@ def _table(effects):
 
 def _brains(setting, soft_labels, subjects, rois):
     """(subject, ROI) -> soft labels of the images that all saw, and their origin."""
-    everyone = "+".join(setting.description.subjects)
+    everyone = setting.origin["subject"]
     images = setting.parts[0].brain.image_id
     brains = {}
     for who in [*subjects, *([everyone] if len(subjects) > 1 else [])]:

@@ -72,11 +72,8 @@ class Part:
 
 def origin_of(params, description, data):
     """What the brain is: data set, subjects, ROIs, decoder."""
-    settings, subjects, rois = params.distill, list(description.subjects), description.roi
-    if imported := _imported(data, settings.decoder):
-        subjects, rois = (
-            sorted({file.stem.split("_")[part] for file in imported}) for part in (0, 1)
-        )
+    settings = params.distill
+    subjects, rois = subjects_and_rois(description, data, settings.decoder)
     subjects = choose(settings.subject, subjects, "distill.subject")
     rois = choose(settings.roi, rois, "distill.roi")
     return {
@@ -86,6 +83,18 @@ def origin_of(params, description, data):
         "subject": "+".join(subjects),
         "decoder": settings.decoder,
     }
+
+
+def subjects_and_rois(description, data, decoder):
+    """Those of the data set; or, of a decoder whose tables were imported, theirs."""
+    if imported := _imported(data, decoder):
+        return tuple(sorted({file.stem.split("_")[part] for file in imported}) for part in (0, 1))
+    return list(description.subjects), list(description.roi)
+
+
+def folder_of(decoder, data, soft_labels):
+    """Where a decoder's tables lie: those of others in the data set, else where `decode` wrote."""
+    return data / IMPORTED if _imported(data, decoder) else soft_labels
 
 
 def _imported(data, decoder):
@@ -106,8 +115,8 @@ def read_brain(origin, data, folder, ending=""):
         Of the file names: that of a control, or of a nested table.
     """
     tables, stimuli = [], open_stimuli(data)
-    if not ending and _imported(data, origin["decoder"]):
-        folder = data / IMPORTED
+    if not ending:
+        folder = folder_of(origin["decoder"], data, folder)
     for subject in origin["subject"].split("+"):
         for roi in origin["roi"].split("+"):
             file = folder / f"{subject}_{roi}_{origin['decoder']}{ending}.npz"
