@@ -3,8 +3,8 @@
     python benchmarks/procedure_2021.py [--folder DIR] [--write FILE]
 
 Soft labels made its way, one fault at a time. Then students of hard labels alone, which differ in
-nothing but the seed, read as that procedure reads two methods. A quarter of an hour on two cores;
-of the first part what is finished is kept.
+nothing but the seed, read as that procedure reads two methods. Half an hour on two cores; of the
+first part what is finished is kept.
 """
 
 from dataclasses import replace
@@ -44,7 +44,7 @@ from identical_methods import identical_methods_table
 
 ROOT = Path(__file__).parents[1]
 STUDENTS, FEW = 40, 150
-RIGHT = "as it should be"
+RIGHT, SMOOTHED = "as it should be", "smooth-matched"
 
 
 def watch_student(shared, seed):
@@ -55,23 +55,23 @@ def watch_student(shared, seed):
 
     torch.set_num_threads(1)
     (images, labels), (test, truth), n_classes, recipe = shared
-    test, right = torch.from_numpy(test), []
+    test, named = torch.from_numpy(test), []
     training = Training(images, labels, None, n_classes, Recipe(**recipe), seed, "cpu")
     for _ in training.epochs():
         answers = predict(training.network, test[:FEW], "float32").argmax(dim=1).numpy()
-        right.append(answers == truth[:FEW])
-    return np.array(right), predict(training.network, test, "float32").argmax(1).numpy() == truth
+        named.append(answers == truth[:FEW])
+    answers = predict(training.network, test, "float32").argmax(dim=1).numpy()
+    return np.array(named), answers == truth
 
 
-def watched_students(params, data, soft_labels, folder, *, students):
+def watched_students(params, data, soft_labels, *, students):
     """`watch_student` of many seeds, side by side; test images in an order drawn once."""
     description = open_dataset(data)
     origin = origin_of(params, description, data)
     material, (part,) = gather(params, description, data, soft_labels, origin)
     order = named_rng("procedure 2021", "test images").permutation(np.sort(part.image_id["test"]))
     sides = [material.rows(ids) for ids in (part.image_id[TRAINING], order)]
-    folder.mkdir(parents=True, exist_ok=True)
-    recipe, _ = settle(params, params.distill.recipe("none"), folder, quiet)
+    recipe = params.distill.recipe("none") | {"precision": params.distill.precision}
     shared = ([material.images[rows], material.labels[rows]] for rows in sides)
     shared = (*shared, len(material.class_id), recipe)
     found = dict(run_cells(watch_student, range(students), shared=shared, processes=cores()))
@@ -82,15 +82,7 @@ def faulty_tables(params, data, voxels, soft_labels):
     """Fault -> what the brain then says; the first has none."""
     origin = origin_of(params, open_dataset(data), data)
     brain = read_brain(origin, data, soft_labels)
-    shuffled = named_rng("procedure 2021", "scans").permutation(len(brain.image_id))
     seen = seen_before(params, origin, data, voxels, soft_labels, brain)
-
-    def mispaired(table):
-        return replace(table, log_probs=table.log_probs[shuffled])
-
-    def squashed(table):
-        return replace(table, log_probs=log_softmax(np.exp(table.log_probs), axis=1))
-
     return {
         RIGHT: brain,
         "paired with other scans": mispaired(brain),
@@ -100,8 +92,22 @@ def faulty_tables(params, data, voxels, soft_labels):
     }
 
 
+def mispaired(table):
+    """Each image with the row of another, whatever its class; one permutation, drawn once."""
+    shuffled = named_rng("procedure 2021", "scans").permutation(len(table.image_id))
+    return replace(table, log_probs=table.log_probs[shuffled])
+
+
+def squashed(table):
+    """Probabilities taken for logits: the order stays, the largest is e / (e + K - 1) at most."""
+    return replace(table, log_probs=log_softmax(np.exp(table.log_probs), axis=1))
+
+
 def seen_before(params, origin, data_folder, voxels, soft_labels, brain):
-    """Soft labels of decoders that were fitted on the very trials they are asked for."""
+    """Soft labels of decoders that were fitted on the very trials they are asked for.
+
+    There is nothing left to fit a temperature on, so that they are not calibrated.
+    """
     settings, tables = params.decode, []
     for subject in origin["subject"].split("+"):
         cell = f"{subject}_{origin['roi']}"
@@ -112,7 +118,10 @@ def seen_before(params, origin, data_folder, voxels, soft_labels, brain):
         pairs = [(np.arange(len(data)),) * 2]
         chosen = best_voxels(data, category, pairs, settings.voxels, by=settings.select)
         penalty = float(np.median(proper.meta["C"]))
-        (logits,) = logistic.solve_folds(data, category, pairs, C=[penalty], chosen=chosen)
+        (logits,) = logistic.solve_folds(
+            data, category, pairs, C=[penalty], chosen=chosen,
+            standardise=settings.normalise == "fold",
+        )  # fmt: skip
         log_probs = average_trials(logits[0], image_of)[1].astype(np.float32)
         fold = np.zeros(len(images), dtype=np.int16)
         tables.append(SoftLabels(log_probs, images, proper.class_id, fold, {"calibrated": False}))
@@ -132,25 +141,31 @@ def taught(params, data, folder, table, teachers):
     return distill(params, **chosen, models=False, say=quiet, quiet=True)
 
 
-def accuracy_of(folder, teacher):
-    """Which test images each seed's student names."""
-    everyone = student_files.read_all(folder).values()
-    return scores_of({s.meta["seed"]: s for s in everyone if s.meta["teacher"] == teacher})
+def scores_by_teacher(folder, seeds):
+    """Which test images each seed's student names, by teacher."""
+    students = {}
+    for student in student_files.read_all(folder).values():
+        if (seed := student.meta["seed"]) < seeds:  # a folder may hold those of a longer run
+            students.setdefault(student.meta["teacher"], {})[seed] = student
+    return {teacher: scores_of(by_seed) for teacher, by_seed in students.items()}
 
 
-def faults_table(tables, scores, none, category_of):
+def faults_table(tables, scores, category_of):
     """What each fault makes of the soft labels and of the students that they teach, as Markdown."""
-    rows = []
+    rows, none = [], scores[RIGHT]["none"]
     for fault, table in tables.items():
         truth = table.truth([category_of[image] for image in table.image_id])
         top1 = (table.log_probs.argmax(axis=1) == truth).mean()
         largest = np.exp(table.log_probs).max(axis=1).mean()
-        found = paired_difference(scores[fault], none)
-        difference = f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-        accuracy = f"{100 * scores[fault].accuracy.mean():.1f}"
-        rows.append([fault, f"{100 * top1:.0f}", f"{largest:.2f}", accuracy, difference])
-    head = ["soft labels", "their top-1 (%)", "their largest probability, on average"]
-    head += ["students' accuracy (%)", "minus hard labels alone (points, 95% interval)"]
+        taught = scores[fault][BRAIN]
+        row = [fault, f"{100 * top1:.0f}", f"{largest:.2f}", f"{100 * taught.accuracy.mean():.1f}"]
+        for control in (none, scores[fault][SMOOTHED]):
+            found = paired_difference(taught, control)
+            row.append(f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]")
+        rows.append(row)
+    head = ["soft labels (simulated sample)", "their top-1 (%)", "mean of their largest"]
+    head += ["students' accuracy (%)", "minus hard labels alone (points)"]
+    head += ["minus their own smoothing (points)"]
     return tabulate(rows, head, tablefmt="pipe", disable_numparse=True)
 
 
@@ -167,24 +182,27 @@ def main(folder, seeds, epochs, file):
     keep_mlflow_runs_in(folder)
     data = ROOT / "data" / "sample"
     params = draw_params("sample", teachers=["none"], seeds=seeds, epochs=epochs)
+    params = params.with_distill(device="cpu")
+    # Once for all: students of two precisions cannot be paired.
+    recipe, _ = settle(params, params.distill.recipe("none"), folder, quiet)
+    params = params.with_distill(precision=recipe["precision"])
     voxels = preprocess(params, data=data, out=folder / "voxels", say=quiet)
-    soft_labels = folder / "right" / "soft_labels"
+    soft_labels = folder / "soft_labels"
     decode(params, data=data, voxels=voxels, out=soft_labels, say=quiet, quiet=True)
     tables = faulty_tables(params, data, voxels, soft_labels)
-    none, scores = None, {}
+    scores = {}
     for number, (fault, table) in enumerate(tables.items()):
-        teachers = [BRAIN] if number else ["none", BRAIN]
+        teachers = [SMOOTHED, BRAIN] if number else ["none", SMOOTHED, BRAIN]
         students = taught(params, data, folder / f"fault-{number}", table, teachers)
-        none = none or accuracy_of(students, "none")
-        scores[fault] = accuracy_of(students, BRAIN)
+        scores[fault] = scores_by_teacher(students, params.distill.seeds)
     stimuli = open_stimuli(data)
     ids = tables[RIGHT].image_id
     category_of = dict(zip(ids, image_categories(ids, stimuli), strict=True))
-    faults = faults_table(tables, scores, none, category_of)
+    faults = faults_table(tables, scores, category_of)
     click.echo(f"{faults}\n")
-    right = watched_students(params, data, soft_labels, folder / "watched", students=STUDENTS)
+    watched = watched_students(params, data, soft_labels, students=STUDENTS)
     rng = named_rng("procedure 2021", "cells")
-    methods = identical_methods_table(right, few=FEW, rng=rng)
+    methods = identical_methods_table(*watched, rng=rng)
     click.echo(methods)
     if file:
         put_between_marks(file, "faults", faults)

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from brain_teacher.commands import distill as command
 from brain_teacher.commands import student_files
+from brain_teacher.commands.student_files import model_card
 from brain_teacher.dataset.torchvision_networks import build_classifier
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.teachers import TEACHERS
@@ -256,6 +257,7 @@ def test_features_of_a_trained_network_are_no_brains_alone(work, tmp_path, train
         "Image features: the brain was decoded by way of torchvision, resnet18, layer3, "
         "trained.safetensors."
     )
+    assert trained == ("features_of" in model_card(student_files.read(out, "brain_0")))
     assert (note in " ".join(said.split())) == ("Image features" in said) == trained
 
 
@@ -346,23 +348,28 @@ def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
 
 def test_explore_takes_tables_of_others(work, tmp_path):
     known = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz")
-    for who in ("ann", "ben"):
+    # Ben saw fewer pictures, and drew sketches besides.
+    for who, roi, rows in (("ann", "choices", 24), ("ben", "choices", 20), ("ben", "sketches", 24)):
         counts = pd.DataFrame(
-            named_rng("choices", who).integers(1, 9, known.log_probs.shape), columns=known.class_id
+            named_rng(who, roi).integers(1, 9, known.log_probs.shape), columns=known.class_id
         )
         counts.insert(0, "image_id", known.image_id)
-        counts.to_csv(tmp_path / f"{who}.csv", index=False)
+        counts[:rows].to_csv(tmp_path / f"{who}.csv", index=False)
         run(
             *("import-soft-labels", str(tmp_path / f"{who}.csv"), "--data", "data/sample"),
-            *("--subject", who, "--roi", "choices", "--decoder", "people", "--values", "counts"),
+            *("--subject", who, "--roi", roi, "--decoder", "people", "--values", "counts"),
         )
-    out = tmp_path / "explore"
-    run("explore", "--decoder", "people", "--epochs", "1", "--out", str(out))
-    table = pd.read_csv(out / "cells.csv")
+    explore = ("explore", "--decoder", "people", "--epochs", "1", "--out")
+    run(*explore, str(tmp_path / "both"))
+    table = pd.read_csv(tmp_path / "both" / "cells.csv")
     assert table["subject"].tolist() == ["ann", "ben", "ann+ben"]
     assert set(table["roi"]) == {"choices"}
-    said = run("explore", "--decoder", "people", "--subject", "S1", code=2)
+    run(*explore, str(tmp_path / "ben"), "--subject", "ben")
+    assert pd.read_csv(tmp_path / "ben" / "cells.csv")["roi"].tolist() == ["choices", "sketches"]
+    said = run(*explore, str(tmp_path / "none"), "--subject", "S1", code=2)
     assert "subject: there is no 'S1' (known: ann, ben)" in said
+    said = run(*explore, str(tmp_path / "none"), "--roi", "sketches", code=1)
+    assert "ann_sketches_people.npz is missing: the data set has tables of that decoder" in said
 
 
 def test_explore_says_how_to_get_what_is_missing(work):

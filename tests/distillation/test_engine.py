@@ -277,6 +277,8 @@ def test_without_validation_images_the_same_network_is_trained():
     looked, alone = train(), train(evaluation={"test": EVALUATION["test"]})
     assert alone.curves["validation_nll"] == [None] * 3 and set(alone.log_probs) == {"test"}
     np.testing.assert_array_equal(alone.log_probs["test"], looked.log_probs["test"])
+    with pytest.raises(ValueError, match="epoch: best takes validation images"):
+        train(replace(RECIPE, epoch="best"), evaluation={"test": EVALUATION["test"]})
 
 
 def test_bfloat16_trains_in_bfloat16_and_answers_in_float32():

@@ -9,8 +9,8 @@ from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.analysis.verdict import CANNOT_TELL, open_control
 from brain_teacher.commands.inputs import (
     BRAIN,
-    BY_WAY_OF,
     WITHOUT_PICTURE,
+    features_note,
     plan_digest,
     said_simulated,
 )
@@ -45,11 +45,7 @@ def notes_on(params, everyone, result, found):
         notes.append(sentence)
     notes += _recipe_notes(found)
     notes.append(outcome_sentence(result.outcomes, teacher=BRAIN, control=NONE))
-    if features := next(iter(everyone.values())).meta.get(BY_WAY_OF):
-        notes.append(
-            f"Image features: the brain was decoded by way of {features}. What that was trained on "
-            "is in the soft labels, too; a decoder of categories (logistic, ridge) is without it."
-        )
+    notes += features_note(next(iter(everyone.values())).meta)
     if any(student.meta["simulated"] for student in everyone.values()):
         notes.append(
             "Simulated: the intervals are for this one draw of pictures and brains; another draw "

@@ -13,7 +13,14 @@ from brain_teacher.commands import student_files
 from brain_teacher.commands.distill import SOURCE as STUDENT_SOURCE
 from brain_teacher.commands.distill import train
 from brain_teacher.commands.figure_files import write_figure
-from brain_teacher.commands.inputs import BRAIN, METRICS, choose, open_dataset, said_simulated
+from brain_teacher.commands.inputs import (
+    BRAIN,
+    METRICS,
+    choose,
+    features_note,
+    open_dataset,
+    said_simulated,
+)
 from brain_teacher.commands.material import (
     TRAINING,
     Part,
@@ -24,6 +31,7 @@ from brain_teacher.commands.material import (
 from brain_teacher.commands.setting import open_setting
 from brain_teacher.commands.student_cells import plan_students
 from brain_teacher.distillation.students import describe_network
+from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import (
     OutputFolder,
     atomic_write,
@@ -78,7 +86,7 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
     labels = folder_of(decoder, data, soft_labels)
     rois = choose(roi or _decoded(labels, subjects, regions, decoder), regions, "roi")
     params = params.with_distill(
-        subject="all",
+        subject=subjects,
         roi=rois[:1],
         teacher=list(SHARED),
         split="unseen",
@@ -98,7 +106,7 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
         ) as tracker,
     ):
         setting = setting.settled(out, say)
-        brains = _brains(setting, soft_labels, subjects, rois)
+        brains = _brains(setting, soft_labels, rois)
         cells = _cells(setting, brains)
         writer = student_files.Writer(folder, tracker, source_fingerprint(STUDENT_SOURCE), origin)
         train("explore", setting, cells, writer, say=say, quiet=quiet)
@@ -107,7 +115,8 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
         files = _write(out, rows, bands, effects, setting, word)
         tracker.log(artifacts=files)
     says = [f"{name}, students' accuracy on test images minus none, in points (exploratory):"]
-    says += [_table(effects), *replication(effects), quality_words(rows), str(out)]
+    says += [_table(effects), *replication(effects), quality_words(rows)]
+    says += [*features_note(setting.origin), str(out)]
     say("\n".join(says))
     return out
 
@@ -139,17 +148,25 @@ def _table(effects):
     return (100 * table).round(1).rename(columns=lambda who: ALL if "+" in who else who).to_string()
 
 
-def _brains(setting, soft_labels, subjects, rois):
-    """(subject, ROI) -> soft labels of the images that all saw, and their origin."""
+def _brains(setting, soft_labels, rois):
+    """(subject, ROI) -> soft labels of the images that are in all tables, and their origin."""
     everyone = setting.origin["subject"]
-    images = setting.parts[0].brain.image_id
-    brains = {}
-    for who in [*subjects, *([everyone] if len(subjects) > 1 else [])]:
-        for roi in rois:
-            origin = setting.origin | {"subject": who, "roi": roi}
-            table = read_brain(origin, setting.data, soft_labels)
-            brains[who, roi] = (table.take(images), origin)
-    return brains
+    subjects = everyone.split("+")
+    origins = [
+        setting.origin | {"subject": who, "roi": roi}
+        for who in [*subjects, *([everyone] if len(subjects) > 1 else [])]
+        for roi in rois
+    ]
+    tables = [read_brain(origin, setting.data, soft_labels) for origin in origins]
+    shared = set(setting.parts[0].brain.image_id).intersection(*(t.image_id for t in tables))
+    if not shared:
+        raise BrainTeacherError(
+            "no image is in the tables of all these subjects and ROIs: name fewer of them"
+        )
+    return {
+        (origin["subject"], origin["roi"]): (table.take(sorted(shared)), origin)
+        for origin, table in zip(origins, tables, strict=True)
+    }
 
 
 def _cells(setting, brains):
@@ -157,17 +174,18 @@ def _cells(setting, brains):
     seeds = range(setting.params.distill.seeds)
     given = {"seeds": seeds, "similarity": None, "table": setting.table}
     shared = setting.origin | {"subject": "any", "roi": "any"}
+    part = setting.parts[0]
+    images = next(iter(brains.values()))[0].image_id
+    ids = part.image_id | {TRAINING: images}
     cells, _ = plan_students(
-        setting.material, setting.parts, list(SHARED), recipes=setting.recipes, origin=shared,
-        **given,
+        setting.material, [Part(None, ids, part.brain.take(images))], list(SHARED),
+        recipes=setting.recipes, origin=shared, **given,
     )  # fmt: skip
     for cell in cells:
         cell["origin"] = shared
     precision = {"precision": setting.recipes["none"]["precision"]}
     recipe = setting.params.distill.recipe(BRAIN) | precision
-    part = setting.parts[0]
     for (subject, roi), (brain, origin) in brains.items():
-        ids = part.image_id | {TRAINING: brain.image_id}
         found, _ = plan_students(
             setting.material, [Part(None, ids, brain)], [BRAIN], recipes={BRAIN: recipe},
             origin=origin, **given,
@@ -191,15 +209,13 @@ def _results(out, setting, cells, brains):
         teacher=BRAIN,
         control="none",
     )
-    category = setting.material.class_id[
-        setting.material.labels[setting.material.rows(setting.parts[0].brain.image_id)]
-    ]
     rows = []
     for (cell, (brain, _)), sure in zip(
         brains.items(), effects["p_corrected"] < LEVEL, strict=True
     ):
         low, high = interval_of_mean(scores[cell].correct)
-        right = brain.log_probs.argmax(axis=1) == brain.truth(category)
+        labels = setting.material.labels[setting.material.rows(brain.image_id)]
+        right = brain.log_probs.argmax(axis=1) == brain.truth(setting.material.class_id[labels])
         rows.append(
             {
                 "subject": ALL if "+" in cell[0] else cell[0],

@@ -20,6 +20,16 @@ BY_WAY_OF = "features_of"
 BRAIN = "brain"
 
 
+def features_note(meta):
+    """What to say of students whose brain was decoded by way of a trained network; else nothing."""
+    if BY_WAY_OF not in meta:
+        return []
+    return [
+        f"Image features: the brain was decoded by way of {meta[BY_WAY_OF]}. What that was trained "
+        "on is in the soft labels, too; the other decoders (logistic, ridge, resnet1d) are without."
+    ]
+
+
 def open_dataset(folder):
     """The description of a data set folder.
 

@@ -121,7 +121,7 @@ def read_brain(origin, data, folder, ending=""):
         for roi in origin["roi"].split("+"):
             file = folder / f"{subject}_{roi}_{origin['decoder']}{ending}.npz"
             if not file.is_file():
-                raise BrainTeacherError(f"{file} is missing: {_remedy(folder)}")
+                raise BrainTeacherError(f"{file} is missing: {_remedy(folder, data)}")
             with about(file):
                 table = read_soft_labels(file)
             if table.meta.get("dataset") != origin["dataset"]:
@@ -134,7 +134,11 @@ def read_brain(origin, data, folder, ending=""):
         return combine(tables, lambda ids: image_categories(ids, stimuli))
 
 
-def _remedy(folder):
+def _remedy(folder, data):
+    if folder == data / IMPORTED:
+        return (
+            "the data set has tables of that decoder, but not this; `import-soft-labels` makes it"
+        )
     if folder.name == "nested":
         return "decode with `--nested true` (params.yaml: decode.nested)"
     if folder.name == "controls":

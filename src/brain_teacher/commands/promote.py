@@ -4,7 +4,7 @@ from pathlib import Path
 
 from brain_teacher.analysis.verdict import BRAIN_TAUGHT, IMAGES
 from brain_teacher.commands import student_files
-from brain_teacher.commands.inputs import BRAIN, METRICS, plan_digest
+from brain_teacher.commands.inputs import BRAIN, METRICS, features_note, plan_digest
 from brain_teacher.commands.student_answers import digest_of_test_images
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import read_json
@@ -137,7 +137,7 @@ def _card(best, evidence, reason, looks):
             f"decoder, data set {meta['dataset']}), seed {meta['seed']}, its teacher's best on "
             f"validation ({100 * best.accuracy('validation'):.1f}%). {origin}",
             "",
-            f"**Verdict.** {evidence['sentences'][0]} {reason}",
+            " ".join([f"**Verdict.** {evidence['sentences'][0]} {reason}", *features_note(meta)]),
             "",
             "| brain minus | points | 95% interval | p (Holm) |",
             "|---|---|---|---|",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from brain_teacher.commands.inputs import BY_WAY_OF
 from brain_teacher.distillation.students import read_student
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import atomic_write, file_digest, is_stage, write_npz
@@ -206,6 +207,6 @@ class Writer:
 def model_card(answers):
     """What an MLflow model says of itself: classes and origin."""
     keys = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "fingerprint")
-    card = {key: answers.meta[key] for key in keys}
+    card = {key: answers.meta[key] for key in (*keys, BY_WAY_OF) if key in answers.meta}
     size = answers.meta["settings"]["image_size"]
     return card | {"class_id": answers.class_id.tolist(), "image_size": size}

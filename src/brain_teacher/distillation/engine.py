@@ -71,8 +71,11 @@ def train_student(
     Raises
     ------
     ValueError
-        If a row of the targets is no probability distribution, or the network does not fit.
+        If a row of the targets is no probability distribution, the network does not fit, or
+        validation images are to choose the epoch and there are none.
     """
+    if recipe.epoch == "best" and "validation" not in evaluation:
+        raise ValueError("epoch: best takes validation images")
     # cuDNN would otherwise compute float32 in TF32, and choose kernels that differ from run to run.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
