@@ -34,11 +34,11 @@ demo: $(INSTALLED)
 	@echo "      README.md                    your own data; GOD; the soft labels alone"
 
 ui: $(INSTALLED)
-	@exec $(BIN)/python -m brain_teacher.ui
+	@exec $(BIN)/python -m brain_teacher.tracking.ui
 
 test: $(INSTALLED)
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks studies
+	$(BIN)/ruff format --check src tests benchmarks studies
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not full and not lock"
 
@@ -58,8 +58,8 @@ sample: $(INSTALLED)
 # Verdicts on simulated brains against the truth, docs/dial.md: two hours, and it goes on where it
 # was stopped.
 dial: $(INSTALLED)
-	$(BIN)/python benchmarks/dial.py --write docs/dial.md
-	$(BIN)/python benchmarks/redraws.py --write docs/dial.md
+	$(BIN)/python studies/dial.py --write docs/dial.md
+	$(BIN)/python studies/redraws.py --write docs/dial.md
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test \

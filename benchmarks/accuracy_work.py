@@ -15,7 +15,7 @@ from scipy import stats
 
 from brain_teacher.dataset.image_cache import cached_images
 from brain_teacher.distillation.engine import Training, predict
-from brain_teacher.distillation.networks import build_network
+from brain_teacher.networks.classifiers import build_network
 from brain_teacher.seeds import named_seed
 from brain_teacher.simulation.pictures import draw_mixtures, draw_pictures
 from student_work import recipe

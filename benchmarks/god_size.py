@@ -23,11 +23,11 @@ import click
 import numpy as np
 from PIL import Image
 
-from brain_teacher.cells import cores
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import Description, write_description
 from brain_teacher.dataset.ids import number_from_image_id
 from brain_teacher.files import atomic_folder, write_json
+from brain_teacher.machine import cores
 
 ROOT = Path(__file__).parents[1]
 SUBJECTS = ("S1", "S2", "S3", "S4", "S5")
@@ -158,8 +158,8 @@ def decode(folder, common, voxels):
 
 def students(params):
     """All students of the family, from a few steps of one."""
-    from brain_teacher.commands.student_cost import processes_for, step_seconds, steps_of
-    from brain_teacher.commands.student_device import device_for, measured_precision
+    from brain_teacher.chain.students.cost import processes_for, step_seconds, steps_of
+    from brain_teacher.chain.students.precision import device_for, measured_precision
 
     settings, recipe = params.distill, params.distill.recipe()
     device = device_for(settings)
@@ -197,8 +197,8 @@ PARTS = ("preprocess", "decode", "students")
 def main(folder, only, file, inside):
     if inside:
         return run_inside(json.loads(inside))
-    from brain_teacher.commands.student_cost import in_words
-    from brain_teacher.params import load_params
+    from brain_teacher.chain.params import load_params
+    from brain_teacher.chain.students.cost import in_words
 
     parts, rows = only or PARTS, {}
     if set(parts) & {"preprocess", "decode"}:

@@ -18,8 +18,8 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from brain_teacher.decoding.logistic import solve_folds
-from brain_teacher.decoding.scaling import best_voxels, zscore_by_run
+from brain_teacher.decoding.solvers.logistic import solve_folds
+from brain_teacher.decoding.voxel_scaling import best_voxels, zscore_by_run
 
 FOLDS = 8
 PATH = (0.001, 0.003, 0.01, 0.03, 0.1)

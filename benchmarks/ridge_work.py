@@ -10,8 +10,8 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from brain_teacher.decoding import ridge
-from brain_teacher.decoding.scaling import voxel_scores, zscore_by_run
+from brain_teacher.decoding.solvers import ridge
+from brain_teacher.decoding.voxel_scaling import voxel_scores, zscore_by_run
 
 FOLDS = 8
 PENALTIES = np.logspace(1, 5, 10)

@@ -22,8 +22,8 @@ from PIL import Image, ImageDraw
 from brain_teacher.dataset.image_cache import cached_images
 from brain_teacher.distillation.augmentation import mirror_edges, to_batch
 from brain_teacher.distillation.engine import Recipe, Training
-from brain_teacher.distillation.memory import keep_freed_memory
-from brain_teacher.distillation.networks import build_network
+from brain_teacher.networks.classifiers import build_network
+from brain_teacher.networks.memory import keep_freed_memory
 from usual_loop import train_epoch, training_loader
 
 BATCH, CLASSES, EPOCHS = 64, 150, 100

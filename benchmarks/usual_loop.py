@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from brain_teacher.distillation.networks import MEAN, SD
+from brain_teacher.networks.classifiers import MEAN, SD
 
 NORMALISED = [transforms.ToTensor(), transforms.Normalize(MEAN, SD)]
 

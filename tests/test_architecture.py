@@ -65,7 +65,11 @@ def test_imports_go_the_way_of_the_data():
     [
         ("decoding/folds.py", "from brain_teacher.distillation import losses", "one way"),
         ("dataset/ids.py", "import click", "no command line, no tracking, no settings"),
-        ("analysis/verdict.py", "import brain_teacher.params", "no command line, no tracking"),
+        (
+            "analysis/verdict.py",
+            "import brain_teacher.chain.params",
+            "no command line, no tracking",
+        ),
         ("commands/decode.py", "import mlflow", "Only tracking imports mlflow"),
     ],
 )
@@ -97,8 +101,8 @@ def loaded(code):
 
 @pytest.mark.parametrize(
     "module",
-    ["brain_teacher", "brain_teacher.cli", "brain_teacher.params", "brain_teacher.files",
-     "brain_teacher.cells", "brain_teacher.tracking", "brain_teacher.distillation.students"],
+    ["brain_teacher", "brain_teacher.cli", "brain_teacher.chain.params", "brain_teacher.files",
+     "brain_teacher.cells.engine", "brain_teacher.tracking", "brain_teacher.distillation.students"],
 )  # fmt: skip
 def test_importing_it_loads_nothing_heavy(module):
     assert loaded(f"import {module}") == "[]"

@@ -277,7 +277,7 @@ def test_simulates_defaults_are_those_of_the_command(called):
 
 def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
     from brain_teacher.commands.fetch import NAMES
-    from brain_teacher.sources.soft_label_tables import FORMATS, VALUES
+    from brain_teacher.sources.formats.soft_label_tables import FORMATS, VALUES
 
     def choices(command, option):
         (found,) = (each for each in main.commands[command].params if each.name == option)

@@ -16,17 +16,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from brain_teacher import files
+from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
+from brain_teacher.cells.source import source_fingerprint
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import (
-    OutputFolder,
     atomic_folder,
     atomic_write,
     file_digest,
     fingerprint,
     read_json,
-    remove_stale,
-    run_folder,
-    source_fingerprint,
     write_json,
     write_npz,
 )

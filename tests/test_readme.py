@@ -63,7 +63,7 @@ def test_the_commands_that_it_shows_exist():
 
 
 def test_the_notebook_lines_run(capsys):
-    from making_decoding import make_voxels
+    from helpers.recordings import make_voxels
 
     made = make_voxels(categories=4, images=5, voxels=20, signal=2, seed=1)
     known = {"voxels": made.data, "image_id": made.image_id}

@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brain_teacher.analysis.audit import NEW, SEEN, audit, audit_markdown, audit_sentence
+from brain_teacher.analysis.audit import NEW, SEEN, audit
 from brain_teacher.analysis.comparison import compare_answers, scores_of
 from brain_teacher.analysis.statistics import Scores, paired_difference
 from brain_teacher.distillation.students import Answers
-from making_answers import make_answers
+from brain_teacher.report.tables import audit_markdown
+from brain_teacher.report.words import audit_sentence
+from helpers.answers import make_answers
 
 FAMILY, CLASSES = ("none", "smooth"), [f"c{number}" for number in range(8)]
 SKILL = {"none": 0.5, "smooth": 0.8, "brain": 2.0}

@@ -8,7 +8,7 @@ import pytest
 
 from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.folds import join_folds
-from making_answers import make_answers
+from helpers.answers import make_answers
 
 
 def of_folds(teachers=("brain", "none"), seeds=(0, 1), folds=(0, 1, 2)):

@@ -12,7 +12,7 @@ from brain_teacher.analysis.outcomes import outcome_sentence, secondary_outcomes
 from brain_teacher.analysis.statistics import Scores, paired_difference
 from brain_teacher.decoding.quality import quality
 from brain_teacher.decoding.soft_labels import SoftLabels
-from making_answers import make_answers
+from helpers.answers import make_answers
 
 
 def make_group(seeds=(0, 1, 2, 3), **options):

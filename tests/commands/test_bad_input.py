@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from brain_teacher.distillation.teachers import TEACHERS
-from running import ROOT, run, work_in
+from helpers.running import ROOT, run, work_in
 
 
 @pytest.fixture(scope="session")

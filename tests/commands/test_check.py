@@ -11,9 +11,9 @@ import yaml
 from PIL import Image
 
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
-from brain_teacher.dataset.trials import name_trials
-from brain_teacher.sources.checking import check_dataset
-from running import project, run
+from brain_teacher.dataset.stimuli import name_trials
+from brain_teacher.sources.checks.dataset import check_dataset
+from helpers.running import project, run
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
+from brain_teacher.chain.params import load_params
+from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.commands.compare import compare
-from brain_teacher.commands.inputs import plan_digest
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.params import load_params
-from making_answers import make_answers, write_answers
-from real_data import ROOT
+from helpers.answers import make_answers, write_answers
+from helpers.real_data import ROOT
 
 FAMILY = [
     "none",

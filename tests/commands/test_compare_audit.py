@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from brain_teacher.files import read_json
-from making_answers import make_answers, write_answers
-from running import project, run
+from helpers.answers import make_answers, write_answers
+from helpers.running import project, run
 
 FAMILY = ["none", "smooth"]
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from brain_teacher.decoding.soft_labels import read_soft_labels
-from running import project, run
+from helpers.running import project, run
 
 ROOT = Path(__file__).parents[2]
 RESNET1D = {"width": 4, "epochs": 1, "device": "cpu"}
@@ -19,7 +19,7 @@ RESNET1D = {"width": 4, "epochs": 1, "device": "cpu"}
 def no_figures(monkeypatch, request):
     """Drawing takes seconds: one test draws."""
     if "figures" not in request.node.name:
-        name = "brain_teacher.commands.decode_figures.write_figures"
+        name = "brain_teacher.chain.decodings.figures.write_figures"
         monkeypatch.setattr(name, lambda *arguments: [])
 
 
@@ -36,7 +36,7 @@ def work(tmp_path_factory):
 
     with project(folder, small) as patch:
         # Cells this small take less time than starting processes for them.
-        patch.setattr("brain_teacher.commands.decoding.cores", lambda: 1)
+        patch.setattr("brain_teacher.chain.decodings.cells.cores", lambda: 1)
         run(
             *("simulate", "--out", "data/sample", "--subjects", "2", "--categories", "3"),
             *("--shown", "6", "--unseen", "2", "--voxels", "60", "--image-size", "16"),

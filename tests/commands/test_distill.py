@@ -9,15 +9,15 @@ import pytest
 import yaml
 from safetensors.torch import save_file
 
+from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.folder import model_card
 from brain_teacher.commands import distill as command
-from brain_teacher.commands import student_files
-from brain_teacher.commands.student_files import model_card
-from brain_teacher.dataset.torchvision_networks import build_classifier
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.files import read_json
+from brain_teacher.networks.torchvision import build_classifier
 from brain_teacher.seeds import named_rng
-from running import project, run
+from helpers.running import project, run
 
 SMALL = {"roi": ["HVC"], "seeds": 2, "epochs": 2, "width": 8, "image_size": 12, "device": "cpu"}
 SEARCH = {
@@ -38,9 +38,9 @@ def work(tmp_path_factory):
 
     with project(folder, small) as patch:
         # Students this small take less time than starting processes for them.
-        patch.setattr("brain_teacher.commands.decoding.cores", lambda: 1)
-        patch.setattr("brain_teacher.commands.student_cost.cores", lambda: 1)
-        patch.setattr("brain_teacher.commands.decode_figures.write_figures", lambda *_: [])
+        patch.setattr("brain_teacher.chain.decodings.cells.cores", lambda: 1)
+        patch.setattr("brain_teacher.chain.students.cost.cores", lambda: 1)
+        patch.setattr("brain_teacher.chain.decodings.figures.write_figures", lambda *_: [])
         # A model of each teacher takes seconds: tests of tracking and of the chain log them.
         patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_: None)
         run(
@@ -70,7 +70,7 @@ def same(folder, other, names):
 
 def test_every_teacher_teaches_or_says_why_not(work, tmp_path):
     said = run("distill", "--teacher", "all", "--out", str(tmp_path / "all"))
-    students = student_files.read_all(tmp_path / "all")
+    students = student_folder.read_all(tmp_path / "all")
     taught = {student.meta["teacher"] for student in students.values()}
     left_out = set(TEACHERS) - taught
     # Whether the rival is better than the brain is not ours to say.
@@ -125,7 +125,7 @@ def test_a_missing_table_is_said(work, teacher, option, words, tmp_path):
 
 def test_students_tested_on_shown_images(work, tmp_path):
     run("distill", "--split", "folds", "--teacher", "none,brain", "--out", str(tmp_path / "folds"))
-    students = student_files.read_all(tmp_path / "folds")
+    students = student_folder.read_all(tmp_path / "folds")
     brain = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz")
     assert set(students) == {
         f"{teacher}_{seed}_fold{fold}"
@@ -189,7 +189,7 @@ def test_a_teachers_own_recipe_changes_its_students_alone(work, tmp_path):
     own = change(recipes={"brain": {"temperature": 4, "alpha": 0.5}})
     run("distill", *own, *teachers, "--out", two)
     same(one, two, ["none_0", "none_1"])
-    student = student_files.read(two, "brain_0")
+    student = student_folder.read(two, "brain_0")
     assert student.meta["settings"]["temperature"] == 4 and student.meta["settings"]["alpha"] == 0.5
     said = run("distill", *own, *teachers, "--out", one)
     assert "2 new, 2 kept" in said
@@ -214,7 +214,7 @@ def test_semantic_reads_a_table_of_ones_own(work, tmp_path):
     run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "x"))
     default = str(tmp_path / "y")
     run("distill", "--teacher", "semantic", "--out", default)
-    one, two = (student_files.read(f, "semantic_0") for f in (tmp_path / "x", default))
+    one, two = (student_folder.read(f, "semantic_0") for f in (tmp_path / "x", default))
     assert not np.array_equal(one.log_probs["test"], two.log_probs["test"])
     table.astype(object).mask(table == 1.0, "much").to_csv(tmp_path / "words.csv")
     said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
@@ -230,7 +230,7 @@ def test_semantic_reads_a_table_of_ones_own(work, tmp_path):
 def test_a_smoke_run_says_what_it_is(work, tmp_path):
     out = str(tmp_path / "smoke")
     run("distill", "--limit", "8", "--epochs", "1", "--out", out)
-    for student in student_files.read_all(out).values():
+    for student in student_folder.read_all(out).values():
         assert student.meta["limit"] == 8
         assert len(student.log_probs["test"]) == 8 and len(student.log_probs["validation"]) == 4
     said = run("compare", "--students", out, "--out", str(tmp_path / "comparison"))
@@ -257,7 +257,7 @@ def test_features_of_a_trained_network_are_no_brains_alone(work, tmp_path, train
         "Image features: the brain was decoded by way of torchvision, resnet18, layer3, "
         "trained.safetensors."
     )
-    assert trained == ("features_of" in model_card(student_files.read(out, "brain_0")))
+    assert trained == ("features_of" in model_card(student_folder.read(out, "brain_0")))
     assert (note in " ".join(said.split())) == ("Image features" in said) == trained
 
 
@@ -274,7 +274,7 @@ def test_a_killed_student_is_taken_up_where_it_was_written_down(work, tmp_path, 
         if epochs == [1, 2]:
             raise RuntimeError("killed")
 
-    monkeypatch.setattr("brain_teacher.commands.student_cells.Checkpoint.save", save_and_die)
+    monkeypatch.setattr("brain_teacher.chain.students.cells.Checkpoint.save", save_and_die)
     assert "killed" in run(*arguments, str(killed), code=1)
     assert not list(killed.glob("*/student.npz"))
     run(*arguments, str(killed))
@@ -288,7 +288,7 @@ def test_search_gives_every_teacher_the_same_budget_and_reports_no_pilot(work, t
     said = run("search", "--teacher", "none,semantic,brain", "--out", str(out))
     table = pd.read_csv(out / "search.csv")
     assert table.groupby("teacher").size().to_dict() == {"none": 2, "semantic": 2, "brain": 2}
-    students = student_files.read_all(out)
+    students = student_folder.read_all(out)
     assert len(students) == 3 * 2 * 2
     assert all(student.meta["seed"] >= 1_000_000 for student in students.values())
     chosen = yaml.safe_load((out / "recipes.yaml").read_text())["recipes"]
@@ -315,7 +315,7 @@ def test_soft_cross_entropy_teaches_otherwise(work, tmp_path):
     for loss in losses:
         run("distill", "--loss", loss, "--teacher", "none,brain", "--out", str(tmp_path / loss))
     for name, alike in (("none_0", True), ("brain_0", False)):
-        one, two = (student_files.read(tmp_path / loss, name).log_probs["test"] for loss in losses)
+        one, two = (student_folder.read(tmp_path / loss, name).log_probs["test"] for loss in losses)
         assert np.array_equal(one, two) == alike
 
 
@@ -328,7 +328,7 @@ def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
     assert list(zip(table["subject"], table["roi"], strict=True)) == [
         (who, roi) for who in ("S1", "S2", "S1+S2") for roi in ("LOC", "HVC")
     ]
-    everyone = student_files.read_all(out)
+    everyone = student_folder.read_all(out)
     for _, row in table.iterrows():
         students = [everyone[f"{row['subject']}_{row['roi']}_{seed}"] for seed in (0, 1)]
         none = [everyone[f"none_{seed}"] for seed in (0, 1)]

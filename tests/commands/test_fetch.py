@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import yaml
 
+from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.ids import number_from_image_id
-from brain_teacher.files import OutputFolder
-from brain_teacher.sources import god
-from running import project, run
-from serving import kill_once_larger, serving
+from brain_teacher.sources.recordings import god
+from helpers.running import project, run
+from helpers.serving import kill_once_larger, serving
 
 ROOT = Path(__file__).parents[2]
 NEXT = """\

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from running import project, run
+from helpers.running import project, run
 
 SRC = Path(__file__).parents[2] / "src"
 LIMIT = 40_000  # bytes a file may have; VC has more

@@ -10,9 +10,9 @@ import pytest
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import number_from_image_id
-from brain_teacher.sources.pictures import hash_order
-from making_pictures import picture, write_folder, write_tar
-from running import project, run
+from brain_teacher.sources.imagenet.pictures import hash_order
+from helpers.pictures import picture, write_folder, write_tar
+from helpers.running import project, run
 
 FISH, OSTRICH, COW = "n01443537", "n01518878", "n01887787"
 SHOWN = [*(f"{FISH}_{k}" for k in (22563, 7, 8)), *(f"{OSTRICH}_{k}" for k in (5958, 42))]
@@ -253,7 +253,7 @@ def test_a_description_in_braces_is_written_anew(folder, tree):
 
 
 def test_a_full_disk_leaves_whole_pictures_and_the_next_call_goes_on(folder, tree, monkeypatch):
-    from brain_teacher.sources import pictures
+    from brain_teacher.sources.imagenet import pictures
 
     written, write = [], pictures.atomic_write
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brain_teacher.commands import student_files
+from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.decoding.soft_labels import read_soft_labels
-from running import project, run
+from helpers.running import project, run
 
 TINY = ["--subjects", "1", "--categories", "3", "--shown", "4", "--unseen", "8", "--voxels", "40"]
 
@@ -46,7 +46,7 @@ def test_a_table_of_choices_teaches_like_a_brain(work):
     np.testing.assert_allclose(np.sort(np.exp(labels.log_probs)), [[1 / 9, 1 / 9, 7 / 9]] * 12)
     small = ["--teacher", "none,brain", "--seeds", "1", "--epochs", "1", "--out", "students"]
     run("distill", "--decoder", "made-up", "--roi", "choices", *small)
-    student = student_files.read("students", "brain_0")
+    student = student_folder.read("students", "brain_0")
     origin = {key: student.meta[key] for key in ("subject", "roi", "decoder")}
     assert origin == {"subject": "people", "roi": "choices", "decoder": "made-up"}
     # What the recordings say is another table, by another name.

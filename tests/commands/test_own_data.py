@@ -16,8 +16,8 @@ from scipy.io import savemat
 
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.decoding.soft_labels import read_soft_labels
-from brain_teacher.sources.new_data import read_arrays
-from running import project, run
+from brain_teacher.sources.formats.own_arrays import read_arrays
+from helpers.running import project, run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-data.md").read_text("utf-8")
 TRIALS = "image_id,category,run,style\nb,dog,1,x\na,cat,1,y\na,cat,2,y\nb,dog,2,x\n"

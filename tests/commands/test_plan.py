@@ -11,14 +11,14 @@ from PIL import Image
 from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.power import spread_of, visible_effect
 from brain_teacher.analysis.statistics import pair_by_seed
+from brain_teacher.chain.params import load_params
+from brain_teacher.chain.students.cost import bytes_of_weights
 from brain_teacher.commands import plan as module
 from brain_teacher.commands.plan import Sizes, plan, sizes_of
 from brain_teacher.commands.simulate import DEFAULTS, simulate
-from brain_teacher.commands.student_cost import bytes_of_weights
 from brain_teacher.errors import BrainTeacherError, UsageError
-from brain_teacher.params import load_params
-from making_answers import make_answers, write_answers
-from real_data import ROOT
+from helpers.answers import make_answers, write_answers
+from helpers.real_data import ROOT
 
 TEACHERS = ["none", "brain"]
 

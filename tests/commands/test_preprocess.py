@@ -3,12 +3,12 @@
 import h5py
 import pytest
 
+from brain_teacher.chain.params import load_params
 from brain_teacher.commands import preprocess as module
 from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.commands.simulate import DEFAULTS, simulate
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.params import load_params
-from real_data import ROOT
+from helpers.real_data import ROOT
 
 
 @pytest.fixture

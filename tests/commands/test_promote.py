@@ -2,15 +2,15 @@
 
 import pytest
 
+from brain_teacher.chain.params import load_params
+from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.students.answers import digest_of_test_images
 from brain_teacher.commands import promote as module
-from brain_teacher.commands.inputs import plan_digest
 from brain_teacher.commands.promote import promote
-from brain_teacher.commands.student_answers import digest_of_test_images
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import write_json
-from brain_teacher.params import load_params
-from making_answers import make_answers, write_answers
-from real_data import ROOT
+from helpers.answers import make_answers, write_answers
+from helpers.real_data import ROOT
 
 IMAGES = "taught by the brain's view of each image"
 ONLY_BRAIN = "taught by class structure that only the brain knows"

@@ -13,14 +13,14 @@ from brain_teacher.commands.simulate import DEFAULTS, LIMITS, simulate
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import image_ids_from_numbers
-from brain_teacher.dataset.trials import name_trials
+from brain_teacher.dataset.stimuli import name_trials
 from brain_teacher.decoding.controls import time_voxels
-from brain_teacher.decoding.decoders import DECODERS
-from brain_teacher.decoding.driver import plan_for, training_trials
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.rounds import find_rounds
 from brain_teacher.errors import UsageError
 from brain_teacher.simulation.stimuli import draw_stimuli
-from making_decoding import count_hits, p_of_chance
+from helpers.recordings import count_hits, p_of_chance
 
 SMALL = {
     "snr": 0.4, "subjects": 2, "categories": 16, "shown": 2, "unseen": 3,

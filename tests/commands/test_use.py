@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from brain_teacher.params import load_params
-from running import ROOT, run, work_in
+from brain_teacher.chain.params import load_params
+from helpers.running import ROOT, run, work_in
 
 PRESETS = sorted((ROOT / "params").glob("*.yaml"))
 REPOSITORYS = (ROOT / "params.yaml").read_text("utf-8")

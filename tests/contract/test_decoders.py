@@ -8,11 +8,11 @@ from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
 from brain_teacher.dataset.image_features import ImageFeatures
-from brain_teacher.decoding.decoders import DECODERS
-from brain_teacher.decoding.driver import plan_for, training_trials
+from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import nest
+from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
-from making_decoding import count_hits, make_voxels, p_of_chance
+from helpers.recordings import count_hits, make_voxels, p_of_chance
 
 COMMON = {"normalise": "run", "select": "f-score", "n_voxels": 10, "calibrate": True}
 

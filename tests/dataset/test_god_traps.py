@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
-from brain_teacher.dataset.trials import name_trials, place_in_run, read_stimuli
+from brain_teacher.dataset.stimuli import name_trials, read_stimuli
+from brain_teacher.dataset.trials import place_in_run
 
 LABELS = {
     "stimulus_id": np.array([1443537.02256, 1443537.022561, 1518878.00595, 1443537.02256]),

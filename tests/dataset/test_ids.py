@@ -14,7 +14,7 @@ from brain_teacher.dataset.ids import (
     number_from_image_id,
     split_image_id,
 )
-from making_decoding import GOD_TRIALS, needs_god
+from helpers.recordings import GOD_TRIALS, needs_god
 
 
 @pytest.fixture(scope="module")

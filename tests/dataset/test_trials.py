@@ -8,16 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brain_teacher.dataset.trials import (
-    Voxels,
-    image_categories,
-    name_trials,
-    place_in_run,
-    read_npz,
-    read_stimuli,
-    read_voxels,
-)
-from making_decoding import GOD_TRIALS, needs_god
+from brain_teacher.dataset.stimuli import image_categories, name_trials, read_stimuli
+from brain_teacher.dataset.trials import Voxels, place_in_run, read_voxels
+from brain_teacher.files import read_npz
+from helpers.recordings import GOD_TRIALS, needs_god
 
 STIMULI = """\
 stimulus_id,image_id,category,style

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.controls import permute_trials, time_voxels
-from making_decoding import make_voxels
+from helpers.recordings import make_voxels
 
 
 def rng():

@@ -14,9 +14,9 @@ from threadpoolctl import threadpool_limits
 from brain_teacher.dataset.image_features import ImageFeatures
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding import identification as module
-from brain_teacher.decoding.driver import plan_for, training_trials
 from brain_teacher.decoding.identification import identify, noise_ceiling, pairwise
-from making_decoding import p_of_chance
+from brain_teacher.decoding.out_of_fold import plan_for, training_trials
+from helpers.recordings import p_of_chance
 
 SETTINGS = {"normalise": "run", "select": "f-score", "n_voxels": 500, "penalty": [10.0]}
 N_FEATURES, N_VOXELS, TRAINED, IMAGES, TESTED = 20, 50, 12, 6, 10

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from brain_teacher.decoding import rounds
 from brain_teacher.decoding.rounds import find_rounds
-from making_decoding import make_voxels
+from helpers.recordings import make_voxels
 
 
 def find(shows):

@@ -11,7 +11,7 @@ from brain_teacher.distillation.augmentation import (
     normalise_pixels,
     to_batch,
 )
-from brain_teacher.distillation.networks import MEAN, SD, normalise
+from brain_teacher.networks.classifiers import MEAN, SD, normalise
 from brain_teacher.seeds import named_rng
 
 CUTS = [cut_one_by_one, cut_at_once]

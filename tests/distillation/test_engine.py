@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from brain_teacher.distillation import engine
 from brain_teacher.distillation.engine import Recipe, Training, predict, train_student
-from brain_teacher.distillation.networks import build_network, normalise
+from brain_teacher.networks.classifiers import build_network, normalise
 from brain_teacher.seeds import named_rng
 
 RECIPE = Recipe(

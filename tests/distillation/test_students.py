@@ -6,14 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from brain_teacher.distillation.students import (
-    Answers,
-    Student,
-    describe_network,
-    read_student,
-    student_arrays,
-)
+from brain_teacher.distillation.students import Answers, Student, read_student, student_arrays
 from brain_teacher.files import write_npz
+from brain_teacher.report.words import describe_network
 
 CLASSES = np.array(["a", "b", "c"])
 IDS = {"validation": np.array(["v1", "v2"]), "test": np.array(["t1", "t2", "t3"])}

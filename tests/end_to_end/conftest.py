@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloning import dvc, make_clone
+from helpers.cloning import dvc, make_clone
 
 
 @pytest.fixture(scope="session")

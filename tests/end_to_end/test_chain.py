@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import yaml
 
-from cloning import dvc
+from helpers.cloning import dvc
 
 
 def registry(clone):

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 import yaml
 
-from cloning import Clone, dvc
+from helpers.cloning import Clone, dvc
 
 pytestmark = pytest.mark.full
 

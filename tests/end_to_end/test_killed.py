@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from cloning import Clone, dvc
+from helpers.cloning import Clone, dvc
 
 pytestmark = pytest.mark.full
 

@@ -55,12 +55,12 @@ def test_a_cell_decoded_again_gives_the_committed_soft_labels(pulled, tmp_path):
 def test_two_students_trained_again_give_the_committed_accuracies(pulled, tmp_path):
     out = str(tmp_path / "students")
     run("brain_teacher", "distill", "--teacher", "none,brain", "--seeds", "1", "--out", out)
-    from brain_teacher.commands import student_files
+    from brain_teacher.chain.students import folder as student_folder
 
     committed = json.loads(COMMITTED.read_text())["students"]
     for teacher in ("none", "brain"):
         of_teacher = [s for s in committed if s["teacher"] == teacher]
         expected = next(s["test"] for s in of_teacher if s["seed"] == 0)
         spread = np.std([s["test"] for s in of_teacher], ddof=1)
-        again = student_files.read(out, f"{teacher}_0").accuracy("test")
+        again = student_folder.read(out, f"{teacher}_0").accuracy("test")
         assert abs(again - expected) <= 3 * spread, (teacher, again, expected, spread)

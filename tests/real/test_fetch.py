@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
-import real_data
 from brain_teacher.files import read_json
-from brain_teacher.sources.catalogue import SOURCES
-from running import run
-from serving import serving
+from brain_teacher.sources.recordings.catalogue import SOURCES
+from helpers import real_data as real_data
+from helpers.running import run
+from helpers.serving import serving
 
 PLACES = {
     "miyawaki-figures": ("miyawaki_figures",),
@@ -167,7 +167,7 @@ def test_without_unseen_pictures_nothing_is_wrong(fetched):
 
 
 def test_the_pictures_of_kriegeskorte_are_those_of_the_file(fetched):
-    from brain_teacher.sources.dissimilarities import read_pictures
+    from brain_teacher.sources.recordings.dissimilarities import read_pictures
 
     fetched("kriegeskorte92")
     images, category = read_pictures(real_data.DATA / "kriegeskorte92")

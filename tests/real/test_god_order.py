@@ -8,10 +8,10 @@ import pytest
 
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.controls import permute_trials, time_voxels
-from brain_teacher.decoding.decoders import DECODERS
-from brain_teacher.decoding.driver import plan_for, training_trials
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.rounds import find_rounds
-from making_decoding import GOD_TRIALS, count_hits, needs_god, p_of_chance
+from helpers.recordings import GOD_TRIALS, count_hits, needs_god, p_of_chance
 
 pytestmark = needs_god
 SUBJECTS = ("S1", "S2", "S3", "S4", "S5")

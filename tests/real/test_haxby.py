@@ -8,10 +8,10 @@ from scipy.stats import binomtest
 from sklearn.feature_selection import f_classif
 from sklearn.linear_model import LogisticRegression
 
-import real_data
 from brain_teacher.cli import main
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.files import read_json
+from helpers import real_data as real_data
 
 pytestmark = real_data.needs("haxby_slice")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import real_data
 from brain_teacher.analysis import verdict
-from brain_teacher.commands import student_files
+from brain_teacher.chain.params import Params, load_params
+from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.commands.compare import compare
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
@@ -21,9 +21,9 @@ from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.decoding.quality import exact_interval
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.files import read_json
-from brain_teacher.params import Params, load_params
-from brain_teacher.sources import miyawaki
-from brain_teacher.sources.letters import FONTS
+from brain_teacher.sources.recordings import miyawaki
+from brain_teacher.sources.recordings.letters import FONTS
+from helpers import real_data as real_data
 
 pytestmark = [
     real_data.needs("miyawaki_figures"),
@@ -78,7 +78,7 @@ def chain(work, request):
         params, data=data, soft_labels=soft_labels, out=folder / "students", quiet=True
     )
     comparison = compare(params, students=students, out=folder / "comparison")
-    return Chain(params, folder, soft_labels, comparison, student_files.read_all(students))
+    return Chain(params, folder, soft_labels, comparison, student_folder.read_all(students))
 
 
 def test_the_pictures_are_those_that_the_recording_holds_upright():

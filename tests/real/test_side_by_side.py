@@ -7,12 +7,12 @@ settings was chosen on these recordings.
 import pytest
 from scipy.stats import binomtest
 
-import real_data
+from brain_teacher.chain.params import load_params
 from brain_teacher.commands.controls import controls
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.files import read_json
-from brain_teacher.params import load_params
+from helpers import real_data as real_data
 
 # The network's takes longer than `make test` should.
 DECODERS = ("logistic", "ridge", pytest.param("resnet1d", marks=pytest.mark.full))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import remote_servers as servers
 
 ROOT = Path(__file__).parents[2]

@@ -11,10 +11,10 @@ from threadpoolctl import threadpool_limits
 
 from brain_teacher.dataset.image_features import ImageFeatures
 from brain_teacher.dataset.trials import Voxels
-from brain_teacher.decoding.decoders import DECODERS
-from brain_teacher.decoding.driver import plan_for, training_trials
+from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import nest
-from making_decoding import count_hits, p_of_chance
+from brain_teacher.decoding.out_of_fold import plan_for, training_trials
+from helpers.recordings import count_hits, p_of_chance
 
 SEED = 20261125
 CATEGORIES, ROUNDS, RUNS, VOXELS = 150, 8, 3, 1000

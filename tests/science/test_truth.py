@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from brain_teacher.analysis.statistics import Scores, paired_difference
-from brain_teacher.commands import student_files
+from brain_teacher.chain.params import Params
+from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
 from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.commands.simulate import DEFAULTS, simulate
-from brain_teacher.params import Params
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +42,7 @@ def teach(folder, monkeypatch, *, seed, teachers, seeds, calibrate=True, **simul
     scores = {}
     for teacher in teachers:
         correct = [
-            student_files.read("students", f"{teacher}_{k}").correct("test") for k in range(seeds)
+            student_folder.read("students", f"{teacher}_{k}").correct("test") for k in range(seeds)
         ]
         images = sorted(correct[0])
         rows = [[answers[image] for image in images] for answers in correct]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from tabulate import tabulate
 
 from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.statistics import Scores, paired_difference
@@ -54,58 +53,6 @@ def audit(answers, *, seen, teacher, family):
             row["p"] = found.p if found else np.nan
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def audit_sentence(table, *, teacher, control, weights):
-    """The two groups in a sentence.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `audit`.
-    teacher, control : str
-    weights : str
-        What the students began with.
-
-    Returns
-    -------
-    str
-    """
-    parts = []
-    for _, row in table[table["teacher"] == control].iterrows():
-        text = f"{row['classes']} ({row['n classes']} classes, {row['images']:,} images)"
-        if not np.isnan(row["95% low"]):
-            low, high, mean = row[["95% low", "95% high", f"{teacher} minus this (points)"]]
-            text += f" {mean:+z.1f} points (95% interval {low:+z.1f} to {high:+z.1f})"
-        parts.append(text)
-    return (
-        f"Pretraining: the students began with {weights}, which may have seen some of the classes; "
-        f"{teacher} minus {control}: {'; '.join(parts)}. Not corrected."
-    )
-
-
-def audit_markdown(table, caption):
-    """The table for a report, under its caption.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `audit`.
-    caption : str
-
-    Returns
-    -------
-    str
-    """
-    signed = [column for column in table if "minus" in column or column.startswith("95%")]
-    formats = dict.fromkeys(signed, "{:+z.1f}") | {"accuracy (%)": "{:.1f}", "p": "{:.3f}"}
-    cells = [
-        ["" if pd.isna(value) else formats.get(name, "{}").format(value) for name, value in each]
-        for each in (row.items() for _, row in table.iterrows())
-    ]
-    align = ["left" if name in ("classes", "teacher") else "right" for name in table]
-    text = tabulate(cells, list(table), "pipe", disable_numparse=True, colalign=align)
-    return f"{caption}\n\n{text}\n"
 
 
 def _categories(students):

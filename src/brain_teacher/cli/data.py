@@ -2,15 +2,7 @@
 
 import click
 
-from brain_teacher.cli.options import (
-    FLOAT,
-    INTEGER,
-    TEXT,
-    common,
-    repeatable,
-    say_unless,
-    settings,
-)
+from brain_teacher.cli.options import FLOAT, INTEGER, TEXT, common, repeatable, say_unless, settings
 from brain_teacher.commands.simulate import DEFAULTS, LIMITS
 
 

@@ -120,7 +120,7 @@ def repeatable(name, what, default="as in params.yaml"):
 
 def settings(params_file, **overrides):
     """Read the settings; options given lie over them."""
-    from brain_teacher.params import load_params
+    from brain_teacher.chain.params import load_params
 
     return load_params(params_file, overrides)
 

@@ -2,13 +2,7 @@
 
 import click
 
-from brain_teacher.cli.options import (
-    common,
-    folder_option,
-    out_option,
-    say_unless,
-    settings,
-)
+from brain_teacher.cli.options import common, folder_option, out_option, say_unless, settings
 
 
 @click.command()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from brain_teacher.errors import BrainTeacherError, UsageError
-from brain_teacher.sources.checking import check_dataset
+from brain_teacher.sources.checks.dataset import check_dataset
 
 
 def check(params, *, data, say=print):

@@ -5,16 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from brain_teacher.analysis.audit import audit, audit_markdown, audit_sentence
+from brain_teacher.analysis.audit import audit
 from brain_teacher.analysis.comparison import compare_answers
-from brain_teacher.analysis.figures import comparison_figure, figure_points
-from brain_teacher.analysis.student_figures import curves_figure
-from brain_teacher.analysis.tables import as_markdown, as_text, teacher_table
-from brain_teacher.commands import student_files
-from brain_teacher.commands.compare_notes import is_exploratory, notes_on, title_of
-from brain_teacher.commands.figure_files import write_figure
-from brain_teacher.commands.inputs import BRAIN, METRICS, plan_digest, said_simulated
-from brain_teacher.commands.student_answers import (
+from brain_teacher.cells.folder import OutputFolder, run_folder
+from brain_teacher.chain.dataset import METRICS
+from brain_teacher.chain.notes import is_exploratory, notes_on, title_of
+from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.answers import (
     NONE,
     by_teacher,
     check_alike,
@@ -22,8 +20,13 @@ from brain_teacher.commands.student_answers import (
     settings_of,
 )
 from brain_teacher.errors import about
-from brain_teacher.files import OutputFolder, atomic_write, run_folder, write_json
-from brain_teacher.sources.pretraining import seen_by_pretraining
+from brain_teacher.files import atomic_write, write_json
+from brain_teacher.report.comparison_figure import comparison_figure, figure_points
+from brain_teacher.report.figure_files import write_figure
+from brain_teacher.report.student_figures import curves_figure
+from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
+from brain_teacher.report.words import BRAIN, audit_sentence, said_simulated
+from brain_teacher.sources.imagenet.pretraining import seen_by_pretraining
 from brain_teacher.tracking import flat, tracked
 
 # Of distill.weights.
@@ -40,7 +43,7 @@ SOURCE = (
     "commands/compare_notes.py",
     "commands/figure_files.py",
     "commands/student_answers.py",
-    "commands/student_files.py",
+    "commands/student_folder.py",
     "commands/compare.py",
     "sources/pretraining.py",
     "sources/data/imagenet1k_synsets.txt",
@@ -64,7 +67,7 @@ def compare(params, *, students, out, say=print):
     Path
         The output folder.
     """
-    everyone = student_files.read_all(students)
+    everyone = student_folder.read_all(students)
     first = next(iter(everyone.values()))
     check_alike(everyone)
     found = by_teacher(everyone, params.compare.family, students)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from brain_teacher.commands.decoding import (
+from brain_teacher.cells.folder import run_folder
+from brain_teacher.chain.dataset import METRICS
+from brain_teacher.chain.decodings.cells import (
     PERMUTED,
     TIME,
     decoded,
@@ -17,10 +19,10 @@ from brain_teacher.commands.decoding import (
     open_voxels,
     voxel_cells,
 )
-from brain_teacher.commands.decoding import SOURCE as CELL_SOURCE
-from brain_teacher.commands.inputs import METRICS, said_simulated
+from brain_teacher.chain.decodings.cells import SOURCE as CELL_SOURCE
 from brain_teacher.errors import UsageError
-from brain_teacher.files import run_folder, write_json
+from brain_teacher.files import write_json
+from brain_teacher.report.words import said_simulated
 
 SOURCE = (*CELL_SOURCE, "commands/controls.py")
 

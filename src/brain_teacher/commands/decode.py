@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from brain_teacher.commands.decoding import SOURCE as CELL_SOURCE
-from brain_teacher.commands.decoding import (
+from brain_teacher.cells.folder import run_folder
+from brain_teacher.chain.dataset import METRICS
+from brain_teacher.chain.decodings.cells import SOURCE as CELL_SOURCE
+from brain_teacher.chain.decodings.cells import (
     decoded,
     measured,
     nested_cells,
     open_voxels,
     voxel_cells,
 )
-from brain_teacher.commands.inputs import METRICS, said_simulated
-from brain_teacher.files import run_folder, write_json
+from brain_teacher.files import write_json
+from brain_teacher.report.words import said_simulated
 
 SOURCE = (
     *CELL_SOURCE,
@@ -70,7 +72,7 @@ def decode(params, *, data, voxels, out, subject=(), roi=(), say=print, quiet=Fa
         top1 = table.groupby("roi", sort=False)["top1"].mean().to_dict()
         content = {"dataset": name, "simulated": simulated, "cells": rows, "top1": top1}
         write_json(out / METRICS, content)
-        from brain_teacher.commands.decode_figures import write_figures  # loads matplotlib
+        from brain_teacher.chain.decodings.figures import write_figures
 
         files = write_figures(out, table, description, data)
         means = {f"top1/{key}": value for key, value in top1.items()}

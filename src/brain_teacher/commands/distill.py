@@ -2,40 +2,15 @@
 
 from pathlib import Path
 
-from tqdm import tqdm
-
-from brain_teacher.cells import run_cells
-from brain_teacher.commands import student_files
-from brain_teacher.commands.inputs import (
-    WITHOUT_PICTURE,
-    dvc_hash,
-    plan_digest,
-    said_simulated,
-)
-from brain_teacher.commands.setting import open_setting
-from brain_teacher.commands.student_cells import arrays_of, plan_students, train_cell
-from brain_teacher.commands.student_cost import estimate, in_words, processes_for
-from brain_teacher.distillation.students import describe_network
-from brain_teacher.files import OutputFolder, run_folder, source_fingerprint
+from brain_teacher.cells.folder import OutputFolder, run_folder
+from brain_teacher.cells.source import source_fingerprint
+from brain_teacher.chain.provenance import dvc_hash, plan_digest
+from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.cells import plan_students
+from brain_teacher.chain.students.setting import open_setting
+from brain_teacher.chain.students.training import SOURCE, train
+from brain_teacher.report.words import WITHOUT_PICTURE, describe_network, said_simulated
 from brain_teacher.tracking import flat, tracked
-
-SOURCE = (
-    "dataset",
-    "seeds.py",
-    "devices.py",
-    "decoding/calibration.py",
-    "decoding/folds.py",
-    "decoding/soft_labels.py",
-    "distillation",
-    "commands/material.py",
-    "commands/rival_files.py",
-    "commands/setting.py",
-    "commands/student_cells.py",
-    "commands/student_cost.py",
-    "commands/student_device.py",
-    "commands/student_files.py",
-    "commands/distill.py",
-)
 
 
 def distill(
@@ -109,36 +84,12 @@ def distill(
             "distill", name, tags=tags, params=flat(params.distill.model_dump(), "distill")
         ) as tracker:
             tracker.log(metrics=_brain_metrics(brain))
-            writer = student_files.Writer(folder, tracker, source_fingerprint(SOURCE), tags)
+            writer = student_folder.Writer(folder, tracker, source_fingerprint(SOURCE), tags)
             train("distill", setting, cells, writer, say=say, quiet=quiet)
             table = writer.finish(cells, models=models and limit is None)
     network = describe_network(setting.recipes[setting.teachers[0]])
     say(_summary(table, f"{setting.description.name} ({word}), {network} -> {out}"))
     return out
-
-
-def train(command, setting, cells, writer, *, say, quiet):
-    """Train what is new of the cells; says beforehand how much that is."""
-    material, params = setting.material, setting.params
-    new = writer.new_cells(cells)
-    processes = processes_for(params.distill.processes, material.device)
-    teachers = len({cell["teacher"] for cell in cells})
-    text = f"{command}: {len(cells)} students of {teachers} teachers, {len(new)} new, "
-    text += f"{len(cells) - len(new)} kept"
-    if new:
-        seconds, size = estimate(material, new, processes)
-        text += f"; about {in_words(seconds)} of training on {material.device} ({processes} side "
-        text += f"by side), about {size / 2**20:.0f} MiB"
-    say(text)
-    bar = tqdm(total=len(new), unit="student", disable=True if quiet else None)
-    plan = plan_digest(params)
-    for cell, (student, seconds) in run_cells(
-        train_cell, new, shared=material, processes=processes
-    ):
-        arrays = arrays_of(student, cell, material, cell.get("origin", setting.origin), plan)
-        writer.write(cell, student, arrays, seconds)
-        bar.update()
-    bar.close()
 
 
 def _say_brain(brain, say):

@@ -6,40 +6,23 @@ import numpy as np
 
 from brain_teacher.analysis.cell_effects import cell_effects, replication
 from brain_teacher.analysis.comparison import scores_of
-from brain_teacher.analysis.student_figures import cells_figure, quality_figure, quality_words
 from brain_teacher.analysis.two_way import interval_of_mean
 from brain_teacher.analysis.verdict import LEVEL
-from brain_teacher.commands import student_files
-from brain_teacher.commands.distill import SOURCE as STUDENT_SOURCE
-from brain_teacher.commands.distill import train
-from brain_teacher.commands.figure_files import write_figure
-from brain_teacher.commands.inputs import (
-    BRAIN,
-    METRICS,
-    choose,
-    features_note,
-    open_dataset,
-    said_simulated,
-)
-from brain_teacher.commands.material import (
-    TRAINING,
-    Part,
-    folder_of,
-    read_brain,
-    subjects_and_rois,
-)
-from brain_teacher.commands.setting import open_setting
-from brain_teacher.commands.student_cells import plan_students
-from brain_teacher.distillation.students import describe_network
+from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
+from brain_teacher.cells.source import source_fingerprint
+from brain_teacher.chain.dataset import METRICS, choose, open_dataset
+from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.cells import plan_students
+from brain_teacher.chain.students.material import TRAINING, Part
+from brain_teacher.chain.students.setting import open_setting
+from brain_teacher.chain.students.soft_labels import folder_of, read_brain, subjects_and_rois
+from brain_teacher.chain.students.training import SOURCE as STUDENT_SOURCE
+from brain_teacher.chain.students.training import train
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import (
-    OutputFolder,
-    atomic_write,
-    remove_stale,
-    run_folder,
-    source_fingerprint,
-    write_json,
-)
+from brain_teacher.files import atomic_write, write_json
+from brain_teacher.report.figure_files import write_figure
+from brain_teacher.report.student_figures import cells_figure, quality_figure, quality_words
+from brain_teacher.report.words import BRAIN, describe_network, features_note, said_simulated
 from brain_teacher.tracking import flat, tracked
 
 SOURCE = (
@@ -108,7 +91,7 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
         setting = setting.settled(out, say)
         brains = _brains(setting, soft_labels, rois)
         cells = _cells(setting, brains)
-        writer = student_files.Writer(folder, tracker, source_fingerprint(STUDENT_SOURCE), origin)
+        writer = student_folder.Writer(folder, tracker, source_fingerprint(STUDENT_SOURCE), origin)
         train("explore", setting, cells, writer, say=say, quiet=quiet)
         writer.finish(cells, models=False)
         rows, bands, effects = _results(out, setting, cells, brains)
@@ -202,7 +185,7 @@ def _results(out, setting, cells, brains):
     answers = {}
     for cell in cells:
         group = cell.get("cell", cell["teacher"])
-        answers.setdefault(group, {})[cell["seed"]] = student_files.read(out, cell["name"])
+        answers.setdefault(group, {})[cell["seed"]] = student_folder.read(out, cell["name"])
     scores = {group: scores_of(students) for group, students in answers.items()}
     effects = cell_effects(
         {cell: {BRAIN: scores[cell], "none": scores["none"]} for cell in brains},

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.errors import UsageError, about
-from brain_teacher.sources.soft_label_tables import write_table
+from brain_teacher.sources.formats.soft_label_tables import write_table
 
 
 def export(file, *, format, out=None, say=print):

@@ -4,14 +4,15 @@ import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from brain_teacher.commands.inputs import open_dataset
+from brain_teacher.cells.folder import STATE, OutputFolder
+from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.dataset.description import FILE, write_description
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
-from brain_teacher.files import STATE, OutputFolder, atomic_folder, atomic_write
-from brain_teacher.sources import god
-from brain_teacher.sources.catalogue import SOURCES
-from brain_teacher.sources.download import CHECKSUMS, download, forget
-from brain_teacher.sources.transfer import DownloadError, RemoteFile
+from brain_teacher.files import atomic_folder, atomic_write
+from brain_teacher.sources.recordings import god
+from brain_teacher.sources.recordings.catalogue import SOURCES
+from brain_teacher.sources.transport.download import CHECKSUMS, download, forget
+from brain_teacher.sources.transport.transfer import DownloadError, RemoteFile
 
 GOD = "god"
 NAMES = (GOD, *SOURCES)

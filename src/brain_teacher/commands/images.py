@@ -8,8 +8,8 @@ import pandas as pd
 import yaml
 from tqdm import tqdm
 
-from brain_teacher.cells import cores
-from brain_teacher.commands.inputs import open_dataset, open_stimuli
+from brain_teacher.cells.folder import OutputFolder
+from brain_teacher.chain.dataset import open_dataset, open_stimuli
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.description import FILE
 from brain_teacher.dataset.ids import split_image_id
@@ -21,11 +21,13 @@ from brain_teacher.dataset.images import (
     find_unseen,
     read_unseen_splits,
 )
-from brain_teacher.dataset.trials import TRAINING, name_trials
+from brain_teacher.dataset.stimuli import name_trials
+from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import OutputFolder, atomic_write
-from brain_teacher.sources.imagenet import find_synsets
-from brain_teacher.sources.pictures import Wish, gather
+from brain_teacher.files import atomic_write
+from brain_teacher.machine import cores
+from brain_teacher.sources.imagenet.pictures import Wish, gather
+from brain_teacher.sources.imagenet.tree import find_synsets
 
 NAMED = 5  # missing pictures that are named on the screen
 

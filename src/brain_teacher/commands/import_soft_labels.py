@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from brain_teacher.commands.inputs import open_dataset, open_stimuli
-from brain_teacher.commands.material import IMPORTED
+from brain_teacher.chain.dataset import open_dataset, open_stimuli
+from brain_teacher.chain.students.soft_labels import IMPORTED
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
-from brain_teacher.dataset.trials import image_categories
-from brain_teacher.decoding.decoders import DECODERS
+from brain_teacher.dataset.stimuli import image_categories
+from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import file_digest, write_npz
-from brain_teacher.sources.soft_label_tables import FLOOR, read_table, to_soft_labels
+from brain_teacher.sources.formats.soft_label_tables import FLOOR, read_table, to_soft_labels
 
 
 def import_soft_labels(

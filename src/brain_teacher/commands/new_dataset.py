@@ -5,7 +5,12 @@ from pathlib import Path
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import atomic_folder
-from brain_teacher.sources.new_data import copy_pictures, describe, from_arrays, from_bdata
+from brain_teacher.sources.formats.own_arrays import (
+    copy_pictures,
+    describe,
+    from_arrays,
+    from_bdata,
+)
 
 
 def new_dataset(

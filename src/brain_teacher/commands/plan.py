@@ -17,9 +17,9 @@ from brain_teacher.analysis.power import (
     visible_effect,
 )
 from brain_teacher.analysis.statistics import pair_by_seed
-from brain_teacher.commands import student_files
-from brain_teacher.commands.inputs import BRAIN, choose, open_dataset, open_stimuli
-from brain_teacher.commands.student_cost import (
+from brain_teacher.chain.dataset import choose, open_dataset, open_stimuli
+from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.cost import (
     bytes_of_answers,
     bytes_of_weights,
     in_words,
@@ -27,12 +27,13 @@ from brain_teacher.commands.student_cost import (
     step_seconds,
     steps_of,
 )
-from brain_teacher.commands.student_device import device_for, measured_precision
+from brain_teacher.chain.students.precision import device_for, measured_precision
 from brain_teacher.dataset import images as pictures
-from brain_teacher.dataset.trials import image_categories
+from brain_teacher.dataset.stimuli import image_categories
 from brain_teacher.decoding.folds import MOST_FOLDS
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.report.words import BRAIN
 
 PILOT_SPLIT = "validation"
 
@@ -177,7 +178,7 @@ def _folds(folds, shown, stimuli):
 
 def _pilot(folder):
     """The spread of brain minus each other teacher, on the pilot's validation images."""
-    everyone = _best_recipes(student_files.read_all(folder).values())
+    everyone = _best_recipes(student_folder.read_all(folder).values())
     scores = {}
     with about(folder):
         for student in join_folds(everyone, split=PILOT_SPLIT):

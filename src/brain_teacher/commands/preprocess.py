@@ -5,21 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from brain_teacher.cells import cores, run_cells
-from brain_teacher.commands.inputs import INDEX, choose, open_dataset, open_stimuli, said_simulated
+from brain_teacher.cells.engine import run_cells
+from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
+from brain_teacher.cells.source import source_fingerprint
+from brain_teacher.chain.dataset import INDEX, choose, open_dataset, open_stimuli
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.dataset.trials import STIMULI_FILE, Voxels, name_trials, place_in_run
+from brain_teacher.dataset.stimuli import STIMULI_FILE, name_trials
+from brain_teacher.dataset.trials import Voxels, place_in_run
 from brain_teacher.errors import BrainTeacherError, about, nearest
-from brain_teacher.files import (
-    OutputFolder,
-    file_digest,
-    fingerprint,
-    remove_stale,
-    run_folder,
-    source_fingerprint,
-    write_json,
-    write_npz,
-)
+from brain_teacher.files import file_digest, fingerprint, write_json, write_npz
+from brain_teacher.machine import cores
+from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
 
 SOURCE = ("dataset", "commands/preprocess.py")

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from brain_teacher.analysis.verdict import BRAIN_TAUGHT, IMAGES
-from brain_teacher.commands import student_files
-from brain_teacher.commands.inputs import BRAIN, METRICS, features_note, plan_digest
-from brain_teacher.commands.student_answers import digest_of_test_images
+from brain_teacher.chain.dataset import METRICS
+from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.answers import digest_of_test_images
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import read_json
+from brain_teacher.report.model_card import model_card_text
+from brain_teacher.report.words import BRAIN
 from brain_teacher.tracking import MODEL, Registry
 
 CHALLENGER, CHAMPION, TAUGHT = "challenger", "champion", "brain-taught"
@@ -32,7 +35,7 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
     """
     folder = Path(students)
     evidence = read_json(Path(comparison) / METRICS)
-    everyone = student_files.read_all(folder)
+    everyone = student_folder.read_all(folder)
     _check_same_students(everyone, evidence, folder, comparison)
     taught = {
         name: student
@@ -41,13 +44,13 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
     }
     if not taught:
         raise BrainTeacherError(f"{folder} holds no brain-taught student that did not diverge")
-    name = min(taught, key=lambda name: student_files.rank(taught[name]))
+    name = min(taught, key=lambda name: student_folder.rank(taught[name]))
     best = taught[name]
     earned, reason = _judge(evidence, params)
     registry = Registry()
     looks = registry.looks(digest_of_test_images(everyone))
-    card, tags = _card(best, evidence, reason, looks), _tags(best, evidence)
-    fingerprint = student_files.digest(folder, name)
+    card, tags = model_card_text(best, evidence, reason, looks), _tags(best, evidence)
+    fingerprint = student_folder.digest(folder, name)
     version = registry.find_version(fingerprint)
     text = f"promote: {name} ({100 * best.accuracy('validation'):.1f}% on validation)"
     lost = [
@@ -66,8 +69,8 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
         uri = registry.student_model(
             fingerprint,
             f"{BRAIN} seed {best.meta['seed']}",
-            lambda: student_files.load_classifier(folder, name),
-            student_files.model_card(best),
+            lambda: student_folder.load_classifier(folder, name),
+            student_folder.modelmodel_card_text(best),
         )
         version = registry.register(uri, {"fingerprint": fingerprint})
     registry.describe(version, card, tags)
@@ -120,39 +123,3 @@ def _judge(evidence, params):
 def _tags(best, evidence):
     keys = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "plan")
     return {key: best.meta[key] for key in keys} | {"verdict": evidence["verdict"]}
-
-
-def _card(best, evidence, reason, looks):
-    """The model card: what it is, what stands behind it, what it must not be used for."""
-    meta = best.meta
-    origin = "Simulated recordings: says nothing of real brains. " if meta["simulated"] else ""
-    rows = [
-        f"| {d['b']} | {100 * d['mean']:+.1f} | [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}] "
-        f"| {'<0.001' if d['p_corrected'] < 0.001 else format(d['p_corrected'], '.3f')} |"
-        for d in evidence["differences"]
-    ]
-    return "\n".join(
-        [
-            f"**A student taught by {meta['subject']}'s {meta['roi']}** ({meta['decoder']} "
-            f"decoder, data set {meta['dataset']}), seed {meta['seed']}, its teacher's best on "
-            f"validation ({100 * best.accuracy('validation'):.1f}%). {origin}",
-            "",
-            " ".join([f"**Verdict.** {evidence['sentences'][0]} {reason}", *features_note(meta)]),
-            "",
-            "| brain minus | points | 95% interval | p (Holm) |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-            f"**Looks at the test set.** {_looks(looks)}",
-            "",
-            "Input: float32 pixels from 0 to 255, (n, 3, size, size), RGB. Output: "
-            "log-probabilities; the classes' ids are in the model's metadata (`class_id`).",
-        ]
-    )
-
-
-def _looks(count):
-    if count is None:
-        return "Not counted: the MLflow store does not know the comparisons."
-    results = "1 result" if count == 1 else f"{count} results"
-    return f"{results} of `compare` on these test images, in this MLflow store."

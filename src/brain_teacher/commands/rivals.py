@@ -5,27 +5,22 @@ from pathlib import Path
 
 import numpy as np
 
-from brain_teacher.commands.inputs import METRICS, choose, open_dataset, said_simulated
-from brain_teacher.commands.making import make_cells
-from brain_teacher.commands.material import TRAINING, gather, origin_of
-from brain_teacher.commands.rival_files import LIVE, NETWORK, TABLE, WEIGHTS
-from brain_teacher.commands.student_cells import train_cell
-from brain_teacher.commands.student_cost import processes_for
-from brain_teacher.commands.student_device import settle
+from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
+from brain_teacher.cells.making import make_cells
+from brain_teacher.cells.source import source_fingerprint
+from brain_teacher.chain.dataset import METRICS, choose, open_dataset
+from brain_teacher.chain.students.cells import train_cell
+from brain_teacher.chain.students.cost import processes_for
+from brain_teacher.chain.students.material import TRAINING, gather
+from brain_teacher.chain.students.precision import settle
+from brain_teacher.chain.students.rivals import LIVE, NETWORK, TABLE, WEIGHTS
+from brain_teacher.chain.students.soft_labels import origin_of
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold, mean_nll
 from brain_teacher.distillation.teachers import RIVAL, TABLES, TEACHERS
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import (
-    OutputFolder,
-    atomic_write,
-    fingerprint,
-    remove_stale,
-    run_folder,
-    source_fingerprint,
-    write_json,
-    write_npz,
-)
+from brain_teacher.files import atomic_write, fingerprint, write_json, write_npz
+from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
 
 SOURCE = (

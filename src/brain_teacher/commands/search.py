@@ -8,12 +8,14 @@ import pandas as pd
 import yaml
 from tabulate import tabulate
 
-from brain_teacher.commands import student_files
-from brain_teacher.commands.distill import SOURCE, train
-from brain_teacher.commands.inputs import said_simulated
-from brain_teacher.commands.setting import open_setting
-from brain_teacher.commands.student_cells import plan_students
-from brain_teacher.files import OutputFolder, atomic_write, run_folder, source_fingerprint
+from brain_teacher.cells.folder import OutputFolder, run_folder
+from brain_teacher.cells.source import source_fingerprint
+from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.cells import plan_students
+from brain_teacher.chain.students.setting import open_setting
+from brain_teacher.chain.students.training import SOURCE, train
+from brain_teacher.files import atomic_write
+from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
 
 # Seeds from here on are pilots: `distill` never reports them.
@@ -62,7 +64,7 @@ def search(params, *, data, soft_labels, controls, rivals, out, say=print, quiet
     ):
         setting = setting.settled(out, say)
         cells = _cells(params, setting, say)
-        writer = student_files.Writer(folder, tracker, source_fingerprint(SOURCE), setting.origin)
+        writer = student_folder.Writer(folder, tracker, source_fingerprint(SOURCE), setting.origin)
         train("search", setting, cells, writer, say=say, quiet=quiet)
         writer.finish(cells, models=False)
         table = _table(out, cells)
@@ -120,7 +122,7 @@ def _table(out, cells):
     """Mean accuracy and NLL on validation of each teacher and recipe."""
     rows = []
     for cell in cells:
-        student = student_files.read(out, cell["name"])
+        student = student_folder.read(out, cell["name"])
         scores = {"accuracy": student.accuracy("validation"), "nll": student.nll("validation")}
         rows.append({"teacher": cell["teacher"]} | cell["varied"] | scores)
     table = pd.DataFrame(rows)

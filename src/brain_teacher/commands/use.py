@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
+from brain_teacher.chain.params import load_params
 from brain_teacher.errors import BrainTeacherError, UsageError, nearest
 from brain_teacher.files import atomic_write
-from brain_teacher.params import load_params
 
 # The sample's settings are params.yaml itself, as git has it: a preset would be their second home.
 SAMPLE = "sample"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brain_teacher.cells import cores
 from brain_teacher.dataset.csv_tables import read_csv_table
+from brain_teacher.machine import cores
 
 SPLITS = ("validation", "test")
 UNSEEN_FILE = "unseen.csv"

@@ -1,18 +1,10 @@
 """Trials: which image was shown when, and the voxels that answered."""
 
-import json
-import zipfile
-import zlib
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from brain_teacher.dataset.csv_tables import read_csv_table
-from brain_teacher.dataset.ids import image_ids_from_numbers, split_image_id
-
-STIMULI_FILE = "stimuli.csv"
+from brain_teacher.files import read_npz
 
 # GOD's DataType: 1 training images, 2 test images, 3 imagery.
 DATA_TYPES = TRAINING, TEST, IMAGERY = 1, 2, 3
@@ -147,120 +139,3 @@ def read_voxels(path):
         if name.startswith("group_")
     }
     return Voxels(groups=groups, **{name: arrays[name] for name in own}), meta
-
-
-def read_npz(path, names, *, what):
-    """All arrays of an ``.npz`` file that must hold some `names`, and its ``meta`` (JSON).
-
-    Nothing is unpickled: the file may come from anywhere.
-    """
-    if not zipfile.is_zipfile(path) and Path(path).exists():
-        # Before numpy sees it, which would advise to load it unsafely.
-        raise ValueError(
-            f"is broken, or not a {what} file (File is not a zip file); fetch it again"
-        )
-    try:
-        # Opened here: np.load leaves a file open that turns out to be broken.
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            missing = {*names, "meta"} - set(file.files)
-            if missing:
-                raise ValueError(f"holds no array {min(missing)!r}: it is not a {what} file")
-            arrays = {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, TypeError) as error:
-        # TypeError: a lone .npy array is no archive.
-        raise ValueError(f"is broken, or not a {what} file ({error}); fetch it again") from error
-    meta = json.loads(str(arrays.pop("meta")))
-    if not isinstance(meta, dict):
-        raise ValueError(f"meta is {meta!r}: it is not a {what} file")
-    return arrays, meta
-
-
-def read_stimuli(folder):
-    """Read ``stimuli.csv``, if the data set has one: which number is which image.
-
-    Returns
-    -------
-    DataFrame or None
-        Indexed by ``stimulus_id`` (float64); columns ``image_id``, ``category`` and any groups, all
-        text.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or a cell is empty, no number, or stands twice; the row is given.
-    """
-    path = Path(folder) / STIMULI_FILE
-    if not path.exists():
-        return None
-    table = read_csv_table(path, ("stimulus_id", "image_id", "category"))
-    numbers = pd.to_numeric(table.pop("stimulus_id"), errors="coerce")
-    for wrong, reason in wrong_stimuli(table, numbers):
-        if wrong.any():
-            # The header is row 1 of the file.
-            raise ValueError(f"row {wrong.idxmax() + 2}: {reason}")
-    table.index = pd.Index(numbers.to_numpy(np.float64), name="stimulus_id")
-    of_image = table.drop_duplicates()
-    if of_image["image_id"].duplicated().any():
-        twice = of_image["image_id"][of_image["image_id"].duplicated()].iloc[0]
-        raise ValueError(f"image {twice!r} has different categories or groups in different rows")
-    return table
-
-
-def wrong_stimuli(table, numbers):
-    """What may be wrong with rows of ``stimuli.csv``: a mask of the rows, and the reason, each.
-
-    Parameters
-    ----------
-    table : DataFrame of str
-        Without ``stimulus_id``.
-    numbers : Series of float
-        ``stimulus_id``; NaN where it is no number.
-    """
-    return (
-        (numbers.isna(), "stimulus_id is no number"),
-        (numbers.duplicated() & numbers.notna(), "stimulus_id stands in an earlier row too"),
-        ((table == "").any(axis=1), "a cell is empty"),
-    )
-
-
-def name_trials(stimulus_ids, stimuli, *, data_type=None):
-    """Image, category and groups of each trial.
-
-    Parameters
-    ----------
-    stimulus_ids : ndarray of shape (n_trials,), float64
-    stimuli : DataFrame or None
-        From `read_stimuli`; None means GOD's rule.
-    data_type : ndarray of shape (n_trials,), optional
-        Imagery trials (3) show no image: where their number names none, the category stands for it.
-
-    Returns
-    -------
-    DataFrame of n_trials rows
-        Columns ``image_id``, ``category`` and the groups.
-    """
-    if stimuli is None:
-        imagined = np.zeros(len(stimulus_ids), bool) if data_type is None else data_type == IMAGERY
-        imagined &= stimulus_ids == np.floor(stimulus_ids)
-        ids = np.empty(len(stimulus_ids), dtype="<U16")
-        ids[~imagined] = image_ids_from_numbers(stimulus_ids, seen=~imagined)
-        ids[imagined] = [f"n{int(number):08d}" for number in stimulus_ids[imagined]]
-        return pd.DataFrame({"image_id": ids, "category": [i.split("_")[0] for i in ids]})
-    unknown = ~np.isin(stimulus_ids, stimuli.index)
-    if unknown.any():
-        row = int(np.argmax(unknown))
-        raise ValueError(
-            f"row {row}: stimulus_id {stimulus_ids[row]} is not in {STIMULI_FILE}; add it there"
-        )
-    return stimuli.loc[stimulus_ids].reset_index(drop=True)
-
-
-def image_categories(image_ids, stimuli):
-    """Category of each image id, from ``stimuli.csv`` or by GOD's rule."""
-    if stimuli is None:
-        return np.array([split_image_id(image)[0] for image in image_ids])
-    known = stimuli.drop_duplicates("image_id").set_index("image_id")["category"]
-    missing = [image for image in image_ids if image not in known.index]
-    if missing:
-        raise ValueError(f"image '{missing[0]}' is not in {STIMULI_FILE}; add it there")
-    return known.loc[list(image_ids)].to_numpy(dtype=str)

@@ -6,11 +6,11 @@ import numpy as np
 from scipy import stats
 
 from brain_teacher.dataset.trials import IMAGERY
-from brain_teacher.decoding import ridge
-from brain_teacher.decoding.driver import class_numbers, training_trials, trial_pairs
-from brain_teacher.decoding.features import correlations, scale_by
+from brain_teacher.decoding.decoders.features import correlations, scale_by
+from brain_teacher.decoding.out_of_fold import class_numbers, training_trials, trial_pairs
 from brain_teacher.decoding.quality import exact_interval
-from brain_teacher.decoding.scaling import best_voxels, zscore_by_run
+from brain_teacher.decoding.solvers import ridge
+from brain_teacher.decoding.voxel_scaling import best_voxels, zscore_by_run
 from brain_teacher.seeds import named_rng
 
 # GOD's DataType of test images; 3 are imagery trials.

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import log_softmax, logsumexp
 
-from brain_teacher.dataset.trials import read_npz
 from brain_teacher.decoding.calibration import at_bound, fit_temperature
 from brain_teacher.decoding.folds import plan_folds
+from brain_teacher.files import read_npz
 
 FORMAT = 1
 ROW_TOLERANCE = 1e-4

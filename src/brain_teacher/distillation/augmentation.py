@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import torch
 
-from brain_teacher.distillation.networks import MEAN, SD
+from brain_teacher.networks.classifiers import MEAN, SD
 
 
 def mirror_edges(images, shift):

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from brain_teacher.devices import autocast
 from brain_teacher.distillation.augmentation import mirror_edges, to_batch
 from brain_teacher.distillation.losses import LOSSES
-from brain_teacher.distillation.networks import build_network, normalise
 from brain_teacher.distillation.students import Student, validated_epochs
 from brain_teacher.distillation.targets import check_probs
+from brain_teacher.networks.classifiers import build_network, normalise
+from brain_teacher.networks.devices import autocast
 from brain_teacher.seeds import named_seed
 
 EVALUATION_BATCH = 512

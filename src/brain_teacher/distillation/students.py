@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from brain_teacher.dataset.images import SPLITS
-from brain_teacher.dataset.trials import read_npz
 from brain_teacher.decoding.soft_labels import check_log_probs, mean_nll
+from brain_teacher.files import read_npz
 
 FORMAT = 1
 CURVE_POINTS = 10
@@ -143,18 +143,3 @@ def read_student(path):
         for name in ("log_probs", "image_id", "category")
     ]
     return Answers(meta, arrays["class_id"], *parts)
-
-
-def describe_network(settings):
-    """What the network is called in tables: a narrow one is never called ResNet18 alone.
-
-    Parameters
-    ----------
-    settings : dict
-        ``network`` and ``width`` of a student's recipe.
-    """
-    proper = {"resnet18": "ResNet18", "resnet34": "ResNet34"}
-    name = proper.get(settings["network"], settings["network"])
-    width = settings["width"]
-    words = {64: name, 32: f"half-width {name}", 16: f"quarter-width {name}"}
-    return words.get(width, f"{name} of width {width}")

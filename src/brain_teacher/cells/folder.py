@@ -1,0 +1,113 @@
+"""A folder with one writer, which remembers what its finished cells were made from."""
+
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from brain_teacher.errors import BrainTeacherError
+from brain_teacher.files import file_digest, write_json
+
+STATE = ".brain-teacher"
+
+
+def run_folder(command):
+    """Where a command started by hand writes: ``runs/<command>-<UTC time>``, never a DVC output."""
+    return Path("runs") / f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def remove_stale(folder, names, pattern):
+    """Under DVC, remove files of former settings: the output holds what this stage makes.
+
+    `names` are relative to `folder`, as `pattern` is.
+    """
+    if is_stage():
+        for path in Path(folder).glob(pattern):
+            if path.relative_to(folder).as_posix() not in names:
+                path.unlink()
+
+
+def is_stage():
+    """Whether DVC started this process as a stage."""
+    return "DVC_STAGE" in os.environ
+
+
+class OutputFolder:
+    """A folder with one writer, which remembers what its finished cells were made from.
+
+    The memory and the lock lie beside the folder, in ``.brain-teacher/<name>``, so that the folder
+    itself (a DVC output) holds nothing that differs from run to run.
+
+    Parameters
+    ----------
+    path : path-like
+    say : callable, optional
+        Called with a line of text when there is something to wait for.
+    """
+
+    def __init__(self, path, say=print):
+        self.path = Path(path)
+        whole = Path(os.path.abspath(path))  # "." has no name of its own
+        self.state = whole.parent / STATE / whole.name
+        self._say = say
+
+    @contextmanager
+    def locked(self):
+        """Hold the folder's lock, which dies with this process.
+
+        A DVC stage waits for another writer, since a killed DVC leaves its stage alive; a command
+        started by hand fails at once. Both say who holds the lock.
+        """
+        from filelock import FileLock, Timeout
+
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.state / "lock")
+        holder = self.state / "holder.json"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            who = self._holder(holder)
+            if not is_stage():
+                raise BrainTeacherError(
+                    f"{self.path} is being written by {who}; wait for it, or choose another --out"
+                ) from None
+            self._say(f"waiting for {who}, which still writes {self.path}")
+            lock.acquire()
+        try:
+            write_json(holder, {"pid": os.getpid(), "since": f"{datetime.now(UTC):%H:%M:%S} UTC"})
+            for leftover in self.path.rglob(".part-*"):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            yield self
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+    @staticmethod
+    def _holder(path):
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return "another process"
+        return f"process {content['pid']} (since {content['since']})"
+
+    def is_kept(self, cell, made_from):
+        """Whether `cell` (a file name) is whole and was made from exactly `made_from`."""
+        try:
+            known = json.loads((self.state / f"{cell}.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return False
+        path = self.path / cell
+        return (
+            isinstance(known, dict)
+            and known.get("made_from") == made_from
+            and path.is_file()
+            and known.get("sha256") == file_digest(path)
+        )
+
+    def remember(self, cell, made_from):
+        """Note that `cell`, just written, was made from `made_from`."""
+        known = {"made_from": made_from, "sha256": file_digest(self.path / cell)}
+        write_json(self.state / f"{cell}.json", known)

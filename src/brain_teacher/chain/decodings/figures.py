@@ -1,0 +1,78 @@
+"""The figures of ``decode``: the map of all cells, and the best cell from near."""
+
+from brain_teacher.cells.folder import remove_stale
+from brain_teacher.chain.dataset import open_stimuli
+from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.stimuli import image_categories
+from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.errors import about
+from brain_teacher.files import atomic_write
+from brain_teacher.report.cell_guesses import choose_images
+from brain_teacher.report.decoder_figures import accuracy_figure, cell_figures
+
+FOLDER = "figures"
+# Side of a picture in the figure of guesses, in pixels.
+SIZE = 96
+
+
+def write_figures(out, scores, description, data):
+    """Draw the cells of a decode, and write each figure with its points beside it.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of soft labels; the figures go to ``figures`` in it.
+    scores : DataFrame
+        A row a cell: its ids and its quality.
+    description : Description
+    data : Path
+        The data set folder.
+
+    Returns
+    -------
+    list of Path
+        ``accuracy`` of all cells; ``reliability``, ``similarity`` and ``guesses`` (where there are
+        pictures) of the cell with the highest top-1 accuracy.
+    """
+    origin = {"dataset": description.name, "simulated": description.simulated}
+    figures = {"accuracy": accuracy_figure(scores, **origin)}
+    # The first of equal ones.
+    best = scores.loc[scores["top1"].idxmax()].dropna().to_dict()
+    cell = {key: best[key] for key in ("subject", "roi", "decoder")}
+    soft_labels = read_soft_labels(out / f"{'_'.join(cell.values())}.npz")
+    with about(data):
+        category = image_categories(soft_labels.image_id, open_stimuli(data))
+        figures |= cell_figures(
+            soft_labels,
+            category,
+            origin=origin | cell,
+            scores=best,
+            images=_pictures(soft_labels, category, description, data),
+            names=description.categories,
+            superclass=description.superclasses,
+        )
+    files = []
+    for name, (figure, points) in figures.items():
+        for ending, write in (
+            # No date or version inside: the same soft labels give the same bytes.
+            ("png", lambda path, f=figure: f.savefig(path, dpi=110, metadata={"Software": None})),
+            ("csv", lambda path, p=points: p.to_csv(path, index=False)),
+        ):
+            files.append(out / FOLDER / f"{name}.{ending}")
+            with atomic_write(files[-1]) as temporary:
+                write(temporary)
+    # Those of a former cell that had pictures, say.
+    remove_stale(out / FOLDER, {path.name for path in files}, "*")
+    return files
+
+
+def _pictures(soft_labels, category, description, data):
+    if not description.pictures:
+        return None
+    shown = pictures.find_shown(data)
+    chosen = [i for i in choose_images(soft_labels.image_id, category) if i in shown]
+    if not chosen:
+        return None
+    size = pictures.size_of(shown[chosen[0]], most=SIZE)
+    loaded = pictures.load_images([shown[image] for image in chosen], size)
+    return dict(zip(chosen, loaded, strict=True))

@@ -1,0 +1,52 @@
+"""The image features that the ``features`` decoder predicts, from a file or from a network."""
+
+from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.image_features import read_image_features
+from brain_teacher.errors import BrainTeacherError, about
+from brain_teacher.networks.image_features import UNTRAINED, network_features
+
+FILE = "ImageFeatures.h5"
+# What torchvision's classifiers were trained on; smaller pictures are as small as they are.
+LARGEST = 224
+
+
+def features_for(params, cells, data, description):
+    """The features of the shown images, where a cell needs them; else None.
+
+    Returns
+    -------
+    ImageFeatures or None
+
+    Raises
+    ------
+    BrainTeacherError
+        If the file or the pictures are not there.
+    """
+    if not any(cell["decoder"] == "features" for cell in cells):
+        return None
+    settings = params.decode.features
+    if settings.source == "file":
+        if not (data / FILE).is_file():
+            raise BrainTeacherError(
+                f"{data / FILE} is missing: put the features file there, or set "
+                "decode.features.source: network"
+            )
+        with about(data / FILE):
+            return read_image_features(data / FILE, settings.layer)
+    if not description.pictures:
+        raise BrainTeacherError(
+            f"data set {description.name} has no pictures (dataset.yaml: pictures: false), so a "
+            "network has nothing to look at; set decode.features.source: file"
+        )
+    with about(data):
+        shown = pictures.find_shown(data)
+        names = sorted(shown)
+        size = pictures.size_of(shown[names[0]], most=LARGEST)
+        images = pictures.load_images([shown[name] for name in names], size)
+        return network_features(
+            images,
+            names,
+            network=settings.network,
+            weights=None if settings.weights == UNTRAINED else settings.weights,
+            layer=settings.layer,
+        )

@@ -1,0 +1,102 @@
+"""What ``compare`` says beside its table: title, notes, and what a null result would have taken."""
+
+import os
+
+from brain_teacher.analysis.outcomes import outcome_sentence
+from brain_teacher.analysis.power import plan_sentences, spread_of
+from brain_teacher.analysis.sign_flips import out_of_reach
+from brain_teacher.analysis.statistics import pair_by_seed
+from brain_teacher.analysis.verdict import CANNOT_TELL, open_control
+from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.students.answers import NONE, settings_of
+from brain_teacher.report.words import (
+    BRAIN,
+    WITHOUT_PICTURE,
+    describe_network,
+    features_note,
+    said_simulated,
+)
+
+
+def title_of(everyone, scores):
+    """What was compared, and *simulated* where it was."""
+    meta = next(iter(everyone.values())).meta
+    seeds, images = scores[BRAIN].correct.shape
+    subjects = meta["subject"].split("+")
+    who = (
+        f"{len(subjects)} subjects' {meta['roi']}"
+        if len(subjects) > 1
+        else (f"{meta['subject']}'s {meta['roi']}")
+    )
+    seen = "shown images, each out of fold" if "fold" in meta else "unseen images"
+    if lost := meta.get(WITHOUT_PICTURE):
+        seen += f"; {lost} shown images had no picture and taught nobody"
+    return (
+        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {who} teach a "
+        f"{describe_network(meta['settings'])}? "
+        f"Test accuracy, {seeds} seeds, {images} {seen}"
+    )
+
+
+def notes_on(params, everyone, result, found):
+    """What a reader must know besides the verdict."""
+    notes = [*_plan_notes(params, result)] if result.verdict.null else []
+    if (sentence := out_of_reach(result.flips)) is not None:
+        notes.append(sentence)
+    notes += _recipe_notes(found)
+    notes.append(outcome_sentence(result.outcomes, teacher=BRAIN, control=NONE))
+    notes += features_note(next(iter(everyone.values())).meta)
+    if any(student.meta["simulated"] for student in everyone.values()):
+        notes.append(
+            "Simulated: the intervals are for this one draw of pictures and brains; another draw "
+            "would differ by more, and real brains are another matter."
+        )
+    if is_exploratory(params, everyone):
+        notes.append(
+            "Exploratory: these students were not trained under the plan that stands in "
+            "params.yaml (brain, family, margin, outcome, gate), or this is a DVC experiment or a "
+            "smoke run."
+        )
+    return notes
+
+
+def _plan_notes(params, result):
+    """Beside a null result: what it would have taken, against the control it hangs on."""
+    control = open_control(result.differences)
+    difference = result.differences[control]
+    if difference.constant:
+        return []
+    _, paired = pair_by_seed(result.scores[BRAIN], result.scores[control])
+    sentences = plan_sentences(
+        spread_of(paired),
+        params.compare.margin,
+        seeds=difference.seeds,
+        images=difference.images,
+        comparisons=len(result.differences),
+    )
+    # "Cannot tell" says itself what could not be seen, from the result's own error.
+    rest = [] if result.verdict.words == CANNOT_TELL else sentences[1:]
+    return [f"Plan, against {control}: {sentences[0]}", *rest]
+
+
+def _recipe_notes(found):
+    """Learning rate and epochs, which have no column, where they differ between teachers."""
+    keys = {"learning_rate": "learning rate {:g}", "epochs": "{} epochs"}
+    said = {
+        name: ", ".join(form.format(settings_of(students)[key]) for key, form in keys.items())
+        for name, students in found.items()
+    }
+    groups = {}
+    for name, text in said.items():
+        groups.setdefault(text, []).append(name)
+    if len(groups) == 1:
+        return []
+    recipes = "; ".join(f"{', '.join(names)}: {text}" for text, names in groups.items())
+    return [f"Teachers' own recipes, chosen on validation images: {recipes}."]
+
+
+def is_exploratory(params, everyone):
+    """Whether the plan was not fixed before these students were trained (DESIGN, rule 9)."""
+    digests = {student.meta["plan"] for student in everyone.values()}
+    smoke = any("limit" in student.meta for student in everyone.values())
+    return digests != {plan_digest(params)} or smoke or "DVC_EXP_NAME" in os.environ

@@ -1,0 +1,118 @@
+"""Students' answers, checked to be comparable and joined: what ``compare`` and ``plan`` read."""
+
+import hashlib
+
+from brain_teacher.analysis.folds import join_folds
+from brain_teacher.chain.dataset import choose
+from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.report.words import BRAIN
+
+# The teacher of hard labels: neither T nor alpha is of consequence for its students.
+NONE = "none"
+# A teacher may have its own: `search` chooses them, for every teacher from as many.
+OWN = ("temperature", "alpha", "learning_rate", "epochs")
+_ORIGIN = ("dataset", "subject", "roi", "decoder")
+
+
+def check_alike(everyone):
+    """Students can be paired only if nothing but teacher, seed and fold differs between them.
+
+    Of the settings, teachers may differ in their own: temperature, alpha, learning rate, epochs.
+
+    Parameters
+    ----------
+    everyone : dict of str to Answers
+        By the students' names.
+    """
+    first, of_teacher = next(iter(everyone.values())), {}
+    for name, student in everyone.items():
+        same = of_teacher.setdefault(student.meta["teacher"], student)
+        pairs = [(key, student.meta[key], first.meta[key]) for key in _ORIGIN]
+        pairs += [("settings", student.meta["settings"], same.meta["settings"])]
+        pairs += [("settings", _common(student), _common(first))]
+        for key, mine, other in pairs:
+            if mine != other:
+                raise BrainTeacherError(
+                    f"student {name} has another {key} than the others ({_differs(mine, other)}): "
+                    "distill into a folder of its own"
+                )
+
+
+def _common(student):
+    return {key: value for key, value in student.meta["settings"].items() if key not in OWN}
+
+
+def _differs(mine, other):
+    """What differs, in a few words; of two dictionaries, the keys that do."""
+    if not isinstance(mine, dict):
+        return f"{mine}, not {other}"
+    keys = sorted(mine.keys() | other.keys())
+    differ = [key for key in keys if mine.get(key) != other.get(key)]
+    return ", ".join(f"{key} {mine.get(key)}, not {other.get(key)}" for key in differ)
+
+
+def by_teacher(everyone, family, folder):
+    """Teacher -> seed -> Answers over all test images, of the brain and the family.
+
+    Parameters
+    ----------
+    everyone : dict of str to Answers
+        Those of folds are joined to one a teacher and seed.
+    family : sequence of str
+    folder : path-like
+        For messages.
+
+    Raises
+    ------
+    BrainTeacherError
+        If a teacher is missing, has other seeds than the brain or was tested on other images.
+    """
+    found = {}
+    with about(folder):
+        for student in join_folds(list(everyone.values())):
+            found.setdefault(student.meta["teacher"], {})[student.meta["seed"]] = student
+    if BRAIN in family:
+        raise UsageError("compare.family lists the controls; 'brain' is what they are held against")
+    names = [BRAIN, *family]
+    for name in names:
+        if name not in found:
+            raise BrainTeacherError(
+                f"{folder} has no students of teacher {name!r} (it has "
+                f"{', '.join(sorted(found))}): add it to distill.teacher and distill again"
+            )
+    choose(family, list(found), "compare.family")
+    seeds = sorted(found[BRAIN])
+    for name in names:
+        if sorted(found[name]) != seeds:
+            raise BrainTeacherError(
+                f"{folder}: teacher {name!r} has seeds {sorted(found[name])}, 'brain' has "
+                f"{seeds}; distill the same seeds for all"
+            )
+        if all(student.diverged for student in found[name].values()):
+            raise BrainTeacherError(f"{folder}: every student of teacher {name!r} diverged")
+    _check_images({name: found[name] for name in names}, folder)
+    return {name: dict(sorted(found[name].items())) for name in names}
+
+
+def _check_images(found, folder):
+    images = None
+    for name, students in found.items():
+        for seed, student in students.items():
+            if student.diverged:
+                continue
+            images = images or sorted(student.image_id["test"])
+            if sorted(student.image_id["test"]) != images:
+                raise BrainTeacherError(
+                    f"{folder}: {name} seed {seed} was tested on other images than the others"
+                )
+
+
+def settings_of(students):
+    """The settings of one teacher's students, given by seed."""
+    return next(iter(students.values())).meta["settings"]
+
+
+def digest_of_test_images(everyone):
+    """A digest of the test images' ids: comparisons on the same ones are looks at one test set."""
+    ids = {image for student in everyone.values() for image in student.image_id.get("test", ())}
+    return hashlib.sha256("\0".join(sorted(ids)).encode()).hexdigest()[:12]

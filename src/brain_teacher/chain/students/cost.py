@@ -1,0 +1,93 @@
+"""What students cost here, before they are trained: time and disk."""
+
+from brain_teacher.distillation.students import validated_epochs
+from brain_teacher.machine import cores
+
+
+def processes_for(setting, device):
+    """How many students are trained side by side."""
+    if setting != "auto":
+        return setting
+    return cores() if device == "cpu" else 1
+
+
+def step_seconds(recipe, *, image_size, device):
+    """Seconds of one training step of a recipe, measured as students are trained.
+
+    Parameters
+    ----------
+    recipe : dict
+    image_size : int
+    device : str
+    """
+    import torch
+
+    from brain_teacher.distillation.engine import Recipe
+    from brain_teacher.distillation.timing import seconds_per_step
+
+    if device == "cpu":
+        torch.set_num_threads(1)
+    return seconds_per_step(Recipe(**recipe), image_size=image_size, device=device)
+
+
+def steps_of(recipe, images):
+    """A student's work in training steps, its evaluation included.
+
+    Parameters
+    ----------
+    recipe : dict
+    images : dict of str to int
+        How many, by ``training``, ``validation`` and ``test``.
+    """
+    # A pass forward is a third of a step.
+    looks = len(validated_epochs(recipe["epochs"], recipe["epoch"]))
+    seen = recipe["epochs"] * images["training"]
+    answered = looks * images["validation"] + images["test"]
+    return (seen + answered / 3) / recipe["batch"]
+
+
+def bytes_of_answers(images, n_classes):
+    """Of one student's answers: float32 log-probabilities."""
+    return 4 * n_classes * (images["validation"] + images["test"])
+
+
+def bytes_of_weights(recipe, *, n_classes, image_size):
+    """Of one network's weights, which each teacher's best student keeps."""
+    from brain_teacher.networks.classifiers import rebuild_network
+
+    network = rebuild_network(recipe, n_classes=n_classes, image_size=image_size)
+    return sum(each.nbytes for each in network.state_dict().values())
+
+
+def estimate(material, cells, processes):
+    """About how long some students will take, in seconds, and how many bytes they will write.
+
+    Parameters
+    ----------
+    material : Material
+    cells : list of dict
+        Of `plan_students`, at least one.
+    processes : int
+        How many are trained side by side.
+    """
+    size, n_classes = material.images.shape[1], len(material.class_id)
+    seconds, written, per_step = 0.0, 0, {}
+    for cell in cells:
+        recipe = cell["recipe"]
+        images = {split: len(rows) for split, rows in cell["rows"].items()}
+        if recipe["batch"] not in per_step:
+            per_step[recipe["batch"]] = step_seconds(
+                recipe, image_size=size, device=material.device
+            )
+        seconds += per_step[recipe["batch"]] * steps_of(recipe, images)
+        written += bytes_of_answers(images, n_classes)
+    weights = bytes_of_weights(cells[0]["recipe"], n_classes=n_classes, image_size=size)
+    written += weights * len({cell["teacher"] for cell in cells})
+    return seconds / min(processes, len(cells)), written
+
+
+def in_words(seconds):
+    """A duration for people."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

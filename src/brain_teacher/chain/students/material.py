@@ -1,0 +1,206 @@
+"""What students are taught with: images, who sees which, and what the brain says of them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brain_teacher.cells.folder import STATE
+from brain_teacher.chain.dataset import open_stimuli
+from brain_teacher.chain.students.soft_labels import common_folds, read_brain
+from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.image_cache import cached_images
+from brain_teacher.dataset.images import SPLITS
+from brain_teacher.dataset.stimuli import image_categories
+from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.report.words import WITHOUT_PICTURE
+
+TRAINING = "training"
+IMAGE_CACHE = Path("outputs") / STATE / "images"
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that the students of one command share; sent once to each process.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n_images, size, size, 3), uint8
+    labels : ndarray of int, shape (n_images,)
+    image_id : ndarray of str, shape (n_images,)
+    class_id : ndarray of str
+    device : str
+    checkpoint_s : float
+        A student that trains for longer is written down this often.
+    live : dict of str to Path
+        The weights of each network that looks at batches.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    image_id: np.ndarray
+    class_id: np.ndarray
+    device: str = "cpu"
+    checkpoint_s: float = float("inf")
+    live: dict | None = None
+
+    def rows(self, image_ids):
+        """Row numbers of some images."""
+        row_of = {image: row for row, image in enumerate(self.image_id)}
+        return np.array([row_of[image] for image in image_ids], dtype=int)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which images teach, choose and report, and what the brain says of the first.
+
+    Attributes
+    ----------
+    fold : int or None
+        The fold of shown images that report; None: unseen images do.
+    image_id : dict of str to ndarray of str
+        By ``training``, ``validation`` and ``test``.
+    brain : SoftLabels
+        Of the training images.
+    """
+
+    fold: int | None
+    image_id: dict
+    brain: SoftLabels
+
+
+def gather(params, description, data, soft_labels, origin, limit=None):
+    """Load the images, and say which teach, which choose and which report.
+
+    Returns
+    -------
+    material : Material
+    parts : list of Part
+        One for unseen test images; one a fold, if shown images are tested.
+    """
+    brain = read_brain(origin, data, soft_labels)
+    with about(data):
+        category = image_categories(brain.image_id, open_stimuli(data))
+        shown = _shown(data, brain, category)
+        brain = _with_pictures(brain, shown)
+        if params.distill.split == "folds":
+            parts = _folds(brain, origin, data, soft_labels)
+            table = shown
+        else:
+            unseen = _unseen(params, data, shown, shown["category"].unique())
+            parts = [Part(None, {TRAINING: brain.image_id} | _by_split(unseen), brain)]
+            table = pd.concat([shown, unseen])
+        if limit is not None:
+            parts = [_limited(part, table, limit) for part in parts]
+            used = np.unique(np.concatenate([ids for p in parts for ids in p.image_id.values()]))
+            table = table[table["image_id"].isin(used)]
+        images = cached_images(list(table["path"]), params.distill.image_size, IMAGE_CACHE)
+    labels = np.searchsorted(brain.class_id, table["category"].to_numpy(dtype=str))
+    image_id = table["image_id"].to_numpy(dtype=str)
+    return Material(images, labels, image_id, brain.class_id), parts
+
+
+def _shown(data, brain, category):
+    files, known = pictures.find_shown(data), pictures.read_missing(data)
+    there = np.isin(brain.image_id, list(files))
+    # `brain-teacher images` said of some that they are missing: the rest goes on.
+    missing = [image for image in brain.image_id[~there] if image not in known or not there.any()]
+    if missing:
+        raise BrainTeacherError(
+            f"image '{missing[0]}' of the soft labels has no file in {data / 'images' / 'shown'} "
+            f"({len(missing)} of {len(brain.image_id)} are missing); put it there"
+        )
+    ids = brain.image_id[there]
+    paths = [files[image] for image in ids]
+    return pd.DataFrame({"image_id": ids, "category": category[there], "path": paths})
+
+
+def _with_pictures(brain, shown):
+    """The rows of images that have a file; ``meta`` counts the others, which teach nobody."""
+    kept = brain.image_id[np.isin(brain.image_id, shown["image_id"])]
+    if len(kept) == len(brain.image_id):
+        return brain
+    lost = {WITHOUT_PICTURE: len(brain.image_id) - len(kept)}
+    return replace(brain.take(kept), meta=brain.meta | lost)
+
+
+def _unseen(params, data, shown, categories):
+    return pictures.split_unseen(
+        pictures.find_unseen(data),
+        categories,
+        shown=shown["image_id"],
+        splits=pictures.read_unseen_splits(data),
+        validation_share=params.dataset.validation_share,
+    )
+
+
+def _by_split(unseen):
+    return {
+        split: unseen["image_id"][unseen["split"] == split].to_numpy(dtype=str) for split in SPLITS
+    }
+
+
+def _folds(brain, origin, data, soft_labels):
+    """Students tested on shown images: the brain saw neither test fold nor validation fold."""
+    if not (soft_labels / "nested").is_dir():
+        raise BrainTeacherError(
+            "students are tested on shown images (distill.split: folds), which takes nested soft "
+            f"labels, and {soft_labels / 'nested'} is missing. First `brain-teacher plan "
+            f"--discordant 0.15` says what {len(brain.image_id)} images can show; where they are "
+            "too few nothing can be learnt from students. Else decode with `--nested true`"
+        )
+    fold, known = common_folds(brain, origin, soft_labels), set(brain.image_id)
+    parts, numbers = [], np.unique(fold)
+    for test in numbers:
+        nested = read_brain(origin, data, soft_labels / "nested", f"_fold{test}")
+        nested = nested.take([image for image in nested.image_id if image in known])
+        held_out = set(brain.image_id) - set(nested.image_id)
+        tested = set(brain.image_id[fold == test])
+        if not tested < held_out:
+            raise BrainTeacherError(
+                f"{soft_labels / 'nested'}: the tables of fold {test} hold images of that fold, or "
+                "none for validation; decode again with `--nested true`"
+            )
+        ids = {TRAINING: nested.image_id, "test": np.array(sorted(tested))}
+        ids["validation"] = np.array(sorted(held_out - tested))
+        parts.append(Part(int(test), ids, nested))
+    return parts
+
+
+def _limited(part, table, limit):
+    """At most about `limit` images a split, at least 2 of each category: a smoke run."""
+    category = dict(zip(table["image_id"], table["category"], strict=True))
+    kept = {}
+    for split, ids in part.image_id.items():
+        rows = pd.DataFrame({"image_id": ids, "category": [category[i] for i in ids]})
+        each = max(2, limit // rows["category"].nunique())
+        kept[split] = rows.groupby("category").head(each)["image_id"].to_numpy(dtype=str)
+    return replace(part, image_id=kept, brain=part.brain.take(kept[TRAINING]))
+
+
+def similarity_of(params, description, class_id):
+    """How alike two classes are: same superclass, or the user's table; None if neither is there."""
+    source = params.distill.similarity
+    if source != "superclass":
+        try:
+            table = pd.read_csv(source, index_col=0, dtype={0: str})
+        except (OSError, ValueError) as error:
+            raise UsageError(f"distill.similarity: {source} is no table ({error})") from error
+        table.index = table.index.astype(str)
+        missing = [c for c in class_id if c not in table.index or c not in table.columns]
+        if missing:
+            raise BrainTeacherError(f"{source} (distill.similarity) lacks class '{missing[0]}'")
+        part = table.loc[list(class_id), list(class_id)]
+        part = part.apply(pd.to_numeric, errors="coerce").astype(float)
+        if not np.isfinite(part).all(axis=None):
+            raise BrainTeacherError(
+                f"{source} (distill.similarity) has entries that are no numbers"
+            )
+        return part
+    if any(name not in description.superclasses for name in class_id):
+        return None
+    group = np.array([description.superclasses[name] for name in class_id])
+    same = (group[:, None] == group).astype(float)
+    return pd.DataFrame(same, index=class_id, columns=class_id)

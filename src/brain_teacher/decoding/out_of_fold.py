@@ -1,0 +1,285 @@
+"""What all decoders share: trials, plans, and the way from logits to out-of-fold soft labels."""
+
+import numpy as np
+from scipy.special import log_softmax
+
+from brain_teacher.dataset.trials import TRAINING
+from brain_teacher.decoding.calibration import at_bound, fit_temperature
+from brain_teacher.decoding.folds import plan_folds
+from brain_teacher.decoding.rounds import find_rounds
+from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, mean_nll
+from brain_teacher.decoding.voxel_scaling import zscore_by_run
+
+# A run's z-scored trials sum to 0: where its categories are all different, a held-out trial is
+# minus the sum of its run-mates, which were fitted on and are not of its category. On noise, 8
+# categories once a run, this gave 19 of 96 right where chance is 12; in GOD's design (50 of 150
+# categories a run) nothing of it was seen (20 of 3,600, chance 24).
+CAUTION = (
+    "no run shows a category twice, so z-scoring by run can tell a decoder which categories the "
+    "run still lacks: compare with decode.normalise: fold, or decode.folds.by: run or round"
+)
+
+
+def training_trials(voxels):
+    """The trials that decoders use (data type 1), in an order that does not depend on the file."""
+    training = voxels.data_type == TRAINING
+    if not training.any():
+        raise ValueError(f"no trial has DataType {TRAINING} (training)")
+    voxels = voxels.take(training)
+    # Sums of floats depend on their order: sorted trials make shuffled files give equal bits.
+    # An image shown twice in a run: sorted voxels decide, whatever the order of the columns.
+    order = sorted(
+        range(len(voxels.data)),
+        key=lambda t: (
+            voxels.image_id[t],
+            int(voxels.run[t]),
+            np.sort(voxels.data[t]).tobytes(),
+        ),
+    )
+    return voxels.take(np.array(order))
+
+
+def plan_for(voxels, *, by="image", group=None, count="auto"):
+    """The fold plan of some trials.
+
+    Parameters
+    ----------
+    voxels : Voxels
+    by : {"image", "round", "run", "group"}
+        See `plan_folds`; rounds are found by `find_rounds`.
+    group : str, optional
+        A group column, where `by` is ``group``.
+    count : int or {"auto", "most"}
+        How many folds, where `by` is ``image``.
+    """
+    if by == "group" and group not in voxels.groups:
+        known = ", ".join(sorted(voxels.groups)) or "none"
+        raise ValueError(f"stimuli.csv has no group column {group!r} (it has {known})")
+    unit = None
+    if by == "round":
+        unit = find_rounds(voxels.run, voxels.category)
+    elif by != "image":
+        unit = voxels.run if by == "run" else voxels.groups[group]
+    return plan_folds(voxels.image_id, voxels.category, by=by, unit=unit, count=count, group=group)
+
+
+def plan_inner(voxels, plan):
+    """The same fold rule one level down, over the trials of one fold's side to fit on.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Only those trials.
+    plan : FoldPlan
+        The outer plan.
+    """
+    try:
+        # What is left of a category may be less than was asked for.
+        fewest = np.bincount(image_classes(voxels)[2]).min()
+        count = plan.count if isinstance(plan.count, str) else min(plan.count, int(fewest))
+        return plan_for(voxels, by=plan.by, group=plan.group, count=count)
+    except ValueError as error:
+        raise ValueError(
+            f"penalty and temperature cannot be chosen inside the fold ({error}); give one penalty "
+            "and set decode.calibrate: false, or choose other folds"
+        ) from error
+
+
+def prepared(voxels, normalise):
+    """The data that solvers get: z-scored by run, or as recorded (then scaled in the fold)."""
+    return zscore_by_run(voxels.data, voxels.run) if normalise == "run" else voxels.data
+
+
+def class_numbers(voxels):
+    """The category of each trial as a number, classes in sorted order."""
+    return np.unique(voxels.category, return_inverse=True)[1]
+
+
+def out_of_fold(voxels, plan, solve, *, normalise, calibrate, options):
+    """Out-of-fold soft labels from a solver; what is chosen is chosen inside the fold.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Trials of data type 1 (`training_trials`).
+    plan : FoldPlan
+        Over all images of these trials.
+    solve : callable
+        Takes a list of ``(fit, held_out)`` trial indices and gives, for each, logits of shape
+        (n_options, n_held_out, n_classes), classes in sorted order. It gets the outer folds and
+        all inner folds at once, so that it can share work between them.
+    normalise : {"run", "fold", "centre"}
+        How `solve` scales: by run, and ``meta`` has a caution where that tells what it should not.
+    calibrate : bool
+        Fit a temperature on the inner folds' predictions. The same predictions choose the option:
+        the one with the lowest NLL, after its temperature.
+    options : dict of one str to list
+        What the options are, e.g. ``{"C": [0.01, 0.1]}``; of equal ones the first is taken.
+
+    Returns
+    -------
+    SoftLabels
+        One row an image: its trials' log-probabilities averaged, then normalised. ``meta`` says
+        the option and temperature of each fold, and how many temperatures hit a bound.
+
+    Raises
+    ------
+    ValueError
+        If the plan misses an image, a class has no image on a side to be fitted on, or the inner
+        folds cannot be made.
+    """
+    ((name, values),) = options.items()
+    outer = trial_pairs(voxels, plan)
+    inner = [[] for _ in outer]
+    if calibrate or len(values) > 1:
+        inner = [_inner_pairs(voxels, plan, fit) for fit, _ in outer]
+    logits = iter(solve([*outer, *(pair for pairs in inner for pair in pairs)]))
+    outer_logits = [next(logits) for _ in outer]
+    chosen, answers = [], []
+    for own, pairs in zip(outer_logits, inner, strict=True):
+        predicted = [(held, next(logits)) for _, held in pairs]
+        option, temperature = _choose(predicted, voxels, calibrate)
+        chosen.append(values[option])
+        answers.append((own[option], temperature))
+    meta = {name: chosen}
+    common = {"normalise": normalise, "calibrate": calibrate}
+    return collect(voxels, plan, outer, answers, meta=meta, **common)
+
+
+def collect(voxels, plan, pairs, answers, *, normalise, calibrate, meta):
+    """The table of all folds.
+
+    Parameters
+    ----------
+    voxels : Voxels
+    plan : FoldPlan
+    pairs : list of (fit, held_out)
+        The plan's, from `trial_pairs`.
+    answers : iterable of (logits, temperature)
+        Of each fold: its held-out trials' logits (n_held_out, n_classes) and what to divide their
+        log-probabilities by, 1 where nothing was calibrated.
+    normalise : {"run", "fold", "centre"}
+    calibrate : bool
+    meta : dict
+        What the decoder has to say besides.
+
+    Returns
+    -------
+    SoftLabels
+    """
+    images, image_of, _ = image_classes(voxels)
+    classes = np.unique(voxels.category)
+    log_probs = np.empty((len(images), len(classes)))
+    fold, temperatures = np.empty(len(images), dtype=np.int16), []
+    for number, ((_, held_out), (logits, temperature)) in enumerate(
+        zip(pairs, answers, strict=True)
+    ):
+        rows, averaged = average_trials(logits, image_of[held_out])
+        log_probs[rows] = log_softmax(averaged / temperature, axis=1)
+        fold[rows] = number
+        temperatures += [temperature] if calibrate else []
+    folds = {"by": plan.by, "number": len(plan.fit)}
+    if plan.by == "image":
+        folds["count"] = plan.count
+    if plan.group is not None:
+        folds["group"] = plan.group
+    meta = meta | {
+        "format": FORMAT,
+        "folds": folds,
+        "calibrated": calibrate,
+        "temperatures": temperatures,
+        "temperatures_at_bound": sum(map(at_bound, temperatures)),
+    }
+    if normalise == "run" and not repeats_in_run(voxels) and _splits_runs(voxels, pairs):
+        meta["caution"] = CAUTION
+    return SoftLabels(log_probs.astype(np.float32), images, classes, fold, meta)
+
+
+def image_classes(voxels):
+    """Image ids, sorted; the image's number of each trial; the class number of each image."""
+    images, first, image_of = np.unique(voxels.image_id, return_index=True, return_inverse=True)
+    return images, image_of, class_numbers(voxels)[first]
+
+
+def trial_pairs(voxels, plan):
+    """``(fit, held_out)`` trial indices of each fold of a plan.
+
+    Raises
+    ------
+    ValueError
+        If the plan never predicts an image, or leaves a category nothing to fit on.
+    """
+    never = np.setdiff1d(voxels.image_id, np.concatenate(plan.predict))
+    if len(never):
+        raise ValueError(f"the fold plan never predicts image '{never[0]}'")
+    pairs = []
+    classes = np.unique(voxels.category)
+    for fit_images, predict_images in zip(plan.fit, plan.predict, strict=True):
+        fit, held_out = (
+            np.flatnonzero(np.isin(voxels.image_id, side)) for side in (fit_images, predict_images)
+        )
+        missing = np.setdiff1d(classes, voxels.category[fit])
+        if len(missing):
+            raise ValueError(
+                f"folds by {plan.by} leave no image of category '{missing[0]}' to fit on; choose "
+                "other folds (decode.folds.by)"
+            )
+        pairs.append((fit, held_out))
+    return pairs
+
+
+def average_trials(logits, image_of):
+    """Average the log-probabilities of each image's trials, then normalise.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (..., n_trials, n_classes)
+    image_of : ndarray of shape (n_trials,)
+        The image of each trial.
+
+    Returns
+    -------
+    images : ndarray
+        Sorted.
+    log_probs : ndarray of shape (..., n_images, n_classes)
+    """
+    images, row = np.unique(image_of, return_inverse=True)
+    log_probs = log_softmax(logits, axis=-1)
+    if len(images) == len(row):  # each image once, by far the most frequent case
+        return images, log_probs[..., np.argsort(row), :]
+    # One product a table: a row of `share` has 1 / n at the n trials of its image.
+    share = (row == np.arange(len(images))[:, None]) / np.bincount(row)[:, None]
+    return images, log_softmax(share @ log_probs, axis=-1)
+
+
+def repeats_in_run(voxels):
+    """Whether some run shows some category more than once."""
+    pairs = np.stack([voxels.run.astype(str), voxels.category])
+    return len(np.unique(pairs, axis=1).T) < len(voxels.run)
+
+
+def _splits_runs(voxels, pairs):
+    """Whether a run has trials on both sides of a fold."""
+    return any(len(np.intersect1d(voxels.run[fit], voxels.run[held])) for fit, held in pairs)
+
+
+def _inner_pairs(voxels, plan, fit):
+    part = voxels.take(fit)
+    inner = plan_inner(part, plan)
+    return [(fit[a], fit[b]) for a, b in trial_pairs(part, inner)]
+
+
+def _choose(predicted, voxels, calibrate):
+    """Option and temperature with the lowest NLL on the inner folds' predictions."""
+    if not predicted:
+        return 0, 1.0
+    _, image_of, class_of = image_classes(voxels)
+    parts = [average_trials(logits, image_of[held]) for held, logits in predicted]
+    truth = class_of[np.concatenate([images for images, _ in parts])]
+    best = (np.inf, 0, 1.0)
+    for option, log_probs in enumerate(np.concatenate([rows for _, rows in parts], axis=1)):
+        temperature = fit_temperature(log_probs, truth) if calibrate else 1.0
+        nll = mean_nll(log_softmax(log_probs / temperature, axis=1), truth)
+        if nll < best[0]:
+            best = (nll, option, temperature)
+    return best[1:]

@@ -1,0 +1,200 @@
+"""The students' networks: torchvision's classifiers, ResNets also narrow or for small images."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from brain_teacher.networks.image_features import DEVIATION as SD
+from brain_teacher.networks.image_features import MEAN
+from brain_teacher.networks.torchvision import (
+    WEIGHTS_FILES,
+    build_classifier,
+    check_name,
+    read_weights,
+)
+
+FULL_WIDTH = 64
+# With fewer than 8 channels, torch 2.15's AVX2 kernel of a 1x1 convolution with stride writes
+# outside its memory on the way back.
+LEAST_WIDTH = 8
+# Of these the width and the stem can be chosen: blocks a stage.
+RESNETS = {"resnet18": [2, 2, 2, 2], "resnet34": [3, 4, 6, 3]}
+# Up to this side, torchvision's stem (stride 4 in all) would leave too few pixels.
+LARGEST_SMALL_IMAGE = 64
+
+
+class _ResNet(ResNet):
+    """torchvision's ResNet with `width` channels in its first stage instead of 64."""
+
+    def __init__(self, *, blocks, n_classes, width, small_stem):
+        self._width = width
+        super().__init__(BasicBlock, blocks, num_classes=n_classes)
+        if small_stem:
+            self.conv1 = nn.Conv2d(3, width, 3, stride=1, padding=1, bias=False)
+            self.maxpool = nn.Identity()
+        else:
+            self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
+        self.bn1 = nn.BatchNorm2d(width)
+        self.fc = nn.Linear(8 * width, n_classes)
+
+    def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
+        if planes == FULL_WIDTH:
+            self.inplanes = self._width
+        return super()._make_layer(
+            block, planes * self._width // FULL_WIDTH, blocks, stride, dilate
+        )
+
+
+def check_network(network, *, width, stem, weights):
+    """Raise ``ValueError`` unless torchvision has such a classifier, and it can be had so."""
+    check_name(network)
+    if width < LEAST_WIDTH:
+        raise ValueError(f"width must be {LEAST_WIDTH} or more")
+    if network not in RESNETS and (width != FULL_WIDTH or stem != "auto"):
+        raise ValueError(
+            f"width and stem can be chosen for {' and '.join(RESNETS)} only: for {network} give "
+            f"width: {FULL_WIDTH} and stem: auto"
+        )
+    if weights != "none" and (width != FULL_WIDTH or stem == "small"):
+        raise ValueError(
+            f"weights fit torchvision's own network: give width: {FULL_WIDTH} and stem: large"
+        )
+
+
+def build_network(
+    *,
+    n_classes,
+    image_size,
+    seed,
+    network="resnet18",
+    width=FULL_WIDTH,
+    stem="auto",
+    weights="none",
+):
+    """A classifier with weights drawn from `seed` alone, or begun from pretrained ones.
+
+    Parameters
+    ----------
+    n_classes : int
+    image_size : int
+        Side in pixels.
+    seed : int
+    network : str
+        A classifier's name in ``torchvision.models``.
+    width : int
+        Channels of a ResNet's first stage, 8 at least. 64 is torchvision's; 16 is a quarter-width
+        ResNet18 (0.70 M parameters).
+    stem : {"auto", "small", "large"}
+        Of a ResNet: a 3x3 convolution without stride or max-pooling, or torchvision's; ``auto``
+        takes the small one up to 64 pixels.
+    weights : str
+        ``none``, the name of published ones (``DEFAULT``, ``IMAGENET1K_V1``), or a file. All must
+        fit but the last layer, which is drawn anew unless it has as many classes.
+
+    Returns
+    -------
+    torch.nn.Module
+        On the CPU, float32, channels_last.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network, or its weights do not fit.
+    """
+    check_network(network, width=width, stem=stem, weights=weights)
+    # fork_rng: the caller's random state is left as it was.
+    # Only the CPU's: on a GPU machine, touching the others' would open each of them.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        if network in RESNETS:
+            small = stem == "small" or (stem == "auto" and image_size <= LARGEST_SMALL_IMAGE)
+            model = _ResNet(
+                blocks=RESNETS[network],
+                n_classes=n_classes,
+                width=width,
+                small_stem=small and weights == "none",
+            )
+        else:
+            model = build_classifier(
+                network, weights=None, seed=seed, num_classes=n_classes, **_plain(network)
+            )
+        if weights != "none":
+            _begin_from(model, _state(network, weights), weights)
+    return model.to(memory_format=torch.channels_last)
+
+
+def rebuild_network(settings, *, n_classes, image_size):
+    """The network of a student's settings, to be filled with the weights that it learnt.
+
+    Parameters
+    ----------
+    settings : dict
+        ``network``, ``width``, ``stem``, and ``weights``, which it began from.
+    n_classes, image_size : int
+
+    Returns
+    -------
+    torch.nn.Module
+        As `build_network` gives it; nothing is read or fetched.
+    """
+    chosen = {key: settings[key] for key in ("network", "width", "stem")}
+    if settings["weights"] != "none" and settings["network"] in RESNETS:
+        chosen["stem"] = "large"  # the only one that pretrained weights fit
+    return build_network(n_classes=n_classes, image_size=image_size, seed=0, **chosen)
+
+
+def _state(network, weights):
+    """Pretrained weights by name: a file's, or those that torchvision publishes."""
+    if Path(weights).suffix in WEIGHTS_FILES:
+        return read_weights(weights)
+    return build_classifier(network, weights=weights, seed=0, **_plain(network)).state_dict()
+
+
+def _plain(network):
+    """GoogLeNet and Inception would give auxiliary logits beside the answer."""
+    return {"aux_logits": False} if network in ("googlenet", "inception_v3") else {}
+
+
+def _begin_from(model, state, weights):
+    """Take what fits; only the last layer may not."""
+    own = model.state_dict()
+    state = {name: value for name, value in state.items() if not name.startswith("aux")}
+    last = [name for name, _ in model.named_parameters()][-1].rpartition(".")[0]
+    wrong = [
+        name
+        for name in own.keys() | state.keys()
+        if name.rpartition(".")[0] != last
+        and (name not in own or name not in state or own[name].shape != state[name].shape)
+        # Of networks from before torch 0.4.
+        and not name.endswith("num_batches_tracked")
+    ]
+    if wrong:
+        raise ValueError(
+            f"weights {weights} do not fit: {sorted(wrong)[0]} ({len(wrong)} do not, of {len(own)})"
+        )
+    fits = {n: v for n, v in state.items() if n in own and own[n].shape == v.shape}
+    model.load_state_dict(fits, strict=False)
+
+
+class Classifier(nn.Module):
+    """A student for other people: pixels in, log-probabilities out.
+
+    ``forward`` takes float32 pixels from 0 to 255, shape (n, 3, size, size).
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels):
+        return torch.log_softmax(self.network(normalise(pixels)), dim=1)
+
+
+def normalise(pixels):
+    """Pixels from 0 to 255, shape (n, 3, size, size), to z-scores by ImageNet's mean and SD."""
+    mean = pixels.new_tensor(MEAN)[:, None, None]
+    sd = pixels.new_tensor(SD)[:, None, None]
+    return (pixels / 255 - mean) / sd

@@ -1,0 +1,90 @@
+"""torchvision's ResNet18 for signals: one axis, one channel, any length, any width."""
+
+import torch
+from torch import nn
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from brain_teacher.networks.devices import autocast
+
+FULL_WIDTH = 64
+EVALUATION_BATCH = 512
+
+
+def resnet18_1d(n_classes, *, width=FULL_WIDTH):
+    """torchvision's ResNet18 with every k x k window made 1 x k, for signals of any length.
+
+    Written with 2-D convolutions: PyTorch has channels_last and bfloat16 kernels for these, not for
+    ``Conv1d`` (benchmarks/resnet1d_work.py measures what that gains).
+
+    Parameters
+    ----------
+    n_classes : int
+    width : int
+        Channels of the first stage; 64 is ResNet18's own (3.9 M parameters at 150 classes).
+
+    Returns
+    -------
+    torch.nn.Module
+        Takes (n, 1, 1, n_voxels), gives float32 logits (n, n_classes). On the CPU, float32,
+        channels_last, weights drawn from torch's global generator.
+    """
+    return _ResNet18(n_classes, width).to(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def predict(network, signal, *, precision):
+    """Float32 logits of a network in evaluation mode; `signal` is (n, 1, 1, n_voxels)."""
+    network.eval()
+    with autocast(signal.device, precision):
+        return torch.cat([network(part) for part in signal.split(EVALUATION_BATCH)])
+
+
+class _ResNet18(ResNet):
+    def __init__(self, n_classes, width):
+        self._width = width
+        super().__init__(BasicBlock, [2, 2, 2, 2])
+        self.conv1 = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.avgpool = _Mean()
+        self.fc = _Readout(8 * width, n_classes)
+        for module in list(self.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, nn.Conv2d):
+                    setattr(module, name, _flat(child))
+
+    def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
+        if planes == FULL_WIDTH:
+            self.inplanes = self._width
+        return super()._make_layer(
+            block, planes * self._width // FULL_WIDTH, blocks, stride, dilate
+        )
+
+
+class _Mean(nn.Module):
+    """The mean over the signal, in float32: faster than torchvision's (7 of a step's 400 ms)."""
+
+    def forward(self, features):
+        return features.float().mean(dim=(2, 3))
+
+
+class _Readout(nn.Linear):
+    """Logits in float32 under autocast, too: with bfloat16's 8 bits, near classes would tie."""
+
+    def forward(self, features):
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features)
+
+
+def _flat(conv):
+    """The convolution with a 1 x k window in place of k x k; new weights, as ResNet draws them."""
+    (size, _), (stride, _), (padding, _) = conv.kernel_size, conv.stride, conv.padding
+    flat = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        (1, size),
+        stride=(1, stride),
+        padding=(0, padding),
+        bias=False,
+    )
+    nn.init.kaiming_normal_(flat.weight, mode="fan_out", nonlinearity="relu")
+    return flat

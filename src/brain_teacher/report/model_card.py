@@ -1,0 +1,39 @@
+"""The model card of a promoted student."""
+
+from brain_teacher.report.words import features_note
+
+
+def model_card_text(best, evidence, reason, looks):
+    """The model card: what it is, what stands behind it, what it must not be used for."""
+    meta = best.meta
+    origin = "Simulated recordings: says nothing of real brains. " if meta["simulated"] else ""
+    rows = [
+        f"| {d['b']} | {100 * d['mean']:+.1f} | [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}] "
+        f"| {'<0.001' if d['p_corrected'] < 0.001 else format(d['p_corrected'], '.3f')} |"
+        for d in evidence["differences"]
+    ]
+    return "\n".join(
+        [
+            f"**A student taught by {meta['subject']}'s {meta['roi']}** ({meta['decoder']} "
+            f"decoder, data set {meta['dataset']}), seed {meta['seed']}, its teacher's best on "
+            f"validation ({100 * best.accuracy('validation'):.1f}%). {origin}",
+            "",
+            " ".join([f"**Verdict.** {evidence['sentences'][0]} {reason}", *features_note(meta)]),
+            "",
+            "| brain minus | points | 95% interval | p (Holm) |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            f"**Looks at the test set.** {_looks(looks)}",
+            "",
+            "Input: float32 pixels from 0 to 255, (n, 3, size, size), RGB. Output: "
+            "log-probabilities; the classes' ids are in the model's metadata (`class_id`).",
+        ]
+    )
+
+
+def _looks(count):
+    if count is None:
+        return "Not counted: the MLflow store does not know the comparisons."
+    results = "1 result" if count == 1 else f"{count} results"
+    return f"{results} of `compare` on these test images, in this MLflow store."

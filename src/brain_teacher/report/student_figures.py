@@ -1,0 +1,211 @@
+"""Pictures of many brains: students by ROI and subject, learning curves, and decoder quality."""
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from brain_teacher.report.layout import new_figure, shorten, write_caption, write_title
+
+# Okabe & Ito's: told apart by colour-blind eyes, and by lightness in grey.
+BLUE, VERMILION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "0.15"
+MARKERS = "oDs^vPX*<>"
+STYLES = ("-", "--", ":", "-.")
+
+
+def cells_figure(rows, bands, *, chance, title):
+    """Accuracy of brain-taught students by subject (a panel each) and ROI, over the controls.
+
+    Parameters
+    ----------
+    rows : list of dict
+        ``subject``, ``roi``, ``accuracy`` (of each seed, fractions), ``low``, ``high`` (the
+        interval of the mean), ``sure`` (whether it differs from the first band after Holm).
+    bands : dict of str to (float, float, float)
+        By control: mean, lower and upper end of its interval, fractions.
+    chance : float
+    title : str
+        Says *simulated* where it was.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    subjects = list(dict.fromkeys(row["subject"] for row in rows))
+    rois = list(dict.fromkeys(row["roi"] for row in rows))
+    across = min(len(subjects), 3)
+    down = -(-len(subjects) // across)
+    figure = new_figure(max(8.0, across * (1.2 + 0.42 * len(rois))), 1.6 + 2.5 * down)
+    panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    for subject, ax in zip(subjects, panels, strict=False):
+        _draw_bands(ax, bands)
+        ax.axhline(100 * chance, color="0.2", linewidth=1, linestyle=":", gid="chance")
+        for row in (row for row in rows if row["subject"] == subject):
+            _draw_cell(ax, rois.index(row["roi"]), row)
+        ax.set_title(shorten(subject), loc="left", fontsize=10)
+        ax.set_xticks(range(len(rois)), rois, rotation=45, ha="right")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.set_axisbelow(True)
+    for ax in panels[len(subjects) :]:
+        ax.remove()
+    for ax in panels[::across][:down]:
+        ax.set_ylabel("test accuracy (%)")
+    write_title(figure, title)
+    seeds = sorted({len(row["accuracy"]) for row in rows})
+    write_caption(
+        figure,
+        f"Each point is a seed ({' or '.join(map(str, seeds))}), bars are 95% intervals of the "
+        "mean over seeds and test images; filled: differs from the first control after Holm's "
+        "correction over all cells. Bands: "
+        + ", ".join(f"{name} {100 * band[0]:.1f}%" for name, band in bands.items())
+        + " with their 95% intervals. Dotted: chance. Exploratory.",
+    )
+    return figure
+
+
+def _draw_bands(ax, bands):
+    for (name, (mean, low, high)), shade, style in zip(
+        bands.items(), ("0.80", "0.90"), STYLES, strict=False
+    ):
+        ax.axhspan(100 * low, 100 * high, color=shade, linewidth=0, zorder=0, gid=f"band {name}")
+        ax.axhline(100 * mean, color="0.35", linewidth=0.8, linestyle=style, zorder=1)
+        ax.annotate(
+            name, (1, 100 * mean), xycoords=ax.get_yaxis_transform(), xytext=(2, -2),
+            textcoords="offset points", fontsize=7, color="0.35",
+        )  # fmt: skip
+
+
+def _draw_cell(ax, x, row):
+    accuracy = 100 * np.asarray(row["accuracy"])
+    spread = np.linspace(-0.18, 0.18, len(accuracy)) if len(accuracy) > 1 else [0.0]
+    ax.plot(x + np.asarray(spread), accuracy, ".", color=BLUE, markersize=4, alpha=0.6, zorder=2)
+    ends = [100 * row["low"], 100 * row["high"]]
+    ax.plot([x, x], ends, color=VERMILION, linewidth=1.6, zorder=3, gid="interval")
+    ax.plot(
+        x,
+        accuracy.mean(),
+        "D",
+        markersize=5,
+        markerfacecolor=VERMILION if row["sure"] else "white",
+        markeredgecolor=VERMILION,
+        zorder=4,
+        gid="mean",
+    )
+
+
+def curves_figure(curves, *, title):
+    """Learning curves of each teacher's students: mean over seeds, and the seeds' range.
+
+    Parameters
+    ----------
+    curves : dict of str to dict of str to ndarray of shape (n_seeds, n_epochs)
+        By teacher and measure: ``train_loss``, ``validation_accuracy``, ``validation_nll``. Epochs
+        with a NaN are left out.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    measures = {
+        "train_loss": "training loss (its own for each teacher)",
+        "validation_accuracy": "accuracy on validation (%)",
+        "validation_nll": "NLL on validation (nats)",
+    }
+    figure = new_figure(11.0, 4.6)
+    for (name, label), ax in zip(measures.items(), figure.subplots(1, 3), strict=True):
+        for number, (teacher, each) in enumerate(curves.items()):
+            values = np.asarray(each[name]) * (100 if name.endswith("accuracy") else 1)
+            there = ~np.isnan(values).any(axis=0)
+            values, epochs = values[:, there], 1 + np.flatnonzero(there)
+            colour = VERMILION if teacher == "brain" else str(0.1 + 0.55 * number / len(curves))
+            style = {"color": colour, "linestyle": STYLES[number % 4], "label": teacher}
+            if teacher == "brain":
+                ax.fill_between(
+                    epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15,
+                    linewidth=0,
+                )  # fmt: skip
+                style |= {"linewidth": 2.2, "linestyle": "-", "zorder": 5}
+            ax.plot(epochs, values.mean(axis=0), **style)
+        ax.set_xlabel("epoch")
+        ax.set_title(label, loc="left", fontsize=9)
+        ax.spines[["top", "right"]].set_visible(False)
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
+    write_title(figure, title)
+    write_caption(
+        figure, "Lines are means over seeds; the shaded range is that of the brain's seeds."
+    )
+    return figure
+
+
+def quality_figure(rows, *, baseline, title):
+    """Does a better decoder teach better? Students' accuracy against out-of-fold top-1, by cell.
+
+    Parameters
+    ----------
+    rows : list of dict
+        ``subject``, ``roi``, ``top1`` (of the decoder), ``accuracy`` (of each seed), fractions.
+    baseline : float
+        Mean accuracy of students without a teacher.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    rois = list(dict.fromkeys(row["roi"] for row in rows))
+    top1 = 100 * np.array([row["top1"] for row in rows])
+    accuracy = 100 * np.array([np.mean(row["accuracy"]) for row in rows])
+    figure = new_figure(7.5, 5.0)
+    ax = figure.subplots()
+    for number, roi in enumerate(rois):
+        mine = np.array([row["roi"] == roi for row in rows])
+        ax.plot(
+            top1[mine],
+            accuracy[mine],
+            MARKERS[number % len(MARKERS)],
+            color=str(0.75 * number / len(rois)),
+            markersize=6,
+            label=roi,
+        )
+    ax.axhline(100 * baseline, color=BLUE, linewidth=1, linestyle="--", gid="baseline")
+    ax.annotate(
+        "no teacher", (1, 100 * baseline), xycoords=ax.get_yaxis_transform(), xytext=(0, 3),
+        textcoords="offset points", ha="right", fontsize=8, color=BLUE,
+    )  # fmt: skip
+    ax.set_xlabel("decoder: out-of-fold top-1 (%)")
+    ax.set_ylabel("students taught by it: test accuracy (%)")
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside right center", fontsize=8, frameon=False)
+    write_title(figure, title)
+    write_caption(figure, quality_words(rows))
+    return figure
+
+
+def quality_words(rows):
+    """Spearman's correlation over the cells, in a sentence; cells of one subject are no replicates.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As for `quality_figure`.
+    """
+    if len(rows) < 4:
+        return "Too few cells for a correlation."
+    subjects = list(dict.fromkeys(row["subject"] for row in rows))
+    each = [
+        f"{subject} {_rho(mine)}"
+        for subject in subjects
+        if len(mine := [row for row in rows if row["subject"] == subject]) > 3
+    ]
+    within = f"; within subjects: {', '.join(each)}" if len(each) > 1 else ""
+    return (
+        f"Spearman's correlation over {len(rows)} cells: {_rho(rows)}{within}. Cells share "
+        "subjects, pictures and overlapping ROIs: no p is given. Exploratory."
+    )
+
+
+def _rho(rows):
+    top1, accuracy = zip(*[(row["top1"], np.mean(row["accuracy"])) for row in rows], strict=True)
+    if len(set(top1)) == 1 or len(set(accuracy)) == 1:
+        return "not defined (all are equal)"
+    return f"{spearmanr(top1, accuracy).statistic:.2f}"

@@ -1,0 +1,242 @@
+"""Tables of class probabilities in the formats of other people, to soft labels and back.
+
+A table has a row an image and a column a class, both named: CSV and Parquet hold the names
+themselves, an ``.npy`` array takes them from two files.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
+from brain_teacher.files import atomic_write
+from brain_teacher.sources.formats.npy import load_arrays
+
+# A class that nobody named still gets this probability: its logarithm is part of a loss.
+FLOOR = 1e-6
+# Text of four digits is as exact as that.
+ROW_TOLERANCE = 5e-3
+IMAGE_ID = "image_id"
+VALUES = ("probabilities", "log-probabilities", "counts")
+FORMATS = ("npy", "csv", "parquet")
+
+
+def read_table(path, *, image_ids=None, class_ids=None):
+    """Read anybody's table.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.csv`` (also ``.csv.gz``) or ``.parquet``: a column ``image_id``, and a column a class;
+        ``.npz``: arrays ``image_id``, ``class_id`` and one of ``log_probs``, ``probs``, ``counts``;
+        ``.npy``: the array alone.
+    image_ids, class_ids : path-like, optional
+        For ``.npy`` only: text files, a name a line.
+
+    Returns
+    -------
+    table : DataFrame of shape (n_images, n_classes), float64
+        Indexed by image id; columns are class ids; both text.
+    kind : str or None
+        One of `VALUES`, where the file says it.
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a table, a name stands twice or an entry is no number; the row is
+        given.
+    """
+    path, kind = Path(path), None
+    ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
+    if ending == ".npy":
+        table = _read_npy(path, image_ids, class_ids)
+    elif image_ids is not None or class_ids is not None:
+        raise ValueError("holds its names itself; image and class ids are for a .npy array")
+    elif ending == ".npz":
+        table, kind = _read_npz(path)
+    elif ending in (".csv", ".csv.gz"):
+        table = _named(_read_csv(path))
+    elif ending == ".parquet":
+        table = _named(_read_parquet(path))
+    else:
+        raise ValueError(f"ends in {ending!r}; give .npz, .npy, .csv or .parquet")
+    for name, values in (("image", table.index), ("class", table.columns)):
+        if values.duplicated().any():
+            raise ValueError(f"{name} id '{values[values.duplicated()][0]}' stands twice")
+    return _numbers(table), kind
+
+
+def _read_csv(path):
+    # As text: ids of digits keep their zeros. The header too: pandas would rename a name that
+    # stands twice.
+    options = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "header": None}
+    rows = pd.read_csv(path, **options)
+    return rows.iloc[1:].set_axis(rows.iloc[0].tolist(), axis=1)
+
+
+def _read_parquet(path):
+    import pyarrow
+
+    try:
+        table = pd.read_parquet(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(f"cannot be read as Parquet ({error})") from error
+    return table.reset_index() if table.index.name == IMAGE_ID else table
+
+
+def _named(table):
+    """A table with its image ids as index."""
+    if IMAGE_ID not in table:
+        columns = ", ".join(map(str, table.columns[:5]))
+        raise ValueError(f"has no column {IMAGE_ID!r} (it has {columns})")
+    if not pd.api.types.is_string_dtype(table[IMAGE_ID]):
+        raise ValueError(f"{IMAGE_ID} is not text: ids of numbers lose digits")
+    empty = (table[IMAGE_ID] == "") | table[IMAGE_ID].isna()
+    if empty.any():
+        # The header is row 1.
+        raise ValueError(f"row {empty.to_numpy().argmax() + 2}: {IMAGE_ID} is empty")
+    return table.set_index(IMAGE_ID)
+
+
+def _read_npz(path):
+    kinds = {"log_probs": "log-probabilities", "probs": "probabilities", "counts": "counts"}
+    try:
+        arrays = load_arrays(path, ("image_id", "class_id", *kinds))
+    except ValueError as error:
+        raise ValueError(f"cannot be read as .npz ({error})") from error
+    if isinstance(arrays, np.ndarray):
+        raise ValueError("is a single array; name it .npy")
+    name, *others = [key for key in kinds if key in arrays] or [None]
+    if name is None or others or not {"image_id", "class_id"} < set(arrays):
+        raise ValueError(f"must hold image_id, class_id and one of {', '.join(kinds)}")
+    return _frame(arrays[name], arrays["image_id"], arrays["class_id"]), kinds[name]
+
+
+def _read_npy(path, image_ids, class_ids):
+    if image_ids is None or class_ids is None:
+        raise ValueError("names neither images nor classes; give --image-ids and --class-ids")
+    try:
+        values = load_arrays(path)
+    except ValueError as error:
+        raise ValueError(f"cannot be read as an array ({error})") from error
+    if not isinstance(values, np.ndarray):
+        raise ValueError("is an archive of arrays; name it .npz")
+    return _frame(values, _lines(image_ids), _lines(class_ids))
+
+
+def _lines(path):
+    names = Path(path).read_text("utf-8-sig").splitlines()
+    for row, name in enumerate(names):
+        if not name.strip():
+            raise ValueError(f"{path} line {row + 1} is empty")
+    return [name.strip() for name in names]
+
+
+def _frame(values, image_ids, class_ids):
+    for name, ids in (("image", image_ids), ("class", class_ids)):
+        if np.asarray(ids).dtype.kind not in "UO":
+            raise ValueError(f"{name} ids are not text: ids of numbers lose digits")
+    if values.shape != (len(image_ids), len(class_ids)):
+        raise ValueError(
+            f"values have shape {values.shape}, but there are names for {len(image_ids)} images "
+            f"and {len(class_ids)} classes"
+        )
+    return pd.DataFrame(values, index=list(image_ids), columns=list(class_ids))
+
+
+def _numbers(table):
+    table = table.rename(index=str, columns=str)
+    numbers = table.apply(pd.to_numeric, errors="coerce").astype(float)
+    wrong = numbers.isna().to_numpy()
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"image '{table.index[row]}': class '{table.columns[column]}' is "
+            f"{table.iat[row, column]!r}, no number"
+        )
+    if not len(numbers) or numbers.shape[1] < 2:
+        raise ValueError(f"has {len(numbers)} images and {numbers.shape[1]} classes")
+    return numbers
+
+
+def to_soft_labels(table, *, values, meta):
+    """Soft labels of a table.
+
+    Each row is divided by its sum; then probabilities below 1e-6 are raised to it and the row is
+    divided once more, so that every logarithm is finite.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_images, n_classes)
+        From `read_table`.
+    values : {"probabilities", "log-probabilities", "counts"}
+        Counts: how often each class was chosen.
+    meta : dict
+
+    Returns
+    -------
+    SoftLabels
+        ``fold`` is 0 throughout.
+
+    Raises
+    ------
+    ValueError
+        If a row is not what `values` says; the first one is named.
+    """
+    numbers = table.to_numpy(dtype=float)
+    if values == "log-probabilities":
+        with np.errstate(over="ignore"):
+            numbers = np.exp(numbers)
+    negative = (numbers < 0).any(axis=1)
+    total = numbers.sum(axis=1)
+    wrong = negative | ~np.isfinite(total) | (total <= 0)
+    if values != "counts":
+        wrong |= ~(np.abs(total - 1) <= ROW_TOLERANCE)
+    if wrong.any():
+        row = int(wrong.argmax())
+        found = "has a negative entry" if negative[row] else f"sums to {total[row]:.6g}"
+        asked = "counts must be 0 or more, and some above" if values == "counts" else "it must be 1"
+        remedy = f"these are no {values} (choose with --values: {', '.join(VALUES)})"
+        raise ValueError(f"image '{table.index[row]}' {found}; {asked}: {remedy}")
+    probs = np.maximum(numbers / total[:, None], FLOOR)
+    log_probs = np.log(probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
+    names = table.index.to_numpy(dtype=str), table.columns.to_numpy(dtype=str)
+    fold = np.zeros(len(table), dtype=np.int16)
+    return SoftLabels(log_probs, *names, fold, {"format": FORMAT} | meta)
+
+
+def write_table(path, soft_labels, *, format):
+    """Write the probabilities of soft labels, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+    soft_labels : SoftLabels
+    format : {"npy", "csv", "parquet"}
+        ``npy``: float32, with the names in two text files beside it.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    path = Path(path)
+    probs = np.exp(soft_labels.log_probs)
+    if format == "npy":
+        names = {"image_ids": soft_labels.image_id, "class_ids": soft_labels.class_id}
+        files = {path.with_suffix(f".{name}.txt"): ids for name, ids in names.items()}
+        for file, ids in files.items():
+            with atomic_write(file) as temporary:
+                temporary.write_text("".join(f"{name}\n" for name in ids), "utf-8")
+        with atomic_write(path) as temporary, temporary.open("wb") as stream:
+            np.save(stream, probs, allow_pickle=False)
+        return [path, *files]
+    table = pd.DataFrame(probs, columns=soft_labels.class_id)
+    table.insert(0, IMAGE_ID, soft_labels.image_id)
+    with atomic_write(path) as temporary:
+        if format == "csv":
+            table.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
+        else:
+            table.to_parquet(temporary, index=False)
+    return [path]

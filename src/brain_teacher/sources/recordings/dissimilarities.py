@@ -1,0 +1,227 @@
+"""92 pictures and how alike the brain's answers to them are: dissimilarities, but no voxels.
+
+``D = 1 - r`` between the answers to two pictures makes K = 1 - D, the correlations, a kernel: the
+inner products of the answers, each centred and of length 1. Principal coordinates X of K, with
+``X X' = K`` ([1]_, without the double centring), are as good as the voxels to any decoder that sees
+inner products: one that takes away the mean of the trials it is fitted on and scales nothing
+(``decode.normalise: centre``) sees K centred on these trials.
+
+References
+----------
+.. [1] Torgerson (1952), Psychometrika 17:401.
+.. [2] Kriegeskorte et al. (2008), Neuron 60:1126.
+.. [3] Cichy, Pantazis & Oliva (2014), Nat. Neurosci. 17:455; (2016), Cereb. Cortex 26:3563.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from brain_teacher.dataset.description import Description, write_description
+from brain_teacher.sources.formats.writing import write_stimuli, write_subject
+from brain_teacher.sources.recordings.source import Source
+from brain_teacher.sources.transport.transfer import RemoteFile
+
+N_IMAGES = 92
+MEAN = "mean"  # of all subjects' dissimilarities; a subject of its own
+ASYMMETRY, MOST_NEGATIVE = 1e-4, 0.01
+# What the eigenvalues of a correlation matrix of floats may lack.
+LEAST = 1e-10
+STIMULI = "Kriegeskorte_Neuron2008_supplementalData.mat"
+HUMAN_IT = "92_brainRDMs.mat"
+CICHY = {"IT": "fmri_IT_RDMs.npz", "EVC": "fmri_EVC_RDMs.npz"}
+_RSA = "https://raw.githubusercontent.com/rsagroup/rsatoolbox/f1f83cad/demos/92imageData/"
+_NET = (
+    "https://raw.githubusercontent.com/ToastyDom/Net2Brain/897563d2/input_data/brain_data/92images/"
+)
+PICTURES = RemoteFile(
+    STIMULI,
+    _RSA + STIMULI,
+    3603779,
+    "06f21214399a5d43dc264eed19a7f4b8daf11c8622a59eec3e106064ce5e3504",
+)
+KRIEGESKORTE_FILES = (
+    PICTURES,
+    RemoteFile(
+        HUMAN_IT,
+        _RSA + HUMAN_IT,
+        224663,
+        "1743f90a15e895798a94318649e80e1123a7e5943a1703fa1dd7c31ea5780b7c",
+    ),
+)
+CICHY_FILES = (
+    PICTURES,
+    RemoteFile(
+        CICHY["IT"],
+        _NET + CICHY["IT"],
+        1015948,
+        "ecf104457ae841d2a2bf503fb0dc16c6387e32d0cd74fb5217ca4ef859a805dd",
+    ),
+    RemoteFile(
+        CICHY["EVC"],
+        _NET + CICHY["EVC"],
+        1015948,
+        "c73de20f9cb2229f1796085e79c153f63a4287b8bf7faaf7531571b1898d3f8b",
+    ),
+)
+KRIEGESKORTE_TERMS = """\
+92 pictures, human IT of 4 subjects as dissimilarities. From rsatoolbox (MIT). The pictures'
+own rights are not stated, some are photographs of people: show none in a publication. Cite
+Kriegeskorte et al. (2008), Neuron 60:1126."""
+CICHY_TERMS = """\
+92 pictures, IT and early visual cortex of 15 subjects as dissimilarities. From Net2Brain
+(BSD-3-Clause); the pictures from rsatoolbox (MIT): their own rights are not stated, some
+are photographs of people: show none in a publication. Cite Cichy, Pantazis & Oliva (2014),
+Nat. Neurosci. 17:455, and (2016), Cereb. Cortex 26:3563."""
+
+
+def coordinates(dissimilarities):
+    """Principal coordinates of K = 1 - D.
+
+    Parameters
+    ----------
+    dissimilarities : ndarray of shape (n_images, n_images)
+        1 - r: symmetric, 0 on the diagonal.
+
+    Returns
+    -------
+    ndarray of shape (n_images, n_coordinates), float64
+        X with ``X @ X.T`` = K; directions without variance left out, the largest first.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not one of dissimilarities, or K is no kernel: its negative eigenvalues
+        have more than 1% of the positive ones' sum.
+
+    Examples
+    --------
+    >>> x = coordinates(np.array([[0.0, 0.5], [0.5, 0.0]]))
+    >>> (x @ x.T).round(6)
+    array([[1. , 0.5],
+           [0.5, 1. ]])
+    """
+    d = np.asarray(dissimilarities, dtype=np.float64)
+    if d.ndim != 2 or d.shape[0] != d.shape[1] or not np.isfinite(d).all():
+        raise ValueError(f"dissimilarities of shape {d.shape} are no square of finite numbers")
+    for what, size in (("not symmetric", np.abs(d - d.T)), ("not 0 on the diagonal", np.diag(d))):
+        if (largest := np.abs(size).max()) > ASYMMETRY:
+            raise ValueError(f"dissimilarities are {what} (by up to {largest:.3g})")
+    values, vectors = np.linalg.eigh(1 - (d + d.T) / 2)
+    negative, positive = -values[values < 0].sum(), values[values > 0].sum()
+    if negative > MOST_NEGATIVE * positive:
+        raise ValueError(
+            f"1 - dissimilarity is no kernel: its negative eigenvalues sum to {negative:.3g}, the "
+            f"positive ones to {positive:.3g}"
+        )
+    kept = np.flatnonzero(values > LEAST * values.max())[::-1]
+    x = vectors[:, kept] * np.sqrt(values[kept])
+    # A sign that does not depend on the library: the largest entry is positive.
+    return x * np.sign(x[np.abs(x).argmax(axis=0), np.arange(len(kept))])
+
+
+def read_pictures(raw):
+    """The pictures (92, 175, 175, 3), uint8, and the category of each."""
+    from scipy.io import loadmat
+
+    stimuli = loadmat(Path(raw) / STIMULI, simplify_cells=True)["stimuli_92objs"]
+    images = np.stack([each["image"] for each in stimuli])
+    return images, np.array([category_of(each) for each in stimuli])
+
+
+def category_of(flags):
+    """One of six categories, from the flags of a picture.
+
+    Examples
+    --------
+    >>> category_of({"animal": 1, "human": 0, "face": 1, "natural": 1})
+    'animal-face'
+    """
+    if flags["animal"]:
+        return f"{'human' if flags['human'] else 'animal'}-{'face' if flags['face'] else 'body'}"
+    return f"{'natural' if flags['natural'] else 'artificial'}-inanimate"
+
+
+def read_kriegeskorte(raw):
+    """Subject -> ROI -> dissimilarities, the mean of a subject's two sessions."""
+    from scipy.io import loadmat
+
+    found = {}
+    for each in np.ravel(loadmat(Path(raw) / HUMAN_IT, simplify_cells=True)["RDMs"]):
+        subject = each.name.split(" | ")[1]  # of "hIT | BE | Session: 1"
+        found.setdefault(subject, []).append(each.RDM)
+    subjects = {name: {"IT": np.mean(values, axis=0)} for name, values in found.items()}
+    return subjects | {MEAN: {"IT": np.mean([rois["IT"] for rois in subjects.values()], axis=0)}}
+
+
+def read_cichy(raw):
+    """Subject -> ROI -> dissimilarities."""
+    rois = {}
+    for roi, file in CICHY.items():
+        with np.load(Path(raw) / file, allow_pickle=False) as arrays:
+            rois[roi] = arrays["Net_RDM"]
+    n_subjects = len(rois["IT"])
+    subjects = {f"S{k + 1:02d}": {roi: rois[roi][k] for roi in rois} for k in range(n_subjects)}
+    return subjects | {MEAN: {roi: values.mean(axis=0) for roi, values in rois.items()}}
+
+
+def build_kriegeskorte(raw, folder):
+    """Make the data set of Kriegeskorte's four subjects."""
+    source = "Kriegeskorte et al. 2008, human IT as dissimilarities, from rsatoolbox"
+    _build(raw, folder, "kriegeskorte92", read_kriegeskorte(raw), source)
+
+
+def build_cichy(raw, folder):
+    """Make the data set of Cichy's fifteen subjects."""
+    source = "Cichy, Pantazis & Oliva 2014/2016, fMRI as dissimilarities, from Net2Brain"
+    _build(raw, folder, "cichy92", read_cichy(raw), source)
+
+
+def _build(raw, folder, name, subjects, source):
+    from PIL import Image
+
+    images, category = read_pictures(raw)
+    ids = [f"{c}-{number:02d}" for number, c in enumerate(category, start=1)]
+    numbers = np.arange(1, N_IMAGES + 1)
+    (folder / "images" / "shown").mkdir(parents=True)
+    for image_id, image in zip(ids, images, strict=True):
+        Image.fromarray(image).save(folder / "images" / "shown" / f"{image_id}.png")
+    # A group a picture: `by: group` leaves one out.
+    rows = zip(numbers, ids, category, ids, strict=True)
+    write_stimuli(folder, list(rows), groups=["picture"])
+    files = {
+        subject: write_subject(
+            folder,
+            subject,
+            {roi: coordinates(values) for roi, values in rois.items()},
+            stimulus_id=numbers,
+            run=np.ones(N_IMAGES),
+        )
+        for subject, rois in subjects.items()
+    }
+    write_description(
+        folder,
+        Description(
+            name=name,
+            simulated=False,
+            subjects=files,
+            roi=list(subjects[MEAN]),
+            superclasses={
+                c: "inanimate" if c.endswith("inanimate") else "animate"
+                for c in np.unique(category)
+            },
+            source=source,
+        ),
+    )
+
+
+KRIEGESKORTE = Source(
+    KRIEGESKORTE_TERMS,
+    KRIEGESKORTE_FILES,
+    build_kriegeskorte,
+    "params/kriegeskorte92.yaml",
+    ends_with="plan",
+)
+CICHY_SOURCE = Source(
+    CICHY_TERMS, CICHY_FILES, build_cichy, "params/cichy92.yaml", ends_with="plan"
+)

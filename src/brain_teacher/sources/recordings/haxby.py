@@ -1,0 +1,118 @@
+"""The Haxby slice: half an axial slice of one subject, 8 categories, 12 runs, no pictures.
+
+References
+----------
+.. [1] Haxby et al. (2001), Science 293:2425.
+"""
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from brain_teacher.dataset.description import Description, write_description
+from brain_teacher.sources.formats.writing import write_stimuli, write_subject
+from brain_teacher.sources.recordings.source import Source
+from brain_teacher.sources.transport.transfer import RemoteFile
+
+SUBJECT, ROI = "haxby", "slice"
+_URL = "https://raw.githubusercontent.com/PyMVPA/PyMVPA/20f0335f/mvpa2/data/"
+FILES = tuple(
+    RemoteFile(name, _URL + name, size, sha256)
+    for name, size, sha256 in (
+        (
+            "attributes_literal.txt",
+            12026,
+            "7769f235e93d3157ef7bd1102abfaf3bc058ad9ca28e89dc60b8e47f473207c3",
+        ),
+        (
+            "bold.nii.gz",
+            1311329,
+            "cbbd4d07803caaa9f77381af24e790cf77058664a128bd514a4c1668eefb92d7",
+        ),
+        (
+            "mask.nii.gz",
+            197,
+            "8d879d35aaeee3afddfb69a7e1b8dd2b3be446671452d7e841dc6588845f2877",
+        ),
+    )
+)
+TERMS = """\
+Haxby slice: one subject, 8 categories, 12 runs, 530 voxels; no pictures. From PyMVPA (MIT),
+whose page says CC BY-SA 3.0 (original authors); OpenNeuro ds000105 of the same study says
+CC0. Cite Haxby et al. (2001), Science 293:2425."""
+
+
+def read_nifti(path):
+    """The array of a gzipped NIfTI-1 file, axes as stored (x, y, z, time).
+
+    Offsets are those of nifti1.h (nifti.nimh.nih.gov): dim 40, datatype 70, vox_offset 108,
+    scl_slope 112.
+    """
+    content = gzip.decompress(Path(path).read_bytes())
+    order = "<" if struct.unpack_from("<i", content)[0] == 348 else ">"
+    count, *shape = struct.unpack_from(f"{order}8h", content, 40)
+    code = struct.unpack_from(f"{order}h", content, 70)[0]
+    start, slope, intercept = struct.unpack_from(f"{order}3f", content, 108)
+    kind = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8"}[code]
+    shape = shape[:count]
+    values = np.frombuffer(content, order + kind, int(np.prod(shape)), int(start))
+    # A slope of 0 means: not scaled.
+    return (values.reshape(shape, order="F") * (slope or 1.0)) + (intercept if slope else 0.0)
+
+
+def read_blocks(raw):
+    """The mean of each block of volumes of one category in one run; rest is left out.
+
+    Parameters
+    ----------
+    raw : path-like
+
+    Returns
+    -------
+    voxels : ndarray of shape (96, 530)
+        As stored: neither detrended nor shifted for the haemodynamic lag.
+    category : ndarray of str, shape (96,)
+    run : ndarray of int, shape (96,)
+        1 to 12.
+    length : list of int
+        Volumes of each block.
+    """
+    raw = Path(raw)
+    bold, mask = read_nifti(raw / "bold.nii.gz"), read_nifti(raw / "mask.nii.gz")
+    volumes = bold[mask.reshape(bold.shape[:3]) > 0].T
+    names = np.array((raw / "attributes_literal.txt").read_text().split()[-2 * len(volumes) :])
+    label, run = names[::2], names[1::2].astype(int)
+    change = (label[1:] != label[:-1]) | (run[1:] != run[:-1])
+    starts = np.flatnonzero(np.concatenate([[True], change]))
+    ends = [*starts[1:], len(label)]
+    blocks = [slice(a, b) for a, b in zip(starts, ends, strict=True) if label[a] != "rest"]
+    voxels = np.stack([volumes[block].mean(axis=0) for block in blocks])
+    first = [block.start for block in blocks]
+    return voxels, label[first], run[first] + 1, [block.stop - block.start for block in blocks]
+
+
+def build(raw, folder):
+    """Make the data set: a block is an image shown once."""
+    voxels, category, run, _ = read_blocks(raw)
+    numbers = np.arange(1, len(run) + 1)
+    rows = [
+        (number, f"run{r:02d}-{c}", c) for number, c, r in zip(numbers, category, run, strict=True)
+    ]
+    file = write_subject(folder, SUBJECT, {ROI: voxels}, stimulus_id=numbers, run=run)
+    write_stimuli(folder, rows)
+    write_description(
+        folder,
+        Description(
+            name="haxby-slice",
+            simulated=False,
+            subjects={SUBJECT: file},
+            roi=[ROI],
+            pictures=False,
+            source="Haxby et al. 2001, half an axial slice of one subject, from PyMVPA",
+        ),
+    )
+
+
+SOURCE = Source(TERMS, FILES, build, "params/haxby-slice.yaml")

@@ -1,0 +1,159 @@
+"""Downloads that can be trusted: resumed, verified, whole files or none.
+
+A file grows as ``.<name>.partial`` beside its place and is renamed once its size and checksums are
+right. What the server said of its version (``ETag`` or ``Last-Modified``) lies beside the partial
+file: bytes of two versions are never joined. A checksum that nobody pinned is recorded at the first
+download, in ``checksums.txt`` (as ``sha256sum`` writes it), and holds from then on.
+"""
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from brain_teacher.files import atomic_write, file_digest
+from brain_teacher.sources.transport.transfer import WAIT, DownloadError, Partial, fill
+
+CHECKSUMS = "checksums.txt"
+
+
+def download(files, folder, *, parallel=4, quiet=False, wait=WAIT):
+    """Bring files into a folder, several at once; those that are there and right stay.
+
+    Proxies are those of the environment (``HTTPS_PROXY``, ``NO_PROXY``).
+
+    Parameters
+    ----------
+    files : list of RemoteFile
+    folder : path-like
+    parallel : int
+        How many at once.
+    quiet : bool
+        No progress bars.
+    wait : float
+        Seconds before the second try; each further try waits twice as long.
+
+    Returns
+    -------
+    list of Path
+        In the order of `files`.
+
+    Raises
+    ------
+    DownloadError
+        If a file cannot be had, or what came is not what was asked for; the first one is named.
+    """
+    folder = Path(folder)
+    checksums = Checksums(folder / CHECKSUMS)
+    stop, failures = threading.Event(), []
+
+    def work(numbered):
+        number, file = numbered
+        try:
+            return _bring(file, folder, checksums, number, quiet, wait, stop)
+        except Exception as error:
+            if not stop.is_set():
+                failures.append(error)
+            stop.set()  # the others end at their next piece; what they have is kept
+            raise
+
+    with ThreadPoolExecutor(parallel) as pool:
+        try:
+            return list(pool.map(work, enumerate(files)))
+        except Exception:
+            raise failures[0] from None  # not of one that was stopped
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def forget(folder, paths):
+    """Forget the recorded checksums of files that turned out not to be what was asked for."""
+    checksums = Checksums(Path(folder) / CHECKSUMS)
+    for path in paths:
+        checksums.forget(path)
+
+
+class Checksums:
+    """The recorded SHA-256 of a folder's files."""
+
+    def __init__(self, path):
+        self._path, self._lock = path, threading.Lock()
+        self._known = {}
+        if path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                digest, _, name = line.partition("  ")
+                self._known[name] = digest
+
+    def of(self, file):
+        """What is pinned, or else what was recorded; None if neither."""
+        return file.sha256 or self._known.get(file.path)
+
+    def record(self, file, digest):
+        """Remember the checksum of a file that has come."""
+        with self._lock:
+            self._known[file.path] = digest
+            self._write()
+
+    def forget(self, path):
+        """Whatever comes next may be recorded."""
+        if self._known.pop(path, None):
+            self._write()
+
+    def _write(self):
+        lines = [f"{value}  {name}\n" for name, value in sorted(self._known.items())]
+        with atomic_write(self._path) as temporary:
+            temporary.write_text("".join(lines), "utf-8")
+
+
+def _bring(file, folder, checksums, number, quiet, wait, stop):
+    from tqdm import tqdm
+
+    target = folder / file.path
+    if target.exists():
+        _check(target, file, checksums, "remove it, and fetch again")
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Partial(target)
+    bar = tqdm(
+        desc=target.name,
+        total=file.size,
+        initial=partial.size,
+        position=number,
+        unit="B",
+        unit_scale=True,
+        disable=True if quiet else None,
+    )
+    with bar:
+        fill(partial, file, bar, wait, stop, trusted=checksums.of(file) or file.md5)
+    try:
+        _check(partial.path, file, checksums, "it was thrown away; fetch again")
+    except DownloadError:
+        partial.discard()
+        raise
+    partial.path.replace(target)
+    partial.discard()
+    return target
+
+
+def _check(path, file, checksums, remedy):
+    """Raise unless a file is the one that was asked for; records what nobody pinned."""
+    name = path.with_name(Path(file.path).name)
+    size = path.stat().st_size
+    if file.size is not None and size != file.size:
+        much = "more than " if size > file.size else ""
+        raise DownloadError(f"{name} has {much}{size:,} bytes, not {file.size:,}; {remedy}")
+    if file.md5 is not None:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "md5").hexdigest()
+        if found != file.md5:
+            raise DownloadError(f"{name} has MD5 {found}, not {file.md5}; {remedy}")
+    found, known = file_digest(path), checksums.of(file)
+    if known is None:
+        checksums.record(file, found)
+    elif found != known:
+        place = "pinned"
+        if not file.sha256:
+            place = f"recorded in {CHECKSUMS}"
+            remedy += f"; if it has been published anew, take its line out of {CHECKSUMS}"
+        raise DownloadError(f"{name} has SHA-256 {found}, not {known} ({place}); {remedy}")

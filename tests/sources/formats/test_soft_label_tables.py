@@ -1,0 +1,192 @@
+"""Tables of other people: every format in, every format out, and what they may hold."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.sources.formats.soft_label_tables import (
+    FLOOR,
+    FORMATS,
+    read_table,
+    to_soft_labels,
+    write_table,
+)
+
+IMAGES, CLASSES = ["007", "b", "c"], ["n01", "n02"]
+PROBS = np.array([[0.25, 0.75], [1.0, 0.0], [0.5, 0.5]])
+
+
+def table(values=PROBS):
+    return pd.DataFrame(values, index=IMAGES, columns=CLASSES)
+
+
+def refuses(message, function, *arguments, **options):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function(*arguments, **options)
+
+
+def write(path, text):
+    path.write_text(text, "utf-8")
+    return path
+
+
+CSV = "image_id,n01,n02\n007,0.25,0.75\nb,1,0\nc,0.5,0.5\n"
+
+
+@pytest.mark.parametrize("text", [CSV, "\ufeff" + CSV, CSV.replace("\n", "\r\n")])
+def test_csv_keeps_ids_as_text(tmp_path, text):
+    found, kind = read_table(write(tmp_path / "t.csv", text))
+    pd.testing.assert_frame_equal(found, table(), check_names=False)
+    assert kind is None
+
+
+def test_the_column_of_ids_may_stand_anywhere(tmp_path):
+    found, _ = read_table(write(tmp_path / "t.csv", "n02,image_id,n01\n0.75,007,0.25\n"))
+    assert found.loc["007"].to_dict() == {"n01": 0.25, "n02": 0.75}
+
+
+@pytest.mark.parametrize("is_index", [True, False])
+def test_parquet(tmp_path, is_index):
+    content = table().rename_axis("image_id")
+    (content if is_index else content.reset_index()).to_parquet(tmp_path / "t.parquet")
+    found, _ = read_table(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(found, table(), check_names=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("probs", "probabilities"), ("log_probs", "log-probabilities"), ("counts", "counts")],
+)
+def test_npz_says_what_its_numbers_are(tmp_path, name, kind):
+    np.savez(tmp_path / "t.npz", image_id=IMAGES, class_id=CLASSES, **{name: PROBS})
+    found, said = read_table(tmp_path / "t.npz")
+    pd.testing.assert_frame_equal(found, table())
+    assert said == kind
+
+
+def test_npy_takes_its_names_from_two_files(tmp_path):
+    np.save(tmp_path / "t.npy", PROBS)
+    names = {
+        "image_ids": write(tmp_path / "i.txt", "007\nb\nc\n"),
+        "class_ids": write(tmp_path / "c.txt", "n01\r\nn02"),
+    }
+    found, _ = read_table(tmp_path / "t.npy", **names)
+    pd.testing.assert_frame_equal(found, table())
+    refuses(
+        "names neither images nor classes; give --image-ids and --class-ids",
+        read_table,
+        tmp_path / "t.npy",
+    )
+    write(tmp_path / "i.txt", "007\nb\n")
+    refuses(
+        "values have shape (3, 2), but there are names for 2 images and 2 classes",
+        read_table,
+        tmp_path / "t.npy",
+        **names,
+    )
+    write(tmp_path / "i.txt", "007\n\nc\n")
+    refuses(f"{tmp_path / 'i.txt'} line 2 is empty", read_table, tmp_path / "t.npy", **names)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,n01,n02\n1,2,3\n", "has no column 'image_id' (it has a, n01, n02)"),
+        (CSV + "b,0,1\n", "image id 'b' stands twice"),
+        ("image_id,n01,n01\na,0,1\n", "class id 'n01' stands twice"),
+        (CSV + ",0,1\n", "row 5: image_id is empty"),
+        (CSV + "d,0,much\n", "image 'd': class 'n02' is 'much', no number"),
+        (CSV + "d,0\n", "image 'd': class 'n02' is '', no number"),
+        ("image_id,n01,n02\n", "has 0 images and 2 classes"),
+        ("image_id,n01\na,1\n", "has 1 images and 1 classes"),
+    ],
+)
+def test_what_is_wrong_with_a_csv_is_said(tmp_path, text, message):
+    refuses(message, read_table, write(tmp_path / "t.csv", text))
+
+
+def test_ids_of_numbers_are_refused(tmp_path):
+    np.savez(tmp_path / "t.npz", image_id=[1, 2, 3], class_id=CLASSES, probs=PROBS)
+    refuses("image ids are not text: ids of numbers lose digits", read_table, tmp_path / "t.npz")
+    content = table().set_axis([1.5, 2.5, 3.5]).rename_axis("image_id").reset_index()
+    content.to_parquet(tmp_path / "t.parquet")
+    refuses("image_id is not text: ids of numbers lose digits", read_table, tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("name", ["t.npz", "t.npy", "t.parquet", "t.csv"])
+def test_a_file_of_something_else_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x93something else")
+    names = {"image_ids": write(tmp_path / "i", "a"), "class_ids": write(tmp_path / "c", "a")}
+    with pytest.raises(ValueError, match=r"cannot be read as|has no column|codec can't decode"):
+        read_table(tmp_path / name, **names if name == "t.npy" else {})
+    refuses("ends in '.txt'; give .npz, .npy, .csv or .parquet", read_table, tmp_path / "t.txt")
+
+
+def test_nothing_is_unpickled(tmp_path):
+    np.save(tmp_path / "t.npy", np.array([{}], dtype=object), allow_pickle=True)
+    names = {"image_ids": write(tmp_path / "i", "a"), "class_ids": write(tmp_path / "c", "a")}
+    with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+        read_table(tmp_path / "t.npy", **names)
+
+
+# What the numbers are
+
+
+def test_counts_probabilities_and_logarithms_give_the_same():
+    counts = to_soft_labels(table(PROBS * 48), values="counts", meta={"decoder": "people"})
+    plain = to_soft_labels(table(), values="probabilities", meta={})
+    with np.errstate(divide="ignore"):
+        logs = to_soft_labels(table(np.log(PROBS)), values="log-probabilities", meta={})
+    np.testing.assert_allclose(counts.log_probs, plain.log_probs, atol=1e-6)
+    np.testing.assert_allclose(logs.log_probs, plain.log_probs, atol=1e-6)
+    np.testing.assert_allclose(np.exp(plain.log_probs[0]), [0.25, 0.75], atol=1e-6)
+    assert np.exp(plain.log_probs[1, 1]) == pytest.approx(FLOOR, rel=1e-4)
+    assert counts.meta == {"format": 1, "decoder": "people"}
+    assert counts.image_id.tolist() == IMAGES and counts.class_id.tolist() == CLASSES
+
+
+@pytest.mark.parametrize(
+    ("row", "values", "found"),
+    [
+        ([3, 1], "probabilities", "sums to 4; it must be 1: these are no probabilities"),
+        ([0.2, 0.2], "probabilities", "sums to 0.4; it must be 1: these are no probabilities"),
+        ([-0.5, 1.5], "probabilities", "has a negative entry; it must be 1: "),
+        ([0.25, 0.75], "log-probabilities", "sums to 3.40103; it must be 1: "),
+        ([np.inf, 1], "counts", "sums to inf; counts must be 0 or more, and some above: "),
+        ([0, 0], "counts", "sums to 0; counts must be 0 or more, and some above: "),
+        ([900, 1], "log-probabilities", "sums to inf; it must be 1: "),
+    ],
+)
+def test_numbers_that_are_something_else_are_refused(row, values, found):
+    good = {"counts": [1, 2], "probabilities": [0.5, 0.5], "log-probabilities": np.log([0.5, 0.5])}
+    content = table([good[values], row, good[values]])
+    with pytest.raises(ValueError, match=f"^image 'b' {re.escape(found)}"):
+        to_soft_labels(content, values=values, meta={})
+
+
+# Out and in again
+
+
+@given(
+    logits=arrays(np.float64, (4, 3), elements=st.floats(-12, 12)),
+    format=st.sampled_from(FORMATS),
+)
+@settings(max_examples=30, deadline=None)
+def test_what_is_exported_is_imported_again(tmp_path_factory, logits, format):
+    log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    names = np.array(["001", "n01_5", "x,y", "ü"]), np.array(["0", "a", "b"])
+    before = SoftLabels(log_probs.astype(np.float32), *names, np.zeros(4, int))
+    folder = tmp_path_factory.mktemp("twin")
+    path, *others = write_table(folder / f"t.{format}", before, format=format)
+    given = dict(zip(("image_ids", "class_ids"), others, strict=True)) if others else {}
+    found = to_soft_labels(read_table(path, **given)[0], values="probabilities", meta={})
+    assert found.image_id.tolist() == names[0].tolist()
+    assert found.class_id.tolist() == names[1].tolist()
+    np.testing.assert_allclose(np.exp(found.log_probs), np.exp(before.log_probs), atol=4 * FLOOR)
+    assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in [path, *others])
