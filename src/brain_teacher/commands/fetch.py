@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from brain_teacher.cells.folder import STATE, OutputFolder
-from brain_teacher.chain.dataset import open_dataset
+from brain_teacher.chain.dataset import choose, open_dataset
 from brain_teacher.dataset.description import FILE, write_description
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 from brain_teacher.files import atomic_folder, atomic_write
@@ -16,10 +16,12 @@ from brain_teacher.sources.transport.transfer import DownloadError, RemoteFile
 
 GOD = "god"
 NAMES = (GOD, *SOURCES)
-IMAGES = "the 1,200 shown pictures are ImageNet's: `brain-teacher images --from IMAGENET_DIR`"
+IMAGES = (
+    "the 1,200 shown pictures are ImageNet's: `brain-teacher images --data {} --from IMAGENET_DIR`"
+)
 
 
-def fetch(name, *, out=None, subjects=(), features=False, base_url=None, say=print, quiet=False):
+def fetch(name, *, out=None, subjects=None, features=False, base_url=None, say=print, quiet=False):
     """Download a published recording and make it a data set folder.
 
     Parameters
@@ -28,8 +30,8 @@ def fetch(name, *, out=None, subjects=(), features=False, base_url=None, say=pri
         One of `NAMES`.
     out : path-like or None
         The data set folder; None: ``data/<name>``.
-    subjects : sequence of str
-        GOD's, S1 to S5; none: all.
+    subjects : sequence of str or "all", optional
+        GOD's, S1 to S5; None: all.
     features : bool
         Also GOD's ``ImageFeatures.h5``.
     base_url : str or None
@@ -53,7 +55,7 @@ def fetch(name, *, out=None, subjects=(), features=False, base_url=None, say=pri
         )
     out = Path(out or Path("data") / name)
     if name == GOD:
-        subjects = tuple(dict.fromkeys(subjects or god.SUBJECTS))
+        subjects = choose(subjects or "all", god.SUBJECTS, "--subjects")
         return _fetch_god(out, subjects, features, base_url, say, quiet)
     return _fetch_small(name, out, base_url, say, quiet)
 
@@ -100,11 +102,6 @@ def _next_steps(name, source, out):
 
 def _fetch_god(out, subjects, features, base_url, say, quiet):
     """GOD's files as they are, and ``dataset.yaml``."""
-    unknown = [name for name in subjects if name not in god.SUBJECTS]
-    if unknown:
-        raise UsageError(
-            f"--subjects: there is no {unknown[0]!r} (known: {', '.join(god.SUBJECTS)})"
-        )
     say(god.TERMS)
     with OutputFolder(out, say).locked():
         _download(_god_files(out, subjects, features, base_url, say), out, quiet)
@@ -128,7 +125,7 @@ def _fetch_god(out, subjects, features, base_url, say, quiet):
         _describe(out, subjects)
     say(f"{out}: {len(subjects)} subjects")
     say("next:")
-    say(f"  {IMAGES} (without them: soft labels, but no students)")
+    say(f"  {IMAGES.format(shlex.quote(str(out)))} (without them: soft labels, but no students)")
     say("  brain-teacher use god")
     say("  dvc add data && dvc repro")
     return out
