@@ -189,6 +189,11 @@ def test_one_source_of_spread_is_needed(options, data):
         run(settings(), data, **options)
 
 
+def test_a_pilot_tells_its_own_spread(data):
+    with pytest.raises(UsageError, match="^--seed-sd goes with --discordant: a pilot tells"):
+        run(settings(), data, students="x", seed_sd=1.0)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -201,6 +206,10 @@ def test_one_source_of_spread_is_needed(options, data):
         (
             {"discordant": 0.1, "images": 1},
             "plan: two seeds and two images are needed, not 8 and 1",
+        ),
+        (
+            {"discordant": 0.1, "images": 0},
+            "plan: two seeds and two images are needed, not 8 and 0",
         ),
     ],
 )

@@ -3,22 +3,21 @@
 import click
 
 from brain_teacher.cli.options import (
-    BOOLEAN,
-    INTEGER,
     call,
-    common,
     data_folder,
     data_option,
     folder_option,
+    names,
     out_option,
     repeatable,
     say_unless,
     settings,
+    with_settings,
 )
 
 
 @click.command()
-@common
+@with_settings
 @data_option
 @out_option("voxels")
 @repeatable("subject", "A subject")
@@ -32,19 +31,19 @@ def preprocess(params_file, quiet, data, out, subject, roi):
     """
     from brain_teacher.commands.preprocess import preprocess as command
 
-    params = settings(params_file, preprocess={"subject": list(subject), "roi": list(roi)})
+    params = settings(params_file, preprocess={"subject": subject, "roi": roi})
     command(params, data=data_folder(params, data), out=out, say=say_unless(quiet))
 
 
 @click.command()
-@common
+@with_settings
 @data_option
 @folder_option("voxels", "outputs/voxels")
 @out_option("soft labels, metrics.json and figures")
 @repeatable("subject", "A subject", "all there are")
 @repeatable("roi", "An ROI", "all there are")
-@repeatable("decoder", "A decoder")
-@click.option("--nested", type=BOOLEAN, metavar="true|false", help="Also nested soft labels.")
+@repeatable("decoder", "A decoder", callback=names)
+@click.option("--nested", type=bool, metavar="true|false", help="Also nested soft labels.")
 def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested):
     """Decode voxels into out-of-fold soft labels.
 
@@ -54,16 +53,16 @@ def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested)
     """
     from brain_teacher.commands.decode import decode as command
 
-    params = settings(params_file, decode={"decoder": list(decoder), "nested": nested})
+    params = settings(params_file, decode={"decoder": decoder, "nested": nested})
     call(command, params, data, quiet, voxels=voxels, out=out, subject=subject, roi=roi)
 
 
 @click.command()
-@common
+@with_settings
 @data_option
 @folder_option("voxels", "outputs/voxels")
 @out_option("the controls' soft labels and metrics.json")
-@click.option("--seeds", type=INTEGER, help="How many draws.  [default: as distill.seeds]")
+@click.option("--seeds", type=int, help="How many draws.  [default: as distill.seeds]")
 def controls(params_file, quiet, data, voxels, out, seeds):
     """Decode exchanged trials, and time alone: what needs no brain.
 

@@ -102,8 +102,10 @@ def plan(
         raise UsageError(
             "name a pilot with --students FOLDER, or state --discordant and --seed-sd: one of both"
         )
+    if students is not None and seed_sd is not None:
+        raise UsageError("--seed-sd goes with --discordant: a pilot tells its own spread")
     sizes = sizes_of(params, data)
-    images = images or sizes.test * sizes.folds
+    images = sizes.test * sizes.folds if images is None else images
     effect = params.compare.margin if effect is None else effect / 100
     seeds = params.distill.seeds
     try:
