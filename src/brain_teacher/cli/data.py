@@ -15,7 +15,7 @@ def simulation_options(command):
             type=kind,
             default=DEFAULTS[name],
             show_default=True,
-            metavar="|".join(LIMITS[name]) if kind is str else None,
+            metavar="|".join(map(str, LIMITS[name])) if kind is str else None,
             help=what,
         )(command)
     return command

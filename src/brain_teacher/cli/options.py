@@ -58,31 +58,20 @@ TABLES = ("soft_labels", "controls", "rivals")
 
 def common(command):
     """The options that every command has."""
-    for option in (
-        click.option(
-            "--debug",
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=lambda ctx, option, value: ctx.meta.update(debug=value),
-            help="Show tracebacks.",
-        ),
-        click.option("--quiet", is_flag=True, help="Say nothing but errors."),
-    ):
-        command = option(command)
-    return command
+    debug = click.option(
+        "--debug", is_flag=True, expose_value=False, is_eager=True, help="Show tracebacks.",
+        callback=lambda ctx, option, value: ctx.meta.update(debug=value),
+    )  # fmt: skip
+    quiet = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+    return quiet(debug(command))
 
 
 def with_settings(command):
     """Those of a command that reads settings."""
     option = click.option(
-        "--params",
-        "params_file",
-        default="params.yaml",
-        show_default=True,
-        metavar="FILE",
+        "--params", "params_file", default="params.yaml", show_default=True, metavar="FILE",
         help="The settings.",
-    )
+    )  # fmt: skip
     return option(common(command))
 
 
@@ -100,10 +89,8 @@ def out_option(what):
 
 def folder_option(name, default):
     """A folder that is read; the default is the one of dvc.yaml."""
-    help_text = "What the command before it wrote."
-    return click.option(
-        f"--{name}", default=default, show_default=True, metavar="DIR", help=help_text
-    )
+    what = "What the command before it wrote."
+    return click.option(f"--{name}", default=default, show_default=True, metavar="DIR", help=what)
 
 
 def tables_options(command):
@@ -115,10 +102,8 @@ def tables_options(command):
 
 def repeatable(name, what, default="as in params.yaml", callback=names_or_all):
     """An option that can be given several times, or once with commas."""
-    help_text = f"{what}; repeat it, or separate with commas.  [default: {default}]"
-    return click.option(
-        f"--{name}", multiple=True, callback=callback, metavar="NAME", help=help_text
-    )
+    what += f"; repeat it, or separate with commas.  [default: {default}]"
+    return click.option(f"--{name}", multiple=True, callback=callback, metavar="NAME", help=what)
 
 
 def settings(params_file, **overrides):
