@@ -70,6 +70,7 @@ def test_the_notebook_lines_run(capsys):
     known |= {"category": made.category, "run": made.run}
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.S)
     exec(compile(code, "docs/notebook.md", "exec"), known)
-    plan, top1 = capsys.readouterr().out.splitlines()
+    plan, top1, control = capsys.readouterr().out.splitlines()
     assert plan.startswith("5 folds by image")
     assert float(top1) > 0.7
+    assert control.startswith("(20, 4) [")
