@@ -1,6 +1,6 @@
 """The dial: verdicts on simulated brains whose truth is known, held against that truth.
 
-    python benchmarks/dial.py [--kind KIND] [--draws N] [--folder DIR] [--write FILE] [--check]
+    python studies/dial.py [--kind KIND] [--draws N] [--folder DIR] [--write FILE] [--check]
 
 Three kinds of draws, each a simulated data set of its own in the sample's size: *informative*,
 *classes* (voxels know the class and its confusions, nothing of the single picture) and *snr-0*

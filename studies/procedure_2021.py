@@ -1,6 +1,6 @@
 """The 2021 procedure taken apart: what each of its steps does on the simulated sample.
 
-    python benchmarks/procedure_2021.py [--folder DIR] [--write FILE]
+    python studies/procedure_2021.py [--folder DIR] [--write FILE]
 
 Soft labels made its way, one fault at a time. Then students of hard labels alone, which differ in
 nothing but the seed, read as that procedure reads two methods. Half an hour on two cores; of the
