@@ -13,6 +13,7 @@ from brain_teacher import __version__
 from brain_teacher.chain.params import load_params
 from brain_teacher.cli import main
 from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.machine import RunTime
 
 ROOT = Path(__file__).parents[1]
 PARAMS = str(ROOT / "params.yaml")
@@ -290,11 +291,15 @@ def test_all_alone_is_every_name(called):
 
 
 def test_options_reach_the_settings(called):
-    options = {"temperature": "4.5", "alpha": "0", "seeds": "2", "epochs": "3", "device": "cpu"}
+    options = {"temperature": "4.5", "alpha": "0", "seeds": "2", "epochs": "3"}
     given = [part for name, value in options.items() for part in (f"--{name}", value)]
-    params, settings = distilled(called, *given, "--data", "here", "--out", "there", "--quiet")
+    run_time = ("--device", "cpu", "--jobs", "3", "--checkpoint-minutes", "2.5")
+    params, settings = distilled(
+        called, *given, *run_time, "--data", "here", "--out", "there", "--quiet"
+    )
     found = {name: getattr(params.distill, name) for name in options}
-    assert found == {"temperature": 4.5, "alpha": 0.0, "seeds": 2, "epochs": 3, "device": "cpu"}
+    assert found == {"temperature": 4.5, "alpha": 0.0, "seeds": 2, "epochs": 3}
+    assert settings["run_time"] == RunTime(jobs=3, device="cpu", checkpoint_minutes=2.5)
     assert settings["data"] == Path("here") and settings["out"] == "there"
     assert settings["quiet"] is True
 

@@ -265,9 +265,9 @@ def test_an_option_of_a_block_that_the_file_leaves_out_counts(tmp_path):
 def test_a_wrong_option_is_named_as_its_setting_is(write):
     path = write()
     with pytest.raises(UsageError) as caught:
-        load_params(path, {"distill": {"device": "gpu"}})
+        load_params(path, {"distill": {"stem": "tiny"}})
     assert str(caught.value) == (
-        f"{path}: distill.device: Input should be 'auto', 'cpu' or 'cuda' (it is 'gpu')"
+        f"{path}: distill.stem: Input should be 'auto', 'small' or 'large' (it is 'tiny')"
     )
 
 

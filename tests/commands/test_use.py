@@ -40,7 +40,6 @@ MEANT = {
         "distill.teacher": [*NO_WORDS, "brain"],
         "distill.batch": 15,
         "distill.flip": False,
-        "distill.device": "cpu",
         "compare.family": NO_WORDS,
     },
     "god": {

@@ -109,7 +109,6 @@ class Resnet1d(Block):
     learning_rate: Positive = 0.003
     weight_decay: Annotated[Number, Field(ge=0)] = 0.05
     precision: Literal["float32", "bfloat16", "auto"] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 class Decode(Block):
@@ -190,9 +189,6 @@ class Distill(Block):
     shift: Annotated[Whole, Field(ge=0)] = 2
     flip: Yes = True
     precision: Literal["float32", "bfloat16", "auto"] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    processes: Literal["auto"] | Count = "auto"
-    checkpoint_minutes: Positive = 10
 
     @field_validator("recipes")
     @classmethod
@@ -213,16 +209,9 @@ class Distill(Block):
 
 
 class Explore(Block):
-    """How many students each subject and ROI teaches; 0: none."""
+    """How many students each subject and ROI teaches: an interval is shown with each mean."""
 
-    seeds: Annotated[Whole, Field(ge=0)] = 0
-
-    @field_validator("seeds")
-    @classmethod
-    def _interval(cls, value):
-        if value == 1:
-            raise ValueError("give 2 or more (an interval is shown with each mean), or 0")
-        return value
+    seeds: Annotated[Whole, Field(ge=2)] = 3
 
 
 class Compare(Block):

@@ -3,6 +3,7 @@
 import click
 
 from brain_teacher.cli.options import (
+    RUN_TIME,
     TABLES,
     call,
     data_folder,
@@ -11,6 +12,7 @@ from brain_teacher.cli.options import (
     names,
     out_option,
     repeatable,
+    run_time_options,
     say_unless,
     settings,
     tables_options,
@@ -28,7 +30,8 @@ decoder_option = click.option(
 @folder_option("soft-labels", "outputs/soft_labels")
 @out_option("the ResNet34's weights and soft labels")
 @repeatable("teacher", "A teacher that needs them")
-def rivals(params_file, quiet, data, soft_labels, out, teacher):
+@run_time_options("jobs", "device")
+def rivals(params_file, quiet, data, soft_labels, out, teacher, run_time):
     """Train the ResNet34 of ordinary distillation, where a teacher needs one.
 
     \b
@@ -38,7 +41,8 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
     from brain_teacher.commands.rivals import rivals as command
 
     params = settings(params_file, distill={"teacher": teacher})
-    call(command, params, data, quiet, soft_labels=soft_labels, out=out)
+    given = {"soft_labels": soft_labels, "run_time": run_time}
+    call(command, params, data, quiet, out=out, **given)
 
 
 @click.command()
@@ -58,11 +62,11 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
 @click.option("--epochs", type=int, help="Passes through the training images.")
 @click.option("--network", metavar="NAME", help="A classifier of torchvision.")
 @click.option("--width", type=int, help="Of a ResNet; 64 is torchvision's.")
-@click.option("--device", metavar="auto|cpu|cuda", help="Where to train.")
 @click.option(
     "--limit", type=click.IntRange(min=1), help="About so many images of each split: a smoke run."
 )
-def distill(params_file, quiet, data, out, subject, roi, teacher, limit, **options):
+@run_time_options(*RUN_TIME)
+def distill(params_file, quiet, data, out, subject, roi, teacher, limit, run_time, **options):
     """Train the students of every teacher.
 
     \b
@@ -75,7 +79,7 @@ def distill(params_file, quiet, data, out, subject, roi, teacher, limit, **optio
     tables = {name: options.pop(name) for name in TABLES}
     chosen = {"subject": subject, "roi": roi, "teacher": teacher, **options}
     params = settings(params_file, distill=chosen)
-    call(command, params, data, quiet, **tables, out=out, limit=limit)
+    call(command, params, data, quiet, **tables, out=out, limit=limit, run_time=run_time)
 
 
 @click.command()
@@ -85,7 +89,8 @@ def distill(params_file, quiet, data, out, subject, roi, teacher, limit, **optio
 @out_option("pilot students and the chosen recipes")
 @repeatable("teacher", "A teacher, or all")
 @click.option("--seeds", type=int, help="Pilot seeds a recipe.")
-def search(params_file, quiet, data, out, teacher, seeds, **tables):
+@run_time_options(*RUN_TIME)
+def search(params_file, quiet, data, out, teacher, seeds, run_time, **tables):
     """Choose each teacher's recipe on pilot seeds and validation images.
 
     \b
@@ -95,7 +100,7 @@ def search(params_file, quiet, data, out, teacher, seeds, **tables):
     from brain_teacher.commands.search import search as command
 
     params = settings(params_file, distill={"teacher": teacher}, search={"seeds": seeds})
-    call(command, params, data, quiet, **tables, out=out)
+    call(command, params, data, quiet, **tables, out=out, run_time=run_time)
 
 
 @click.command()
@@ -112,6 +117,7 @@ def search(params_file, quiet, data, out, teacher, seeds, **tables):
     "--images", type=click.IntRange(min=1), help="How many test images.  [default: the data set's]"
 )
 @click.option("--power", default=0.8, show_default=True, help="Chance to see the effect.")
+@run_time_options("jobs", "device")
 def plan(params_file, quiet, data, seeds, **options):
     """Before a run: how many seeds and test images an effect takes, and what it costs.
 
@@ -140,7 +146,10 @@ def plan(params_file, quiet, data, seeds, **options):
 @decoder_option
 @click.option("--seeds", type=int, help="How many seeds a brain.  [default: as explore.seeds]")
 @click.option("--epochs", type=int, help="Passes through the training images.")
-def explore(params_file, quiet, data, soft_labels, out, subject, roi, decoder, seeds, epochs):
+@run_time_options(*RUN_TIME)
+def explore(
+    params_file, quiet, data, soft_labels, out, subject, roi, decoder, seeds, epochs, run_time
+):
     """Let every subject and ROI teach: who teaches best, and does a better decoder?
 
     \b
@@ -151,4 +160,5 @@ def explore(params_file, quiet, data, soft_labels, out, subject, roi, decoder, s
 
     given = {"decoder": decoder, "epochs": epochs}
     params = settings(params_file, distill=given, explore={"seeds": seeds})
-    call(command, params, data, quiet, soft_labels=soft_labels, out=out, subject=subject, roi=roi)
+    given = {"subject": subject, "roi": roi, "run_time": run_time}
+    call(command, params, data, quiet, soft_labels=soft_labels, out=out, **given)
