@@ -310,6 +310,11 @@ def test_gods_numbers_as_stimuli_name_the_same_images_as_the_rule(tmp_path):
     )
 
 
+def test_an_image_that_no_trial_shows_is_named(voxels):
+    assert voxels.category_of(["b1", "a2"]).tolist() == ["b", "a"]
+    refuses("no trial shows image 'x'", voxels.category_of, ["a1", "x"])
+
+
 def test_categories_of_images(tmp_path):
     table = stimuli_of(tmp_path, STIMULI + "4,e_thin,e,thin\n")
     assert image_categories(["n_thin", "e_thin"], table).tolist() == ["n", "e"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.csv_tables import read_csv_table
-from brain_teacher.dataset.ids import image_ids_from_numbers, split_image_id
+from brain_teacher.dataset.ids import image_ids_from_numbers, rows_of, split_image_id
 from brain_teacher.dataset.trials import IMAGERY
 
 STIMULI_FILE = "stimuli.csv"
@@ -96,8 +96,7 @@ def image_categories(image_ids, stimuli):
     """Category of each image id, from ``stimuli.csv`` or by GOD's rule."""
     if stimuli is None:
         return np.array([split_image_id(image)[0] for image in image_ids])
-    known = stimuli.drop_duplicates("image_id").set_index("image_id")["category"]
-    missing = [image for image in image_ids if image not in known.index]
-    if missing:
-        raise ValueError(f"image '{missing[0]}' is not in {STIMULI_FILE}; add it there")
-    return known.loc[list(image_ids)].to_numpy(dtype=str)
+    known = stimuli.drop_duplicates("image_id")
+    lacks = f"image '{{}}' is not in {STIMULI_FILE}; add it there"
+    rows = rows_of(image_ids, known["image_id"], lacks=lacks)
+    return known["category"].to_numpy(dtype=str)[rows]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.files import read_npz
 
 # GOD's DataType: 1 training images, 2 test images, 3 imagery.
@@ -69,8 +70,8 @@ class Voxels:
 
     def category_of(self, image_ids):
         """The category of each of some images, which must be among the trials'."""
-        known = dict(zip(self.image_id, self.category, strict=True))
-        return np.array([known[image] for image in image_ids])
+        images, first = np.unique(self.image_id, return_index=True)
+        return self.category[first[rows_of(image_ids, images, lacks="no trial shows image '{}'")]]
 
     def take(self, trials):
         """The same value for some trials (indices or a mask)."""
