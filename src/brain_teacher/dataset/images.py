@@ -13,6 +13,8 @@ from brain_teacher.machine import cores
 SPLITS = ("validation", "test")
 UNSEEN_FILE = "unseen.csv"
 MISSING_FILE = "images/missing.csv"
+# PIL's own limit, of a quarter of a gigabyte of RGB.
+MOST_PIXELS = 2**30 // 4 // 3
 # The least side that a JPEG is decoded at, in sides of the picture wanted.
 DECODED = 1.4
 
@@ -189,7 +191,7 @@ def _load_image(path, size):
 
     try:
         with Image.open(path) as image:
-            if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            if is_too_large(image):
                 raise ValueError(f"{image.width} x {image.height} pixels are too many")
             if image.mode.startswith("I;16"):  # PIL would cut all above 255 off
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -208,6 +210,16 @@ def _load_image(path, size):
         *(Image.DecompressionBombError, Image.DecompressionBombWarning),
     ) as error:
         raise unreadable(path, error) from error
+
+
+def is_too_large(image):
+    """Whether an opened picture has more pixels than PIL's limit, or its default where that is off.
+
+    Notebooks set ``PIL.Image.MAX_IMAGE_PIXELS`` to None: no file of anybody may fill the memory.
+    """
+    from PIL import Image
+
+    return image.width * image.height > (Image.MAX_IMAGE_PIXELS or MOST_PIXELS)
 
 
 def unreadable(path, error):
