@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.stimuli import name_trials, read_stimuli
+from brain_teacher.dataset.trials import trial_columns
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.sources.formats.own_arrays import read_arrays
 from helpers.running import project, run
@@ -132,6 +134,18 @@ def test_an_older_mat_file_is_converted(work):
     voxels, rois, labels = read_bdata("data/mine/bdata/S1.h5")
     np.testing.assert_array_equal(voxels, VOXELS)
     assert rois["V1"].tolist() == [True] * 3 and labels["stimulus_id"][0] == 1443537.000001
+
+
+def test_sessions_of_a_table_of_trials(work):
+    # An image of two sessions was refused, as if the session were the image's.
+    Path("t.csv").write_text("image_id,category,run,session\na,cat,1,1\nb,dog,1,1\na,cat,1,2\n"
+                             "b,dog,1,2\n")  # fmt: skip
+    new(*ARRAYS)
+    labels = read_bdata("data/mine/bdata/S1.h5")[2]
+    names = name_trials(labels["stimulus_id"], read_stimuli("data/mine"))
+    columns = trial_columns(labels, names)
+    assert columns["run"].tolist() == [1, 1, 2, 2]
+    assert columns["groups"]["session"].tolist() == ["1", "1", "2", "2"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ ROI = "all"  # of an array without names
 TRIAL_COLUMNS = ("image_id", "category", "run")
 # Columns of a table of trials that are numbers, and their label in BData; besides ``image_id`` and
 # ``category``, all others are groups.
-NUMBERS = {"run": "Run", "data_type": "DataType", "block": "Block"}
+NUMBERS = {"run": "Run", "data_type": "DataType", "session": "Session", "block": "Block"}
 
 
 def from_bdata(folder, files):
@@ -77,7 +77,8 @@ def from_arrays(folder, voxels, trials):
         an ROI.
     trials : dict of str to Path
         By subject: a CSV, a row a trial, with columns ``image_id``, ``category``, ``run`` and, if
-        need be, ``data_type`` and ``block``; all others (style, session of an image) are groups.
+        need be, ``data_type``, ``session`` (each may number its runs from 1) and ``block``; all
+        others (style of an image) are groups.
 
     Returns
     -------
