@@ -184,7 +184,9 @@ def test_a_wrong_array_is_named(work, content, message):
 
 def test_files_of_something_else(work):
     Path("v.npy").write_bytes(b"something else")
-    assert new(*ARRAYS, code=1) == "Error: v.npy: is neither .npy nor .npz\n"
+    assert new(*ARRAYS, code=1) == (
+        "Error: v.npy: is no .npy or .npz of numbers (it begins like neither .npy nor .npz)\n"
+    )
     with zipfile.ZipFile("v.npy", "w") as file:
         file.writestr("V1", "text")
     assert new(*ARRAYS, code=1) == (

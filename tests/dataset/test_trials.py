@@ -278,7 +278,9 @@ def test_pickles_stay_shut(voxels, tmp_path):
     path = tmp_path / "a.npz"
     names = voxels.columns() | {"image_id": voxels.image_id.astype(object)}
     np.savez(path, data=voxels.data, **names, meta=np.array("{}"))
-    refuses("Object arrays cannot be loaded when allow_pickle=False", read_voxels, path)
+    reason = "Object arrays cannot be loaded when allow_pickle=False"
+    message = f"is broken, or not a voxel file ({reason}); fetch it again"
+    refuses(message, read_voxels, path)
 
 
 # stimuli.csv
