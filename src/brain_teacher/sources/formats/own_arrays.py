@@ -10,7 +10,7 @@ from h5py import is_hdf5
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.description import Description, write_description
-from brain_teacher.dataset.ids import NAME
+from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.trials import DATA_TYPES
 from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
@@ -94,7 +94,6 @@ def from_arrays(folder, voxels, trials):
     for subject, file in trials.items():
         tables[subject] = _named(file, _read_trials, file)
     stimuli = _stimuli(tables, trials)
-    number = dict(zip(stimuli["image_id"], stimuli.index, strict=True))
     subjects, rois = {}, None
     for subject, file in voxels.items():
         parts, table = _named(file, read_arrays, file), tables[subject]
@@ -105,7 +104,8 @@ def from_arrays(folder, voxels, trials):
                 )
         labels = {NUMBERS[name]: table[name].to_numpy() for name in NUMBERS if name in table}
         run = labels.pop("Run")
-        stimulus_id = table["image_id"].map(number).to_numpy(dtype=np.float64)
+        rows = rows_of(table["image_id"], stimuli["image_id"], lacks="there is no image '{}'")
+        stimulus_id = stimuli.index.to_numpy(dtype=np.float64)[rows]
         subjects[subject] = write_subject(
             folder, subject, parts, stimulus_id=stimulus_id, run=run, **labels
         )
