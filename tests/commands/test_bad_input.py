@@ -171,7 +171,7 @@ def test_category_that_the_soft_labels_do_not_know(folder):
     # were judged by another category's.
     shown = sorted(path.stem for path in Path("data/sample/images/shown").glob("*.png"))
     category = [name.split("_")[0].replace("n99000002", "n00000002") for name in shown]
-    rows = zip(range(8), shown, category, strict=True)
+    rows = zip(range(len(shown)), shown, category, strict=True)
     table = pd.DataFrame(rows, columns=["stimulus_id", "image_id", "category"])
     table.to_csv("data/sample/stimuli.csv", index=False)
     Path("data/sample/images/unseen/n99000002").rename("data/sample/images/unseen/n00000002")
