@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.dataset.stimuli import name_trials, read_stimuli
-from brain_teacher.dataset.trials import trial_columns
+from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.sources.formats.own_arrays import read_arrays
 from helpers.running import project, run
@@ -141,11 +140,10 @@ def test_sessions_of_a_table_of_trials(work):
     Path("t.csv").write_text("image_id,category,run,session\na,cat,1,1\nb,dog,1,1\na,cat,1,2\n"
                              "b,dog,1,2\n")  # fmt: skip
     new(*ARRAYS)
-    labels = read_bdata("data/mine/bdata/S1.h5")[2]
-    names = name_trials(labels["stimulus_id"], read_stimuli("data/mine"))
-    columns = trial_columns(labels, names)
-    assert columns["run"].tolist() == [1, 1, 2, 2]
-    assert columns["groups"]["session"].tolist() == ["1", "1", "2", "2"]
+    run("preprocess", "--data", "data/mine", "--roi", "all", "--out", "voxels")
+    voxels, _ = read_voxels("voxels/S1_all.npz")
+    assert voxels.run.tolist() == [1, 1, 2, 2]
+    assert voxels.groups["session"].tolist() == ["1", "1", "2", "2"]
 
 
 @pytest.mark.parametrize(
