@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import elementwise
 from scipy.special import entr, logsumexp
 
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.soft_labels import check_log_probs, soften
 from brain_teacher.distillation.lessons import Lesson, NotApplicable
 from brain_teacher.distillation.targets import Live, Targets
@@ -268,8 +269,8 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarit
         If it lacks something it needs.
     """
     # In the order of the ids: what is drawn must not depend on a file's order.
-    category_of = dict(zip(soft_labels.image_id, category, strict=True))
     rows = soft_labels.sorted()
+    order = rows_of(rows.image_id, soft_labels.image_id, lacks="there is no image '{}'")
     others = {name: table.take(rows.image_id).sorted() for name, table in dict(tables).items()}
     for name, table in others.items():
         if not np.array_equal(table.class_id, rows.class_id):
@@ -278,7 +279,7 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarit
     answer = TEACHERS[teacher](
         Lesson(
             rows.log_probs.astype(np.float64),
-            rows.truth([category_of[image] for image in rows.image_id]),
+            rows.truth(np.asarray(category)[order]),
             temperature=temperature,
             rng=named_rng("teacher", teacher, seed),
             similarity=None if similarity is None else similarity.loc[classes, classes].to_numpy(),

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.analysis.verdict import LEVEL
+from brain_teacher.report.tables import in_order
 
 # Okabe & Ito's blue and vermilion: told apart by colour-blind eyes, and by lightness in grey.
 _CONTROL, _TEACHER, _FAINT, _BAND = "#0072B2", "#D55E00", "0.72", "0.93"
@@ -74,9 +75,7 @@ def draw_comparison(scores, differences, axes, *, teacher, chance, margin):
     ValueError
         If a teacher has no scores.
     """
-    names = [*differences, teacher]
-    if missing := [name for name in names if name not in scores]:
-        raise ValueError(f"no scores of {', '.join(missing)}")
+    names = in_order(scores, differences, teacher)
     left, right = axes
     _draw_accuracy(scores, names, left, teacher, chance)
     _draw_differences(scores, differences, right, teacher, margin)
@@ -123,16 +122,7 @@ def _draw_accuracy(scores, names, ax, teacher, chance):
         ax.plot(seeds, [row] * len(seeds), ".", color=colour, markersize=5, alpha=0.6, zorder=2)
         _mark(ax, seeds.mean(), row, colour, marker, filled=True)
     ax.axvline(100 * chance, color="0.2", linewidth=1, linestyle=":", zorder=0, gid="chance")
-    ax.annotate(
-        f"chance {100 * chance:.3g}%",
-        (100 * chance, 1),
-        xycoords=ax.get_xaxis_transform(),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="center",
-        fontsize=8,
-        color="0.2",
-    )
+    _write_above(ax, 100 * chance, f"chance {100 * chance:.3g}%")
     ax.set_xlabel("accuracy on test images (%)")
 
 
@@ -157,17 +147,13 @@ def _draw_differences(scores, differences, ax, teacher, margin):
             gid="interval",
         )
         _mark(ax, 100 * each.mean, row, _TEACHER, "D", filled=sure)
-    ax.annotate(
-        f"±{100 * margin:g} points",
-        (0, 1),
-        xycoords=ax.get_xaxis_transform(),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="center",
-        fontsize=8,
-        color="0.2",
-    )
+    _write_above(ax, 0, f"±{100 * margin:g} points")
     ax.set_xlabel(f"{teacher} minus control (percentage points)")
+
+
+def _write_above(ax, x, text):
+    at = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points", "ha": "center"}
+    ax.annotate(text, (x, 1), xytext=(0, 3), fontsize=8, color="0.2", **at)
 
 
 def _mark(ax, x, y, colour, marker, *, filled):

@@ -70,11 +70,8 @@ def teacher_table(scores, differences, *, teacher, flips, equivalence, recipes=N
     ValueError
         If a teacher has no scores.
     """
-    names = [*differences, teacher]
-    if missing := [name for name in names if name not in scores]:
-        raise ValueError(f"no scores of {', '.join(missing)}")
     rows = []
-    for name in names:
+    for name in in_order(scores, differences, teacher):
         accuracy, difference = 100 * scores[name].accuracy, differences.get(name)
         flip = flips.get(name)
         row = {
@@ -95,6 +92,14 @@ def teacher_table(scores, differences, *, teacher, flips, equivalence, recipes=N
             row["T"], row["alpha"] = recipes.get(name, (np.nan, np.nan))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def in_order(scores, differences, teacher):
+    """The controls in the family's order, then `teacher`; an error if one has no scores."""
+    names = [*differences, teacher]
+    if missing := [name for name in names if name not in scores]:
+        raise ValueError(f"no scores of {', '.join(missing)}")
+    return names
 
 
 def as_markdown(table, caption, *, margin):
@@ -119,21 +124,7 @@ def as_markdown(table, caption, *, margin):
 
 
 def as_text(table, title, *, margin):
-    """The table for a terminal of 100 columns, under its title, with a note on intervals and p.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `teacher_table`.
-    title : str
-        Says what was compared, and *simulated* where it was.
-    margin : float
-        A fraction.
-
-    Returns
-    -------
-    str
-    """
+    """The same for a terminal of 100 columns, under a title; else as `as_markdown`."""
     headers, cells = _shown(table)
     wrapped = [_wrapped(header) for header in headers]
     height = max(map(len, wrapped))

@@ -216,6 +216,15 @@ def test_wrong_sizes_and_wrong_bytes(server, here, known, says):
     assert left(here) == []
 
 
+def test_a_file_longer_than_announced_is_not_read_to_its_end(server, here):
+    # It was asked for in pieces of 16 KB, one a second: 20 requests in 19 s.
+    (server.folder / "long.bin").write_bytes(bytes(320_000))
+    long = RemoteFile("long.bin", f"{server.url}/long.bin", size=7)
+    message = f"{here}/long.bin has more than 16,384 bytes, not 7; it was thrown away; fetch again"
+    fails([long], here, message)
+    assert server.requests == [("/long.bin", None)] and left(here) == []
+
+
 def test_what_was_recorded_holds(server, here):
     fetch([file(server)], here)
     (here / "bdata" / "S1.h5").unlink()

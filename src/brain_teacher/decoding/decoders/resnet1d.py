@@ -20,6 +20,7 @@ from brain_teacher.decoding.out_of_fold import (
 from brain_teacher.decoding.voxel_scaling import standardise, voxel_scores
 from brain_teacher.networks.devices import autocast, choose_device, choose_precision
 from brain_teacher.networks.resnet1d import predict, resnet18_1d
+from brain_teacher.networks.training import one_cycle
 from brain_teacher.seeds import named_seed
 
 # In standard deviations of a voxel, which for a z-scored one is about its noise.
@@ -144,8 +145,7 @@ def fit_predict(
         Class numbers 0 to `n_classes` - 1.
     width, epochs : int
     batch : int
-        Trials a step, at most: an epoch is cut into nearly equal batches of two at least, because
-        batch normalisation cannot learn from one.
+        Trials a step, at most: an epoch is cut as `one_cycle` says.
     learning_rate : float
         At its peak, a fifth of the way.
     weight_decay : float
@@ -226,20 +226,9 @@ def train_step(network, optimizer, signal, targets, *, precision):
     return loss.detach()
 
 
-def _train(network, fit, targets, *, epochs, batch, learning_rate, weight_decay, seed, precision):
+def _train(network, fit, targets, *, epochs, seed, precision, **settings):
     """Train epoch by epoch; yield the epoch's number after each."""
-    steps = min(-(-len(fit) // batch), len(fit) // 2)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        learning_rate,
-        # 5 would end the warm-up on its first step, and OneCycleLR would divide by zero.
-        total_steps=max(steps * epochs + 1, 6),
-        pct_start=0.2,
-        cycle_momentum=False,
-    )
+    steps, optimizer, schedule = one_cycle(network, count=len(fit), epochs=epochs, **settings)
     generator = torch.Generator(fit.device).manual_seed(named_seed("trials", seed))
     for epoch in range(1, epochs + 1):
         network.train()
