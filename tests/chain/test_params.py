@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from brain_teacher.chain.params import load_params
+from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -43,12 +44,16 @@ def test_the_repositorys_file_is_right_and_read_as_it_stands():
     assert read == CONTENT
 
 
-def test_it_has_a_block_a_stage_and_nothing_has_a_second_default(write):
+def test_it_has_a_block_a_stage_and_no_key_is_unheard_of(write):
     assert list(CONTENT) == [
         *("dataset", "preprocess", "decode", "search", "explore", "distill", "compare", "promote")
     ]
     for block, keys in CONTENT.items():
         for key in keys:
+            if block == "decode" and key in DECODERS:
+                # The table's own defaults, which are those of the file.
+                assert load_params(write({f"{block}.{key}": DELETE})) == load_params(write())
+                continue
             with pytest.raises(UsageError) as caught:
                 load_params(write({f"{block}.{key}": DELETE}))
             assert str(caught.value).endswith(f"params.yaml: {block}.{key} is missing")
@@ -95,6 +100,25 @@ MESSAGES = [
     (
         {"distill.precision": "float16"},
         "distill.precision: Input should be 'float32', 'bfloat16' or 'auto' (it is 'float16')",
+    ),
+    (
+        {"distill.loss": "hintn"},
+        "distill.loss: no such name; did you mean 'hinton'? (known: hinton, soft-cross-entropy) "
+        "(it is 'hintn')",
+    ),
+    (
+        {"compare.outcome": "accurcy"},
+        "compare.outcome: no such name; did you mean 'accuracy'? (known: accuracy, nll, top5, "
+        "ece) (it is 'accurcy')",
+    ),
+    (
+        {"compare.outcome": "ece"},
+        "compare.outcome: the ECE is no mean over images, so that it has no interval over them; "
+        "give accuracy or nll or top5 (it is 'ece')",
+    ),
+    (
+        {"decode.resnet1d.widht": 8},
+        "unknown key 'decode.resnet1d.widht'; did you mean 'width'?",
     ),
     (
         {"decode.normalise": "trial"},

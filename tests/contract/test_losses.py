@@ -14,7 +14,7 @@ N, K = 8, 5
 
 @pytest.fixture(params=LOSSES)
 def loss(request):
-    return LOSSES[request.param]
+    return LOSSES[request.param].of
 
 
 @pytest.fixture
@@ -23,6 +23,13 @@ def batch():
     logits = torch.tensor(rng.normal(0, 2, (N, K)), dtype=torch.float32, requires_grad=True)
     probs = torch.tensor(softmax(rng.normal(0, 1, (N, K)), axis=1), dtype=torch.float32)
     return logits, torch.tensor(rng.integers(0, K, N)), probs
+
+
+def test_the_entry_says_what_it_is(loss):
+    (entry,) = (each for each in LOSSES.values() if each.of is loss)
+    assert entry.label and loss.__doc__
+    if entry.settings is not None:
+        assert entry.settings().model_dump().keys() == entry.settings.model_fields.keys()
 
 
 def test_it_gives_one_finite_number_and_gradients(loss, batch):
@@ -59,12 +66,12 @@ def test_the_order_of_the_images_does_not_matter(loss, batch):
     torch.testing.assert_close(first, second)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [name for name, each in LOSSES.items() if each.soft])
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
 def test_targets_are_already_soft_and_are_best_met_as_they_are(name, batch, temperature):
     # A student who says the target cannot do better: targets are softened no second time.
-    loss, (_, labels, probs) = LOSSES[name], batch
-    own = {"hinton": temperature, "soft-cross-entropy": 1.0}[name]  # T of the student
+    loss, (_, labels, probs) = LOSSES[name].of, batch
+    own = {"hinton": temperature}.get(name, 1.0)  # T of the student
     chosen = {"temperature": temperature, "alpha": 1.0}
     met = (own * probs.log()).requires_grad_()
     value = loss(met, labels, probs, **chosen)

@@ -5,13 +5,18 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     Field,
     ValidationError,
+    create_model,
     field_validator,
     model_validator,
 )
 
+from brain_teacher.analysis.outcomes import OUTCOMES
 from brain_teacher.dataset.ids import NAME
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.errors import UsageError, nearest
 from brain_teacher.settings import (
     All,
@@ -20,7 +25,6 @@ from brain_teacher.settings import (
     Count,
     Names,
     Number,
-    Penalties,
     Positive,
     Share,
     Whole,
@@ -32,6 +36,24 @@ RECIPE = (
     "loss", "temperature", "alpha", "epochs", "epoch", "network", "stem", "width", "weights",
     "batch", "learning_rate", "weight_decay", "shift", "flip", "precision",
 )  # fmt: skip
+
+
+def _name_in(table):
+    def check(name):
+        if name not in table:
+            raise ValueError(f"no such name{nearest(name, table)} (known: {', '.join(table)})")
+        return name
+
+    return check
+
+
+def _with_blocks(model, table):
+    """The model with a block for each of a table's entries that has settings of its own."""
+    blocks = {name: each.settings for name, each in table.items() if each.settings is not None}
+    if twice := blocks.keys() & model.model_fields:
+        raise ValueError(f"{model.__name__}: {', '.join(sorted(twice))} is a setting, too")
+    fields = {name: (block, Field(default_factory=block)) for name, block in blocks.items()}
+    return create_model(model.__name__.lstrip("_"), __base__=model, **fields)
 
 
 class Dataset(Block):
@@ -71,43 +93,8 @@ class Folds(Block):
         return self
 
 
-class Logistic(Block):
-    """Multinomial logistic regression."""
-
-    C: Penalties
-
-
-class Ridge(Block):
-    """Ridge regression to one-hot categories."""
-
-    penalty: Penalties
-
-
-class Features(Block):
-    """Ridge regression to image features, then similarity to each category's mean features."""
-
-    source: Literal["network", "file"]
-    network: str
-    weights: str
-    layer: str
-    penalty: Penalties
-
-
-class Resnet1d(Block):
-    """A 1-D ResNet18 over the voxels."""
-
-    seed: Annotated[Whole, Field(ge=0)]
-    width: Count
-    epochs: Count
-    batch: Annotated[Whole, Field(ge=2)]
-    learning_rate: Positive
-    weight_decay: Annotated[Number, Field(ge=0)]
-    precision: Literal["float32", "bfloat16", "auto"]
-    device: Literal["auto", "cpu", "cuda"]
-
-
-class Decode(Block):
-    """How voxels become soft labels."""
+class _Decode(Block):
+    """How voxels become soft labels; below this a block of settings for each decoder."""
 
     decoder: Names
     folds: Folds
@@ -116,15 +103,14 @@ class Decode(Block):
     select: Literal["f-score", "correlation"]
     voxels: Count
     calibrate: Yes
-    logistic: Logistic
-    ridge: Ridge
-    features: Features
-    resnet1d: Resnet1d
 
     def settings(self, decoder):
         """Of one decoder: what is common to all, and its own block."""
         common = {"folds", "normalise", "select", "voxels", "calibrate"}
         return self.model_dump(include=common) | {"own": getattr(self, decoder).model_dump()}
+
+
+Decode = _with_blocks(_Decode, DECODERS)
 
 
 class Own(Block):
@@ -157,8 +143,8 @@ class Search(Block):
         return self
 
 
-class Distill(Block):
-    """How students are taught."""
+class _Distill(Block):
+    """How students are taught; below this a block for each loss that has settings of its own."""
 
     subject: All | Names
     roi: Names
@@ -166,7 +152,7 @@ class Distill(Block):
     teacher: All | Names
     similarity: str
     split: Literal["unseen", "folds"]
-    loss: Literal["hinton", "soft-cross-entropy"]
+    loss: Annotated[str, AfterValidator(_name_in(LOSSES))]
     temperature: Positive
     alpha: Alpha
     recipes: dict[str, Own]
@@ -197,7 +183,13 @@ class Distill(Block):
     def recipe(self, teacher=None):
         """How a teacher's students are trained: what is common to all, and its own."""
         own = self.recipes[teacher].model_dump(exclude_none=True) if teacher in self.recipes else {}
-        return self.model_dump(include=set(RECIPE)) | own
+        found = self.model_dump(include=set(RECIPE)) | own
+        if LOSSES[self.loss].settings is None:
+            return found
+        return found | {"loss_settings": getattr(self, self.loss).model_dump()}
+
+
+Distill = _with_blocks(_Distill, LOSSES)
 
 
 class Explore(Block):
@@ -216,9 +208,20 @@ class Explore(Block):
 class Compare(Block):
     """The family of comparisons and the margin, fixed before the result."""
 
-    outcome: Literal["accuracy"]
+    outcome: Annotated[str, AfterValidator(_name_in(OUTCOMES))]
     family: Names
     margin: Share
+
+    @field_validator("outcome")
+    @classmethod
+    def _of_images(cls, value):
+        known = [name for name, each in OUTCOMES.items() if each.of_images]
+        if value not in known:
+            raise ValueError(
+                f"the {OUTCOMES[value].label} is no mean over images, so that it has no interval "
+                f"over them; give {' or '.join(known)}"
+            )
+        return value
 
 
 class Promote(Block):

@@ -1,6 +1,6 @@
 """Training one student. Knows tensors and numbers; no files, no tracking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ class Recipe:
     shift: int
     flip: bool
     precision: str  # "float32" or "bfloat16"
+    loss_settings: dict = field(default_factory=dict)  # its own, where it has any
 
 
 def train_student(
@@ -182,18 +183,20 @@ class Training:
         rows = rows.to(self._device)
         with autocast(self._device, recipe.precision):
             logits = self.network(pixels)
-        loss = LOSSES[recipe.loss](
+        loss = LOSSES[recipe.loss]
+        value = loss.of(
             logits.float(),
             self._labels[rows],
-            self._targets(rows, pixels),
+            self._targets(rows, pixels) if loss.soft else None,
             temperature=recipe.temperature,
             alpha=recipe.alpha,
+            **recipe.loss_settings,
         )
         self._optimizer.zero_grad()
-        loss.backward()
+        value.backward()
         self._optimizer.step()
         self._schedule.step()
-        return loss.detach()
+        return value.detach()
 
     @torch.no_grad()
     def _targets(self, rows, pixels):

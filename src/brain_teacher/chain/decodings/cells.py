@@ -141,7 +141,8 @@ def _make(command, cells, folder, *, shared, say, quiet):
     digest, source = cache(file_digest), source_fingerprint(SOURCE)
     for cell in cells:
         what = {key: cell.get(key) for key in ("nested", "control", "seed")}
-        features = shared["features"] if cell["decoder"] == "features" else None
+        needs = DECODERS[cell["decoder"]].needs
+        features = shared["features"] if "features" in needs else None
         inputs = [] if features is None else [features.image_id, features.values]
         inputs += [digest(cell["file"]), cell["settings"], what, shared["superclass"]]
         cell["fingerprint"] = fingerprint(*inputs)
@@ -172,15 +173,13 @@ def decode_cell(shared, cell):
     """
     from threadpoolctl import threadpool_limits
 
-    settings = cell["settings"]
-    own = dict(settings["own"])
+    settings, decoder = cell["settings"], DECODERS[cell["decoder"]]
+    own = decoder.arguments(settings["own"], shared)
     # One thread: cells run side by side, and one thread repeats to the bit.
     with about(cell["file"]), threadpool_limits(1):
         recorded, origin = read_voxels(cell["file"])
         voxels, plan, meta = _voxels_and_plan(recorded, cell)
-        if cell["decoder"] == "features":
-            own = {"penalty": own["penalty"], "features": shared["features"]}
-        elif cell["decoder"] == "resnet1d":
+        if decoder.torch:
             import torch
 
             torch.set_num_threads(1)
@@ -189,13 +188,11 @@ def decode_cell(shared, cell):
             "select": settings["select"],
             "n_voxels": settings["voxels"],
         }
-        labels = DECODERS[cell["decoder"]](
-            voxels, plan, calibrate=settings["calibrate"], **common, **own
-        )
+        labels = decoder.decode(voxels, plan, calibrate=settings["calibrate"], **common, **own)
         category = voxels.category_of(labels.image_id)
         meta["quality"] = quality(labels, category, superclass=shared["superclass"])
-        if cell["decoder"] == "features" and not meta.keys() & {"nested", "control"}:
-            meta["identification"] = _identification(recorded, plan, common, own)
+        if decoder.identify and not meta.keys() & {"nested", "control"}:
+            meta["identification"] = decoder.identify(recorded, plan, **common, **own)
     meta |= {key: cell[key] for key in ("subject", "roi", "decoder", "fingerprint", "settings")}
     meta |= {key: origin[key] for key in ("dataset", "simulated")}
     return replace(labels, meta=labels.meta | meta)
@@ -233,15 +230,10 @@ def _voxels_and_plan(recorded, cell):
     return voxels.take(np.isin(voxels.image_id, images)), nested.plan, meta
 
 
-def _identification(recorded, plan, common, own):
-    from brain_teacher.decoding.identification import identify
-
-    return identify(recorded, plan, **common, **own)
-
-
 def _on_gpu(cells):
     """Whether a cell goes to a GPU, which processes would only share."""
-    devices = {c["settings"]["own"]["device"] for c in cells if c["decoder"] == "resnet1d"}
+    own = [c["settings"]["own"] for c in cells if DECODERS[c["decoder"]].torch]
+    devices = {each.get("device", "auto") for each in own}
     if not devices - {"cpu"}:
         return False
     import torch
