@@ -176,6 +176,11 @@ OUTCOMES = {
 ACCURACY = OUTCOMES["accuracy"]
 
 
+def primary_outcomes():
+    """Those that ``compare.outcome`` may name."""
+    return {name: each for name, each in OUTCOMES.items() if each.of_images}
+
+
 def outcome_of(metrics):
     """The outcome that a ``metrics.json`` is about: its means stand under the outcome's name."""
     return next(each for name, each in OUTCOMES.items() if name in metrics)

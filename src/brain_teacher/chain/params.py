@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from brain_teacher.analysis.outcomes import OUTCOMES
+from brain_teacher.analysis.outcomes import OUTCOMES, primary_outcomes
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
@@ -215,7 +215,7 @@ class Compare(Block):
     @field_validator("outcome")
     @classmethod
     def _of_images(cls, value):
-        known = [name for name, each in OUTCOMES.items() if each.of_images]
+        known = primary_outcomes()
         if value not in known:
             raise ValueError(
                 f"the {OUTCOMES[value].label} is no mean over images, so that it has no interval "

@@ -5,6 +5,7 @@ import click
 from brain_teacher.cli.options import (
     BOOLEAN,
     INTEGER,
+    Telling,
     call,
     common,
     data_folder,
@@ -36,7 +37,7 @@ def preprocess(params_file, quiet, data, out, subject, roi):
     command(params, data=data_folder(params, data), out=out, say=say_unless(quiet))
 
 
-@click.command()
+@click.command(cls=Telling, tables={"Decoders": "decoding.decoders.table:DECODERS"})
 @common
 @data_option
 @folder_option("voxels", "outputs/voxels")

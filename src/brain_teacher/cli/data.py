@@ -2,7 +2,16 @@
 
 import click
 
-from brain_teacher.cli.options import FLOAT, INTEGER, TEXT, common, repeatable, say_unless, settings
+from brain_teacher.cli.options import (
+    FLOAT,
+    INTEGER,
+    TEXT,
+    Telling,
+    common,
+    repeatable,
+    say_unless,
+    settings,
+)
 from brain_teacher.commands.simulate import DEFAULTS, LIMITS
 
 
@@ -56,7 +65,7 @@ def simulate(params_file, quiet, **options):
     command(**options, say=say_unless(quiet))
 
 
-@click.command()
+@click.command(cls=Telling, tables={"NAME": "sources.recordings.catalogue:SOURCES"})
 @common
 @click.argument("name", metavar="NAME")
 @click.option("--out", metavar="DIR", help="The data set folder.  [default: data/NAME]")
@@ -66,8 +75,7 @@ def simulate(params_file, quiet, **options):
 def fetch(params_file, quiet, name, **options):
     """Download published recordings and make them a data set.
 
-    NAME is god, miyawaki-figures, haxby-slice, kriegeskorte92 or cichy92. A download that broke
-    goes on where it was; sizes and checksums are verified.
+    A download that broke goes on where it was; sizes and checksums are verified.
 
     \b
     Examples:

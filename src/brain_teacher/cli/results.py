@@ -2,10 +2,19 @@
 
 import click
 
-from brain_teacher.cli.options import common, folder_option, out_option, say_unless, settings
+from brain_teacher.cli.options import (
+    Telling,
+    common,
+    folder_option,
+    out_option,
+    say_unless,
+    settings,
+)
 
 
-@click.command()
+@click.command(
+    cls=Telling, tables={"Outcomes (compare.outcome)": "analysis.outcomes:primary_outcomes"}
+)
 @common
 @folder_option("students", "outputs/students")
 @out_option("metrics.json, tables and figures")

@@ -7,6 +7,7 @@ from brain_teacher.cli.options import (
     INTEGER,
     TABLES,
     TEXT,
+    Telling,
     call,
     common,
     data_folder,
@@ -44,7 +45,7 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
     call(command, params, data, quiet, soft_labels=soft_labels, out=out)
 
 
-@click.command()
+@click.command(cls=Telling, tables={"Losses": "distillation.losses:LOSSES"})
 @common
 @data_option
 @tables_options
@@ -54,7 +55,7 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
 @decoder_option
 @repeatable("teacher", "A teacher, or all")
 @click.option("--split", type=TEXT, metavar="unseen|folds", help="Which images are tested.")
-@click.option("--loss", type=TEXT, metavar="NAME", help="hinton or soft-cross-entropy.")
+@click.option("--loss", type=TEXT, metavar="NAME", help="What students minimise: see below.")
 @click.option("--temperature", type=FLOAT, help="T of the soft term.")
 @click.option("--alpha", type=FLOAT, help="Weight of the soft term.")
 @click.option("--seeds", type=INTEGER, help="How many seeds a teacher.")

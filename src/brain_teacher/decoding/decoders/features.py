@@ -116,7 +116,7 @@ def _parts(pairs, bytes_per_trial):
 
 
 DECODER = Decoder(
-    "ridge regression to image features, then the likeness to each category's",
+    "ridge regression to image features, as Horikawa & Kamitani (2017)",
     decode_features,
     Features,
     needs={"features": FeatureSource},
