@@ -10,10 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from brain_teacher import __version__
+from brain_teacher.analysis.outcomes import primary_outcomes
 from brain_teacher.chain.params import load_params
 from brain_teacher.cli import main
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.machine import RunTime
+from brain_teacher.sources.recordings.catalogue import SOURCES
 
 ROOT = Path(__file__).parents[1]
 PARAMS = str(ROOT / "params.yaml")
@@ -356,7 +360,6 @@ def test_simulates_defaults_are_those_of_the_command(called):
 
 
 def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
-    from brain_teacher.commands.fetch import NAMES
     from brain_teacher.sources.formats.soft_label_tables import FORMATS, VALUES
 
     def choices(command, option):
@@ -365,5 +368,15 @@ def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
 
     assert choices("import-soft-labels", "values") == VALUES
     assert choices("export", "format") == FORMATS
-    said = " ".join(run("fetch", "--help").output.split())
-    assert f"NAME is {', '.join(NAMES[:-1])} or {NAMES[-1]}." in said
+
+
+@pytest.mark.parametrize(
+    ("command", "table"),
+    [("decode", DECODERS), ("distill", LOSSES), ("compare", primary_outcomes()),
+     ("fetch", SOURCES)],
+    ids=["decode", "distill", "compare", "fetch"],
+)  # fmt: skip
+def test_help_names_every_entry_of_a_table(command, table):
+    said = run(command, "--help").output
+    for name, entry in table.items():
+        assert re.search(rf"^  {name} +{re.escape(entry.label)}$", said, re.MULTILINE), name

@@ -81,7 +81,7 @@ def one_thread():
 
 
 def hits_and_images(name, voxels, plan):
-    labels = DECODERS[name](voxels, plan, **COMMON, **own_settings(name, voxels))
+    labels = DECODERS[name].decode(voxels, plan, **COMMON, **own_settings(name, voxels))
     return count_hits(labels, voxels), len(labels.image_id)
 
 
