@@ -101,7 +101,7 @@ def test_cores_are_those_that_this_process_may_use(monkeypatch):
 ORPHANS = """
 import os, sys, time
 from pathlib import Path
-from brain_teacher.cells import run_cells
+from brain_teacher.cells.engine import run_cells
 
 def work(folder, cell):
     Path(folder, str(os.getpid())).touch()

@@ -11,7 +11,7 @@ import pytest
 FAULTS = """
 import resource, torch
 torch.set_num_threads(1)
-from brain_teacher.distillation.memory import keep_freed_memory
+from brain_teacher.networks.memory import keep_freed_memory
 {call}
 def steps(count):
     for _ in range(count):
