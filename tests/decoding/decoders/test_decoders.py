@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from brain_teacher.chain.decodings.cells import decode_cell
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding import out_of_fold as driver
-from brain_teacher.decoding.decoders import table as decoders
+from brain_teacher.decoding.decoders import logistic
 from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.decoding.folds import FoldPlan, plan_folds
 from brain_teacher.decoding.out_of_fold import average_trials, plan_for, training_trials
@@ -100,10 +100,8 @@ def by_hand(voxels, *, normalise, n_voxels, C, calibrate, by):
             assert sorted(rows.index) == sorted(fit)
             truth = np.unique(voxels.category).searchsorted(category_of(voxels, rows.index))
             grid = np.geomspace(0.05, 20, 20_001)
-            losses = [
-                -log_softmax(rows.to_numpy() / t, axis=1)[np.arange(len(truth)), truth].mean()
-                for t in grid
-            ]
+            softened = log_softmax(rows.to_numpy() / grid[:, None, None], axis=2)
+            losses = -softened[:, np.arange(len(truth)), truth].mean(axis=1)
             temperatures.append(grid[np.argmin(losses)])
             log_probs.loc[:] = log_softmax(log_probs.to_numpy() / temperatures[-1], axis=1)
         found.append(log_probs)
@@ -461,7 +459,7 @@ def test_planted_leak_is_caught(stimuli):
 
 def test_a_leak_through_the_choice_of_voxels_is_caught(monkeypatch):
     """Voxels chosen outside the fold, on noise: the test of balanced runs turns red."""
-    fold_wise, honest, leaking = decoders.best_voxels, [], []
+    fold_wise, honest, leaking = logistic.best_voxels, [], []
     for seed in SEEDS[:3]:
         voxels = make_voxels(categories=8, images=12, voxels=400, signal=0, seed=seed)
         voxels = training_trials(voxels)
@@ -475,7 +473,7 @@ def test_a_leak_through_the_choice_of_voxels_is_caught(monkeypatch):
             return [everywhere] * len(pairs)
 
         for choose, hits in ((fold_wise, honest), (leak, leaking)):
-            monkeypatch.setattr(decoders, "best_voxels", choose)
+            monkeypatch.setattr(logistic, "best_voxels", choose)
             hits.append(count_hits(decode(voxels, plan, n_voxels=20, C=0.1), voxels))
     assert all(p_of_chance(hits, 96, 8) < 1e-12 for hits in leaking), leaking
     assert sum(honest) < 0.5 * sum(leaking), (honest, leaking)
