@@ -8,6 +8,7 @@ import yaml
 from click.testing import CliRunner
 
 from brain_teacher.cli import main
+from helpers.stores import make_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +22,8 @@ def run(*arguments, code=0):
 
 def work_in(patch, folder, store):
     """Make `folder` the working folder, and `store` (a SQLite file) the MLflow store."""
+    if not store.exists():
+        make_store(store)
     patch.chdir(folder)
     for name in ("DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
         patch.delenv(name, raising=False)
