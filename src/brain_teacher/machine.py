@@ -1,8 +1,35 @@
-"""What this machine gives a process."""
+"""What this machine gives a process, and how work is to be spread over it."""
 
-import os
+from dataclasses import dataclass
 
 
-def cores():
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+def cores() -> int:
+    """How many cores this process may use: by its affinity and by its container's quota."""
+    import joblib  # knows both
+
+    return joblib.cpu_count()
+
+
+@dataclass(frozen=True)
+class RunTime:
+    """Where and how work runs. Nothing that comes out depends on it.
+
+    Attributes
+    ----------
+    jobs : int or None
+        Cells made side by side; None: on the CPU as many as there are cores, on a GPU one.
+    device : {"auto", "cpu", "cuda"}
+    checkpoint_minutes : float
+        A student that trains for longer is written down this often.
+    """
+
+    jobs: int | None = None
+    device: str = "auto"
+    checkpoint_minutes: float = 10.0
+
+    def workers(self, device: str = "cpu") -> int:
+        """How many processes work side by side on a device."""
+        return self.jobs or (cores() if device == "cpu" else 1)
+
+
+HERE = RunTime()

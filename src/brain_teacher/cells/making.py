@@ -1,41 +1,90 @@
 """Making the cells of an output folder that are new, and keeping the finished ones."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from tqdm import tqdm
 
+from brain_teacher.cells.cell import Cell
 from brain_teacher.cells.engine import run_cells
+from brain_teacher.cells.folder import OutputFolder
+from brain_teacher.cells.source import source_fingerprint
+
+
+def made_from(cell: Cell) -> list[str]:
+    """What a cell's files are remembered as: everything that makes it new, and the code."""
+    return [cell.fingerprint(), source_fingerprint(type(cell).run)]
+
+
+def new_cells(cells: Sequence[Cell], folder: OutputFolder) -> list[Cell]:
+    """Those whose files are not there, not whole, or made from something else."""
+    return [
+        cell
+        for cell in cells
+        if not all(folder.is_kept(file, made_from(cell)) for file in cell.files)
+    ]
 
 
 def make_cells(
-    command, cells, folder, *, source, work, shared, processes, write, unit="cell", say, quiet
-):
+    command: str,
+    cells: Sequence[Cell],
+    folder: OutputFolder,
+    *,
+    write: Callable[[Any, Any], None],
+    workers: int,
+    shared: Any = None,
+    new: Sequence[Cell] | None = None,
+    after: Callable[[Any, Any], None] | None = None,
+    what: str = "{} cells",
+    forecast: Callable[[Sequence[Any], int], str] | None = None,
+    unit: str = "cell",
+    say: Callable[[str], None],
+    quiet: bool,
+) -> int:
     """Make the new cells and remember them; says beforehand how many are new, and how many kept.
 
     Parameters
     ----------
     command : str
         Who speaks.
-    cells : list of dict
-        With ``name``, the cell's file, and ``fingerprint``.
+    cells : sequence of Cell
     folder : OutputFolder
-    source : str
-        Fingerprint of the code that makes them.
-    work, shared
-        As for `run_cells`.
-    processes : callable
-        New cells -> how many are made side by side.
+        Locked.
     write : callable
-        ``(path, result)``: writes the cell's file, whole or not at all.
+        ``(cell, result)``: writes the cell's files, each whole or not at all.
+    workers : int
+        How many are made side by side.
+    shared : object
+        As for `run_cells`.
+    new : sequence of Cell, optional
+        Those to be made; the others of `cells` are kept. If not given, `new_cells`.
+    after : callable, optional
+        ``(cell, result)``: what is done once a cell is finished and remembered.
+    what : str
+        How all of the cells are called, with ``{}`` for their number.
+    forecast : callable, optional
+        ``(new, workers)`` -> what is said of what the new ones will take.
     unit : str
-        What a cell is called.
+        What one is called beside the progress bar.
     say : callable
     quiet : bool
         No progress bar.
+
+    Returns
+    -------
+    int
+        How many were new.
     """
-    new = [c for c in cells if not folder.is_kept(c["name"], [c["fingerprint"], source])]
-    say(f"{command}: {len(cells)} {unit}s, {len(new)} new, {len(cells) - len(new)} kept")
+    new = new_cells(cells, folder) if new is None else new
+    text = f"{command}: {what.format(len(cells))}, {len(new)} new, {len(cells) - len(new)} kept"
+    say(text + (forecast(new, workers) if forecast and new else ""))
     bar = tqdm(total=len(new), unit=unit, disable=True if quiet else None)
-    for cell, result in run_cells(work, new, shared=shared, processes=processes(new)):
-        write(folder.path / cell["name"], result)
-        folder.remember(cell["name"], [cell["fingerprint"], source])
-        bar.update()
-    bar.close()
+    with bar:
+        for cell, result in run_cells(new, shared=shared, workers=workers):
+            write(cell, result)
+            for file in cell.files:
+                folder.remember(file, made_from(cell))
+            if after is not None:
+                after(cell, result)
+            bar.update()
+    return len(new)

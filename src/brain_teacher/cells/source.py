@@ -1,15 +1,105 @@
-"""A fingerprint of the code that makes a result."""
+"""A fingerprint of the code that makes a result: of what it means, not of how it is written."""
 
+import ast
+import inspect
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
-from brain_teacher.files import file_digest, fingerprint
+from brain_teacher.files import fingerprint
+
+PACKAGE = Path(__file__).parents[1]
+# Modules (or whole packages) that a worker may import and whose code cannot change its result.
+WITHOUT_CONSEQUENCE = {
+    "brain_teacher.cells": "hands out work and keeps what comes back, as it is",
+    "brain_teacher.errors": "classes of errors, and their words",
+    "brain_teacher.files": "writes and reads files; what was read stands in a cell's fingerprint",
+    "brain_teacher.machine": "says where work runs",
+    "brain_teacher.networks.memory": "keeps freed memory for the next step; no number is touched",
+    "brain_teacher.report": "draws and words what is finished",
+    "brain_teacher.tracking": "tells MLflow of what is finished",
+}
 
 
-def source_fingerprint(places):
-    """SHA-256 over the Python files of `places`, folders or files of this package."""
-    package = Path(__file__).parents[1]
-    files = []
-    for place in places:
-        path = package / place
-        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    return fingerprint([[str(f.relative_to(package)), file_digest(f)] for f in files])
+def source_fingerprint(function: Callable, package: Path = PACKAGE) -> str:
+    """SHA-256 over the meaning of a function's module and of all that it imports of this package.
+
+    The meaning is the abstract syntax tree without docstrings, comments and the annotations of
+    functions. Imports inside functions count; `WITHOUT_CONSEQUENCE` does not.
+
+    Parameters
+    ----------
+    function : callable
+        What a worker runs.
+    package : path-like
+        Where the package's source lies.
+    """
+    module = inspect.unwrap(function).__module__
+    return fingerprint([[name, _read(package, name)[0]] for name in modules_of(module, package)])
+
+
+@cache
+def modules_of(module: str, package: Path = PACKAGE) -> tuple[str, ...]:
+    """The modules of this package that one imports, directly or not, itself included; sorted."""
+    found, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and not _is_without_consequence(name):
+            found.add(name)
+            waiting += _read(package, name)[1]
+    return tuple(sorted(found))
+
+
+def _is_without_consequence(name: str) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in WITHOUT_CONSEQUENCE)
+
+
+@cache
+def _read(package: Path, module: str) -> tuple[str, tuple[str, ...]]:
+    """A module's meaning, and which of this package's it imports."""
+    tree = ast.parse(_file_of(package, module).read_bytes())
+    imported: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for name in node.names:
+                inner = f"{node.module}.{name.name}"
+                imported.append(inner if _exists(package, inner) else str(node.module))
+        elif isinstance(node, ast.Import):
+            imported += [name.name for name in node.names]
+    own = [name for name in imported if _exists(package, name)]
+    # Importing a module runs the packages that it lies in; the outermost only hands names on.
+    around = [".".join(name.split(".")[:n]) for name in own for n in range(2, name.count(".") + 1)]
+    return ast.dump(_WithoutWords().visit(tree)), tuple({*own, *around})
+
+
+def _file_of(package: Path, module: str) -> Path:
+    place = package.joinpath(*module.split(".")[1:])
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _exists(package: Path, module: str) -> bool:
+    return module.split(".")[0] == package.name and _file_of(package, module).is_file()
+
+
+class _WithoutWords(ast.NodeTransformer):
+    """Takes away docstrings and the annotations of functions."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_text(body[0]):
+            # Also of a class or function that has nothing else.
+            node.body = body[1:] or [ast.Pass()]  # ty: ignore[unresolved-attribute]
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        return node
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,22 +1,59 @@
-"""Opening a data set, with the errors that a person's mistake deserves."""
+"""A data set, opened once and handed on, with the errors that a person's mistake deserves."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from brain_teacher.dataset.description import FILE, read_description
-from brain_teacher.dataset.stimuli import STIMULI_FILE, read_stimuli
+import numpy as np
+import pandas as pd
+
+from brain_teacher.dataset.description import FILE, Description, read_description
+from brain_teacher.dataset.stimuli import STIMULI_FILE, image_categories, read_stimuli
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 
 # What preprocess lists its voxel files in; where decode and compare put their figures.
 INDEX, METRICS = "index.json", "metrics.json"
 
 
-def open_dataset(folder):
-    """The description of a data set folder.
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """A data set folder and what stands at its top.
+
+    Attributes
+    ----------
+    folder : Path
+    description : Description
+    stimuli : DataFrame or None
+        ``stimuli.csv``; None where the ids follow GOD's rule.
+    """
+
+    folder: Path
+    description: Description
+    stimuli: pd.DataFrame | None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.description.name
+
+    @property
+    def origin(self) -> dict:
+        """What every table, figure and MLflow run says of its numbers."""
+        return {"dataset": self.name, "simulated": self.description.simulated}
+
+    def category_of(self, image_ids: Sequence[str]) -> np.ndarray:
+        """The category of each of some images."""
+        with about(self.folder):
+            return image_categories(image_ids, self.stimuli)
+
+
+def open_dataset(folder: str | Path) -> DataSet:
+    """Open a data set folder.
 
     Raises
     ------
     BrainTeacherError
-        If the folder is missing or its ``dataset.yaml`` is wrong.
+        If the folder is missing, or its ``dataset.yaml`` or ``stimuli.csv`` is wrong.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -26,18 +63,14 @@ def open_dataset(folder):
         )
     try:
         with about(folder / FILE):
-            return read_description(folder)
+            description = read_description(folder)
     except FileNotFoundError:
         raise BrainTeacherError(f"{folder} has no {FILE}: it is not a data set folder") from None
+    with about(folder / STIMULI_FILE):
+        return DataSet(folder, description, read_stimuli(folder))
 
 
-def open_stimuli(folder):
-    """The data set's ``stimuli.csv``, or None where its ids follow GOD's rule."""
-    with about(Path(folder) / STIMULI_FILE):
-        return read_stimuli(folder)
-
-
-def choose(wanted, known, where):
+def choose(wanted: str | Sequence[str], known: Sequence[str], where: str) -> list[str]:
     """The wanted names (``all``: every known one), each checked; `where` is the setting's name."""
     if wanted == "all":
         return list(known)

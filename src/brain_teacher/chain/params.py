@@ -103,7 +103,6 @@ class Resnet1d(Block):
     learning_rate: Positive
     weight_decay: Annotated[Number, Field(ge=0)]
     precision: Literal["float32", "bfloat16", "auto"]
-    device: Literal["auto", "cpu", "cuda"]
 
 
 class Decode(Block):
@@ -184,9 +183,6 @@ class Distill(Block):
     shift: Annotated[Whole, Field(ge=0)]
     flip: Yes
     precision: Literal["float32", "bfloat16", "auto"]
-    device: Literal["auto", "cpu", "cuda"]
-    processes: Literal["auto"] | Count
-    checkpoint_minutes: Positive
 
     @model_validator(mode="after")
     def _shift(self):
@@ -201,16 +197,9 @@ class Distill(Block):
 
 
 class Explore(Block):
-    """How many students each subject and ROI teaches; 0: none."""
+    """How many students each subject and ROI teaches: an interval is shown with each mean."""
 
-    seeds: Annotated[Whole, Field(ge=0)]
-
-    @field_validator("seeds")
-    @classmethod
-    def _interval(cls, value):
-        if value == 1:
-            raise ValueError("give 2 or more (an interval is shown with each mean), or 0")
-        return value
+    seeds: Annotated[Whole, Field(ge=2)] = 3
 
 
 class Compare(Block):

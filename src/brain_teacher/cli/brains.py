@@ -7,12 +7,11 @@ from brain_teacher.cli.options import (
     INTEGER,
     call,
     common,
-    data_folder,
     data_option,
     folder_option,
     out_option,
     repeatable,
-    say_unless,
+    run_time_options,
     settings,
 )
 
@@ -23,7 +22,8 @@ from brain_teacher.cli.options import (
 @out_option("voxels")
 @repeatable("subject", "A subject")
 @repeatable("roi", "An ROI")
-def preprocess(params_file, quiet, data, out, subject, roi):
+@run_time_options("jobs")
+def preprocess(params_file, quiet, data, out, subject, roi, run_time):
     """Cut BData files into voxels, one file per subject and ROI.
 
     \b
@@ -33,7 +33,7 @@ def preprocess(params_file, quiet, data, out, subject, roi):
     from brain_teacher.commands.preprocess import preprocess as command
 
     params = settings(params_file, preprocess={"subject": list(subject), "roi": list(roi)})
-    command(params, data=data_folder(params, data), out=out, say=say_unless(quiet))
+    call(command, params, data, quiet, out=out, run_time=run_time)
 
 
 @click.command()
@@ -45,7 +45,8 @@ def preprocess(params_file, quiet, data, out, subject, roi):
 @repeatable("roi", "An ROI", "all there are")
 @repeatable("decoder", "A decoder")
 @click.option("--nested", type=BOOLEAN, metavar="true|false", help="Also nested soft labels.")
-def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested):
+@run_time_options("jobs", "device")
+def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested, run_time):
     """Decode voxels into out-of-fold soft labels.
 
     \b
@@ -55,7 +56,8 @@ def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested)
     from brain_teacher.commands.decode import decode as command
 
     params = settings(params_file, decode={"decoder": list(decoder), "nested": nested})
-    call(command, params, data, quiet, voxels=voxels, out=out, subject=subject, roi=roi)
+    given = {"subject": subject, "roi": roi, "run_time": run_time}
+    call(command, params, data, quiet, voxels=voxels, out=out, **given)
 
 
 @click.command()
@@ -64,7 +66,8 @@ def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested)
 @folder_option("voxels", "outputs/voxels")
 @out_option("the controls' soft labels and metrics.json")
 @click.option("--seeds", type=INTEGER, help="How many draws.  [default: as distill.seeds]")
-def controls(params_file, quiet, data, voxels, out, seeds):
+@run_time_options("jobs", "device")
+def controls(params_file, quiet, data, voxels, out, seeds, run_time):
     """Decode exchanged trials, and time alone: what needs no brain.
 
     The subjects, ROI and decoder are those of distill in the settings.
@@ -76,4 +79,4 @@ def controls(params_file, quiet, data, voxels, out, seeds):
     from brain_teacher.commands.controls import controls as command
 
     params = settings(params_file, distill={"seeds": seeds})
-    call(command, params, data, quiet, voxels=voxels, out=out)
+    call(command, params, data, quiet, voxels=voxels, out=out, run_time=run_time)

@@ -1,10 +1,12 @@
 """What the commands share: errors as exit codes, options, and how a command speaks."""
 
+from functools import wraps
 from pathlib import Path
 
 import click
 
 from brain_teacher.errors import BrainTeacherError
+from brain_teacher.machine import RunTime
 
 
 class Group(click.Group):
@@ -52,6 +54,25 @@ class Unset(click.ParamType):
 
 INTEGER, FLOAT, TEXT = Unset(click.INT), Unset(click.FLOAT), Unset(click.STRING)
 BOOLEAN = Unset(click.BOOL)
+# Of every command that makes something: where and how it runs, never what comes out.
+RUN_TIME = {
+    "jobs": {
+        "type": click.IntRange(min=1),
+        "help": "Cells made side by side.  [default: a core each; on a GPU 1]",
+    },
+    "device": {
+        "type": click.Choice(["auto", "cpu", "cuda"]),
+        "default": RunTime.device,
+        "show_default": True,
+        "help": "Where networks compute.",
+    },
+    "checkpoint_minutes": {
+        "type": click.FloatRange(min=0, min_open=True),
+        "default": RunTime.checkpoint_minutes,
+        "show_default": True,
+        "help": "Students that train for longer are written down this often.",
+    },
+}
 # Whose tables teach: folders under outputs/, and what commands call them.
 TABLES = ("soft_labels", "controls", "rivals")
 
@@ -79,6 +100,25 @@ def common(command):
     ):
         command = option(command)
     return command
+
+
+def run_time_options(*names):
+    """Those of `RUN_TIME` that a command has, each also in the environment: a `RunTime`."""
+
+    def decorate(command):
+        @wraps(command)
+        def with_run_time(**given):
+            run_time = RunTime(**{name: given.pop(name) for name in names})
+            return command(run_time=run_time, **given)
+
+        for name in reversed(names):
+            option = f"--{name.replace('_', '-')}"
+            variable = f"BRAIN_TEACHER_{name.upper()}"
+            add = click.option(option, envvar=variable, show_envvar=True, **RUN_TIME[name])
+            with_run_time = add(with_run_time)
+        return with_run_time
+
+    return decorate
 
 
 def data_option(command):

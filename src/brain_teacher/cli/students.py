@@ -5,6 +5,7 @@ import click
 from brain_teacher.cli.options import (
     FLOAT,
     INTEGER,
+    RUN_TIME,
     TABLES,
     TEXT,
     call,
@@ -15,6 +16,7 @@ from brain_teacher.cli.options import (
     listed,
     out_option,
     repeatable,
+    run_time_options,
     say_unless,
     settings,
     tables_options,
@@ -31,7 +33,8 @@ decoder_option = click.option(
 @folder_option("soft-labels", "outputs/soft_labels")
 @out_option("the ResNet34's weights and soft labels")
 @repeatable("teacher", "A teacher that needs them")
-def rivals(params_file, quiet, data, soft_labels, out, teacher):
+@run_time_options("jobs", "device")
+def rivals(params_file, quiet, data, soft_labels, out, teacher, run_time):
     """Train the ResNet34 of ordinary distillation, where a teacher needs one.
 
     \b
@@ -41,7 +44,8 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
     from brain_teacher.commands.rivals import rivals as command
 
     params = settings(params_file, distill={"teacher": listed(teacher)})
-    call(command, params, data, quiet, soft_labels=soft_labels, out=out)
+    given = {"soft_labels": soft_labels, "run_time": run_time}
+    call(command, params, data, quiet, out=out, **given)
 
 
 @click.command()
@@ -61,9 +65,9 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher):
 @click.option("--epochs", type=INTEGER, help="Passes through the training images.")
 @click.option("--network", type=TEXT, metavar="NAME", help="A classifier of torchvision.")
 @click.option("--width", type=INTEGER, help="Of a ResNet; 64 is torchvision's.")
-@click.option("--device", type=TEXT, metavar="auto|cpu|cuda", help="Where to train.")
 @click.option("--limit", type=INTEGER, help="About so many images of each split: a smoke run.")
-def distill(params_file, quiet, data, out, subject, roi, teacher, limit, **options):
+@run_time_options(*RUN_TIME)
+def distill(params_file, quiet, data, out, subject, roi, teacher, limit, run_time, **options):
     """Train the students of every teacher.
 
     \b
@@ -76,7 +80,7 @@ def distill(params_file, quiet, data, out, subject, roi, teacher, limit, **optio
     tables = {name: options.pop(name) for name in TABLES}
     chosen = {"subject": listed(subject), "roi": list(roi), "teacher": listed(teacher), **options}
     params = settings(params_file, distill=chosen)
-    call(command, params, data, quiet, **tables, out=out, limit=limit)
+    call(command, params, data, quiet, **tables, out=out, limit=limit, run_time=run_time)
 
 
 @click.command()
@@ -86,7 +90,8 @@ def distill(params_file, quiet, data, out, subject, roi, teacher, limit, **optio
 @out_option("pilot students and the chosen recipes")
 @repeatable("teacher", "A teacher, or all")
 @click.option("--seeds", type=INTEGER, help="Pilot seeds a recipe.")
-def search(params_file, quiet, data, out, teacher, seeds, **tables):
+@run_time_options(*RUN_TIME)
+def search(params_file, quiet, data, out, teacher, seeds, run_time, **tables):
     """Choose each teacher's recipe on pilot seeds and validation images.
 
     \b
@@ -96,7 +101,7 @@ def search(params_file, quiet, data, out, teacher, seeds, **tables):
     from brain_teacher.commands.search import search as command
 
     params = settings(params_file, distill={"teacher": listed(teacher)}, search={"seeds": seeds})
-    call(command, params, data, quiet, **tables, out=out)
+    call(command, params, data, quiet, **tables, out=out, run_time=run_time)
 
 
 @click.command()
@@ -111,7 +116,8 @@ def search(params_file, quiet, data, out, teacher, seeds, **tables):
 @click.option("--seeds", type=INTEGER, help="How many seeds a teacher.  [default: distill.seeds]")
 @click.option("--images", type=INTEGER, help="How many test images.  [default: the data set's]")
 @click.option("--power", type=FLOAT, help="Chance to see the effect.  [default: 0.8]")
-def plan(params_file, quiet, data, seeds, power, **options):
+@run_time_options("jobs", "device")
+def plan(params_file, quiet, data, seeds, power, run_time, **options):
     """Before a run: how many seeds and test images an effect takes, and what it costs.
 
     The spread comes from a pilot's students (their validation images), or is stated:
@@ -131,6 +137,7 @@ def plan(params_file, quiet, data, seeds, power, **options):
         data=data_folder(params, data),
         **options,
         power=0.8 if power is None else power,
+        run_time=run_time,
         say=say_unless(quiet),
     )
 
@@ -145,7 +152,10 @@ def plan(params_file, quiet, data, seeds, power, **options):
 @decoder_option
 @click.option("--seeds", type=INTEGER, help="How many seeds a brain.  [default: as explore.seeds]")
 @click.option("--epochs", type=INTEGER, help="Passes through the training images.")
-def explore(params_file, quiet, data, soft_labels, out, subject, roi, decoder, seeds, epochs):
+@run_time_options(*RUN_TIME)
+def explore(
+    params_file, quiet, data, soft_labels, out, subject, roi, decoder, seeds, epochs, run_time
+):
     """Let every subject and ROI teach: who teaches best, and does a better decoder?
 
     \b
@@ -156,4 +166,5 @@ def explore(params_file, quiet, data, soft_labels, out, subject, roi, decoder, s
 
     given = {"decoder": decoder, "epochs": epochs}
     params = settings(params_file, distill=given, explore={"seeds": seeds})
-    call(command, params, data, quiet, soft_labels=soft_labels, out=out, subject=subject, roi=roi)
+    given = {"subject": subject, "roi": roi, "run_time": run_time}
+    call(command, params, data, quiet, soft_labels=soft_labels, out=out, **given)

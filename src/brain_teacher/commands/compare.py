@@ -31,23 +31,6 @@ from brain_teacher.tracking import flat, tracked
 
 # Of distill.weights.
 NO_WEIGHTS = "none"
-SOURCE = (
-    "dataset",
-    "decoding/calibration.py",
-    "decoding/folds.py",
-    "decoding/quality.py",
-    "decoding/soft_labels.py",
-    "seeds.py",
-    "distillation",
-    "analysis",
-    "commands/compare_notes.py",
-    "commands/figure_files.py",
-    "commands/student_answers.py",
-    "commands/student_folder.py",
-    "commands/compare.py",
-    "sources/pretraining.py",
-    "sources/data/imagenet1k_synsets.txt",
-)
 
 
 def compare(params, *, students, out, say=print):

@@ -5,29 +5,22 @@ draw per seed. ``time-only``: run and position in place of the recording; not ab
 explains what the voxels seemed to say.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from brain_teacher.cells.folder import run_folder
 from brain_teacher.chain.dataset import METRICS
-from brain_teacher.chain.decodings.cells import (
-    PERMUTED,
-    TIME,
-    decoded,
-    measured,
-    open_voxels,
-    voxel_cells,
-)
-from brain_teacher.chain.decodings.cells import SOURCE as CELL_SOURCE
+from brain_teacher.chain.decodings.cells import PERMUTED, TIME
+from brain_teacher.chain.decodings.planning import measured, open_decodings
 from brain_teacher.errors import UsageError
 from brain_teacher.files import write_json
+from brain_teacher.machine import HERE
 from brain_teacher.report.words import said_simulated
 
-SOURCE = (*CELL_SOURCE, "commands/controls.py")
 
-
-def controls(params, *, data, voxels, out, say=print, quiet=False):
+def controls(params, *, data, voxels, out, run_time=HERE, say=print, quiet=False):
     """Decode the controls of the primary subjects, ROI and decoder (params.yaml: distill).
 
     Parameters
@@ -37,6 +30,7 @@ def controls(params, *, data, voxels, out, say=print, quiet=False):
         A data set folder, and what ``preprocess`` cut from it.
     out : path-like or None
         Where soft labels and ``metrics.json`` go; None: ``runs/controls-<UTC time>``.
+    run_time : RunTime
     say : callable
     quiet : bool
         No progress bar.
@@ -46,35 +40,32 @@ def controls(params, *, data, voxels, out, say=print, quiet=False):
     Path
         The output folder.
     """
-    data, voxels = Path(data), Path(voxels)
-    index, description = open_voxels(voxels, data)
-    cells = _plan(params, voxels, index)
+    decodings = open_decodings(params, data=data, voxels=voxels)
+    cells = _plan(params, decodings)
     out = Path(out or run_folder("controls"))
-    name, simulated = description.name, description.simulated
-    with decoded(
+    origin = decodings.dataset.origin
+    with decodings.made(
         "controls",
         cells,
-        params=params,
         settings=params.decode.settings(params.distill.decoder),
-        data=data,
-        description=description,
         out=out,
+        run_time=run_time,
         say=say,
         quiet=quiet,
     ) as tracker:
         rows = measured(out, cells)
-        write_json(out / METRICS, {"dataset": name, "simulated": simulated, "cells": rows})
+        write_json(out / METRICS, origin | {"cells": rows})
         table = pd.DataFrame(rows)
         means = table.groupby("control")["top1"].mean().to_dict()
         tracker.log(
             metrics={f"top1/{key}": value for key, value in means.items()},
             artifacts=[out / METRICS],
         )
-    say(_summary(table, name, simulated))
+    say(_summary(table, **origin))
     return out
 
 
-def _plan(params, voxels, index):
+def _plan(params, decodings):
     primary = params.distill
     if primary.decoder not in params.decode.decoder:
         raise UsageError(
@@ -82,24 +73,24 @@ def _plan(params, voxels, index):
             f"({', '.join(params.decode.decoder)})"
         )
     subject, roi = ((v if v != "all" else ()) for v in (primary.subject, primary.roi))
-    cells = voxel_cells(params, voxels, index, subject=subject, roi=roi, decoder=[primary.decoder])
+    cells = decodings.cells(subject=subject, roi=roi, decoder=[primary.decoder])
     planned, timed = [], set()
     for cell in cells:
-        stem = cell["name"].removesuffix(".npz")
+        stem = cell.name.removesuffix(".npz")
         planned += [
-            cell | {"control": PERMUTED, "seed": seed, "name": f"{stem}_{PERMUTED}_{seed}.npz"}
+            replace(cell, control=PERMUTED, seed=seed, name=f"{stem}_{PERMUTED}_{seed}.npz")
             for seed in range(primary.seeds)
         ]
-        if cell["subject"] not in timed:  # no ROI's voxels are in it
-            timed.add(cell["subject"])
-            name = f"{cell['subject']}_{TIME}_{cell['decoder']}.npz"
-            planned.append(cell | {"control": TIME, "roi": TIME, "name": name})
+        if cell.subject not in timed:  # no ROI's voxels are in it
+            timed.add(cell.subject)
+            name = f"{cell.subject}_{TIME}_{cell.decoder}.npz"
+            planned.append(replace(cell, control=TIME, roi=TIME, name=name))
     return planned
 
 
-def _summary(table, name, simulated):
+def _summary(table, dataset, simulated):
     lines = [
-        f"controls of the decoder, {name} ({said_simulated(simulated)}): top-1 in %, chance "
+        f"controls of the decoder, {dataset} ({said_simulated(simulated)}): top-1 in %, chance "
         f"{100 * table['chance'].iloc[0]:.1f}"
     ]
     for control, rows in table.groupby("control", sort=True):

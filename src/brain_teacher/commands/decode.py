@@ -6,29 +6,13 @@ import pandas as pd
 
 from brain_teacher.cells.folder import run_folder
 from brain_teacher.chain.dataset import METRICS
-from brain_teacher.chain.decodings.cells import SOURCE as CELL_SOURCE
-from brain_teacher.chain.decodings.cells import (
-    decoded,
-    measured,
-    nested_cells,
-    open_voxels,
-    voxel_cells,
-)
+from brain_teacher.chain.decodings.planning import measured, nested_cells, open_decodings
 from brain_teacher.files import write_json
+from brain_teacher.machine import HERE
 from brain_teacher.report.words import said_simulated
 
-SOURCE = (
-    *CELL_SOURCE,
-    "analysis/layout.py",
-    "analysis/cell_curves.py",
-    "analysis/cell_guesses.py",
-    "analysis/decoder_figures.py",
-    "commands/decode_figures.py",
-    "commands/decode.py",
-)
 
-
-def decode(params, *, data, voxels, out, subject=(), roi=(), say=print, quiet=False):
+def decode(params, *, data, voxels, out, subject=(), roi=(), run_time=HERE, say=print, quiet=False):
     """Decode every cell of the voxel folder (or those of some subjects and ROIs).
 
     Parameters
@@ -40,6 +24,7 @@ def decode(params, *, data, voxels, out, subject=(), roi=(), say=print, quiet=Fa
         Where soft labels, ``metrics.json`` and ``figures`` go; None: ``runs/decode-<UTC time>``.
     subject, roi : sequence of str
         Empty: all.
+    run_time : RunTime
     say : callable
     quiet : bool
         No progress bar.
@@ -49,35 +34,30 @@ def decode(params, *, data, voxels, out, subject=(), roi=(), say=print, quiet=Fa
     Path
         The output folder.
     """
-    data, voxels = Path(data), Path(voxels)
-    index, description = open_voxels(voxels, data)
-    wanted = {"subject": subject, "roi": roi, "decoder": params.decode.decoder}
-    cells = voxel_cells(params, voxels, index, **wanted)
+    decodings = open_decodings(params, data=data, voxels=voxels)
+    cells = decodings.cells(subject=subject, roi=roi, decoder=params.decode.decoder)
     nested = nested_cells(cells) if params.decode.nested else []
     out = Path(out or run_folder("decode"))
-    name, simulated = description.name, description.simulated
-    with decoded(
+    dataset = decodings.dataset
+    with decodings.made(
         "decode",
         cells + nested,
-        params=params,
         settings=params.decode.model_dump(),
-        data=data,
-        description=description,
         out=out,
+        run_time=run_time,
         say=say,
         quiet=quiet,
     ) as tracker:
         rows = measured(out, cells)
         table = pd.DataFrame(rows)
         top1 = table.groupby("roi", sort=False)["top1"].mean().to_dict()
-        content = {"dataset": name, "simulated": simulated, "cells": rows, "top1": top1}
-        write_json(out / METRICS, content)
+        write_json(out / METRICS, dataset.origin | {"cells": rows, "top1": top1})
         from brain_teacher.chain.decodings.figures import write_figures
 
-        files = write_figures(out, table, description, data)
+        files = write_figures(out, table, dataset)
         means = {f"top1/{key}": value for key, value in top1.items()}
         tracker.log(metrics=_metrics(rows) | means, artifacts=[out / METRICS, *files])
-    say(_summary(table, name, simulated))
+    say(_summary(table, **dataset.origin))
     return out
 
 
@@ -92,12 +72,12 @@ def _metrics(rows):
     }
 
 
-def _summary(table, name, simulated):
+def _summary(table, dataset, simulated):
     """Accuracy of every ROI and subject in percent, for the terminal."""
     grid = table.pivot(index=["decoder", "roi"], columns="subject", values="top1")
     grid = grid.reindex(table[["decoder", "roi"]].drop_duplicates().itertuples(index=False))
     lines = [
-        f"top-1 accuracy in %, out of fold, {name} ({said_simulated(simulated)}); "
+        f"top-1 accuracy in %, out of fold, {dataset} ({said_simulated(simulated)}); "
         f"chance {100 * table['chance'].iloc[0]:.1f}, {table['images'].iloc[0]} images",
         (100 * grid).to_string(float_format=lambda value: f"{value:.1f}"),
     ]

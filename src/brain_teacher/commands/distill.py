@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from brain_teacher.cells.folder import OutputFolder, run_folder
-from brain_teacher.cells.source import source_fingerprint
+from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.provenance import dvc_hash, plan_digest
-from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.cells import plan_students
+from brain_teacher.chain.students.folder import Writer
 from brain_teacher.chain.students.setting import open_setting
-from brain_teacher.chain.students.training import SOURCE, train
+from brain_teacher.chain.students.training import train
+from brain_teacher.machine import HERE
 from brain_teacher.report.words import WITHOUT_PICTURE, describe_network, said_simulated
 from brain_teacher.tracking import flat, tracked
 
@@ -23,6 +23,7 @@ def distill(
     rivals="outputs/rivals",
     limit=None,
     models=True,
+    run_time=HERE,
     say=print,
     quiet=False,
 ):
@@ -41,6 +42,7 @@ def distill(
         About so many images of each split: a smoke run, which logs no models.
     models : bool
         Log each teacher's best student as an MLflow model.
+    run_time : RunTime
     say : callable
     quiet : bool
         No progress bar.
@@ -52,7 +54,7 @@ def distill(
     """
     setting = open_setting(
         params,
-        data=data,
+        dataset=open_dataset(data),
         soft_labels=soft_labels,
         controls=controls,
         rivals=rivals,
@@ -62,33 +64,24 @@ def distill(
     tags = setting.origin | {"plan": plan_digest(params)}
     if (version := dvc_hash(soft_labels)) is not None:
         tags["soft_labels_dvc"] = version
-    word = said_simulated(setting.description.simulated)
-    name = f"{setting.description.name} {setting.origin['roi']} ({word})"
-    brain = setting.parts[0].brain
+    dataset, brain = setting.dataset, setting.parts[0].brain
+    word = said_simulated(dataset.description.simulated)
+    name = f"{dataset.name} {setting.origin['roi']} ({word})"
     _say_brain(brain, say)
     with OutputFolder(out, say).locked() as folder:
-        setting = setting.settled(out, say)
-        cells, skipped = plan_students(
-            setting.material,
-            setting.parts,
-            setting.teachers,
-            recipes=setting.recipes,
-            seeds=range(params.distill.seeds),
-            origin=setting.origin,
-            similarity=setting.similarity,
-            table=setting.table,
-        )
+        setting = setting.settled(out, run_time, say)
+        cells, skipped = setting.students(setting.teachers, range(params.distill.seeds))
         for teacher, reason in skipped.items():
             say(f"teacher {teacher} is left out: {reason}")
         with tracked(
             "distill", name, tags=tags, params=flat(params.distill.model_dump(), "distill")
         ) as tracker:
             tracker.log(metrics=_brain_metrics(brain))
-            writer = student_folder.Writer(folder, tracker, source_fingerprint(SOURCE), tags)
-            train("distill", setting, cells, writer, say=say, quiet=quiet)
+            writer = Writer(folder, tracker, setting.material, tags=tags, plan=plan_digest(params))
+            train("distill", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
             table = writer.finish(cells, models=models and limit is None)
     network = describe_network(setting.recipes[setting.teachers[0]])
-    say(_summary(table, f"{setting.description.name} ({word}), {network} -> {out}"))
+    say(_summary(table, f"{dataset.name} ({word}), {network} -> {out}"))
     return out
 
 

@@ -1,5 +1,6 @@
 """``explore``: every subject and ROI as the teacher. Exploratory, and called so."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,49 +9,45 @@ from brain_teacher.analysis.cell_effects import cell_effects, replication
 from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.two_way import interval_of_mean
 from brain_teacher.analysis.verdict import LEVEL
-from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
-from brain_teacher.cells.source import source_fingerprint
+from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS, choose, open_dataset
+from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.cells import plan_students
-from brain_teacher.chain.students.material import TRAINING, Part
+from brain_teacher.chain.students.cells import TRAINING
+from brain_teacher.chain.students.material import Part
 from brain_teacher.chain.students.setting import open_setting
 from brain_teacher.chain.students.soft_labels import folder_of, read_brain, subjects_and_rois
-from brain_teacher.chain.students.training import SOURCE as STUDENT_SOURCE
 from brain_teacher.chain.students.training import train
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import atomic_write, write_json
+from brain_teacher.machine import HERE
 from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.student_figures import cells_figure, quality_figure, quality_words
 from brain_teacher.report.words import BRAIN, describe_network, features_note, said_simulated
 from brain_teacher.tracking import flat, tracked
 
-SOURCE = (
-    *STUDENT_SOURCE,
-    "decoding/quality.py",
-    "analysis",
-    "commands/figure_files.py",
-    "commands/explore.py",
-)
 # Controls that no voxel enters: one set of students serves every cell.
 SHARED = ("none", "smooth")
 ALL = "all subjects"
 
 
-def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, quiet=False):
+def explore(
+    params, *, data, soft_labels, out, subject=(), roi=(), run_time=HERE, say=print, quiet=False
+):
     """Train the students of every subject, and of all together, in every ROI.
 
     Parameters
     ----------
     params : Params
-        ``params.explore``: how many seeds; none: nothing is trained. ``params.distill``: recipe and
-        decoder; its subject, ROI and seeds do not matter here.
+        ``params.explore``: how many seeds. ``params.distill``: recipe and decoder; its subject,
+        ROI and seeds do not matter here.
     data, soft_labels : path-like
         A data set folder, and what ``decode`` wrote.
     out : path-like or None
         Where students, table and figures go; None: ``runs/explore-<UTC time>``.
     subject, roi : sequence of str
         Which; empty: all, of ROIs those that are decoded.
+    run_time : RunTime
     say : callable
     quiet : bool
         No progress bar.
@@ -61,12 +58,11 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
         The output folder.
     """
     out = Path(out or run_folder("explore"))
-    if not params.explore.seeds:
-        return _nothing(out, open_dataset(data), say)
-    data, soft_labels, decoder = Path(data), Path(soft_labels), params.distill.decoder
-    everyone, regions = subjects_and_rois(open_dataset(data), data, decoder)
+    soft_labels, decoder = Path(soft_labels), params.distill.decoder
+    dataset = open_dataset(data)
+    everyone, regions = subjects_and_rois(dataset, decoder)
     subjects = choose(subject or "all", everyone, "subject")
-    labels = folder_of(decoder, data, soft_labels)
+    labels = folder_of(decoder, dataset, soft_labels)
     rois = choose(roi or _decoded(labels, subjects, regions, decoder), regions, "roi")
     params = params.with_distill(
         subject=subjects,
@@ -76,11 +72,10 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
         seeds=params.explore.seeds,
     )
     setting = open_setting(
-        params, data=data, soft_labels=soft_labels, controls=Path(), rivals=Path()
+        params, dataset=dataset, soft_labels=soft_labels, controls=Path(), rivals=Path()
     )
-    description = setting.description
-    word = said_simulated(description.simulated)
-    name = f"{description.name}: subjects and ROIs ({word})"
+    word = said_simulated(dataset.description.simulated)
+    name = f"{dataset.name}: subjects and ROIs ({word})"
     origin = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder")}
     with (
         OutputFolder(out, say).locked() as folder,
@@ -88,30 +83,21 @@ def explore(params, *, data, soft_labels, out, subject=(), roi=(), say=print, qu
             "explore", name, tags=origin, params=flat(params.distill.model_dump(), "distill")
         ) as tracker,
     ):
-        setting = setting.settled(out, say)
+        setting = setting.settled(out, run_time, say)
         brains = _brains(setting, soft_labels, rois)
-        cells = _cells(setting, brains)
-        writer = student_folder.Writer(folder, tracker, source_fingerprint(STUDENT_SOURCE), origin)
-        train("explore", setting, cells, writer, say=say, quiet=quiet)
+        cells, cell_of = _cells(setting, brains)
+        writer = student_folder.Writer(
+            folder, tracker, setting.material, tags=origin, plan=plan_digest(params)
+        )
+        train("explore", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
         writer.finish(cells, models=False)
-        rows, bands, effects = _results(out, setting, cells, brains)
+        rows, bands, effects = _results(out, setting, cells, cell_of, brains)
         files = _write(out, rows, bands, effects, setting, word)
         tracker.log(artifacts=files)
     says = [f"{name}, students' accuracy on test images minus none, in points (exploratory):"]
     says += [_table(effects), *replication(effects), quality_words(rows)]
     says += [*features_note(setting.origin), str(out)]
     say("\n".join(says))
-    return out
-
-
-def _nothing(out, description, say):
-    """An output without students: as a DVC stage it is there in any case."""
-    with OutputFolder(out, say).locked():
-        remove_stale(out, {METRICS}, "**/*.*")
-        (out / "figures").mkdir(exist_ok=True)  # `dvc plots show` asks for it
-        content = {"dataset": description.name, "simulated": description.simulated}
-        write_json(out / METRICS, content | {"exploratory": True, "cells": []})
-    say("explore: explore.seeds is 0, so nothing is trained; `--seeds 3`, say, trains")
     return out
 
 
@@ -140,7 +126,7 @@ def _brains(setting, soft_labels, rois):
         for who in [*subjects, *([everyone] if len(subjects) > 1 else [])]
         for roi in rois
     ]
-    tables = [read_brain(origin, setting.data, soft_labels) for origin in origins]
+    tables = [read_brain(origin, setting.dataset, soft_labels) for origin in origins]
     shared = set(setting.parts[0].brain.image_id).intersection(*(t.image_id for t in tables))
     if not shared:
         raise BrainTeacherError(
@@ -153,39 +139,37 @@ def _brains(setting, soft_labels, rois):
 
 
 def _cells(setting, brains):
-    """The shared controls' students, and each brain's."""
+    """The shared controls' students and each brain's; and by a student's name whose brain it is."""
     seeds = range(setting.params.distill.seeds)
-    given = {"seeds": seeds, "similarity": None, "table": setting.table}
-    shared = setting.origin | {"subject": "any", "roi": "any"}
     part = setting.parts[0]
     images = next(iter(brains.values()))[0].image_id
     ids = part.image_id | {TRAINING: images}
-    cells, _ = plan_students(
-        setting.material, [Part(None, ids, part.brain.take(images))], list(SHARED),
-        recipes=setting.recipes, origin=shared, **given,
-    )  # fmt: skip
-    for cell in cells:
-        cell["origin"] = shared
+    cells, _ = setting.students(
+        list(SHARED),
+        seeds,
+        parts=[Part(None, ids, part.brain.take(images))],
+        origin=setting.origin | {"subject": "any", "roi": "any"},
+    )
     precision = {"precision": setting.recipes["none"]["precision"]}
-    recipe = setting.params.distill.recipe(BRAIN) | precision
+    recipes = {BRAIN: setting.params.distill.recipe(BRAIN) | precision}
+    cell_of = {}
     for (subject, roi), (brain, origin) in brains.items():
-        found, _ = plan_students(
-            setting.material, [Part(None, ids, brain)], [BRAIN], recipes={BRAIN: recipe},
-            origin=origin, **given,
-        )  # fmt: skip
+        found, _ = setting.students(
+            [BRAIN], seeds, parts=[Part(None, ids, brain)], recipes=recipes, origin=origin
+        )
         for cell in found:
-            cell["name"] = f"{subject}_{roi}_{cell['seed']}"
-            cell["origin"], cell["cell"] = origin, (subject, roi)
-        cells += found
-    return cells
+            name = f"{subject}_{roi}_{cell.seed}"
+            cell_of[name] = (subject, roi)
+            cells.append(replace(cell, name=name))
+    return cells, cell_of
 
 
-def _results(out, setting, cells, brains):
+def _results(out, setting, cells, cell_of, brains):
     """What the figures show: a row a cell, a band a control, and the effects as a table."""
     answers = {}
     for cell in cells:
-        group = cell.get("cell", cell["teacher"])
-        answers.setdefault(group, {})[cell["seed"]] = student_folder.read(out, cell["name"])
+        group = cell_of.get(cell.name, cell.teacher)
+        answers.setdefault(group, {})[cell.seed] = student_folder.read(out, cell.name)
     scores = {group: scores_of(students) for group, students in answers.items()}
     effects = cell_effects(
         {cell: {BRAIN: scores[cell], "none": scores["none"]} for cell in brains},
@@ -220,7 +204,7 @@ def _results(out, setting, cells, brains):
 def _write(out, rows, bands, effects, setting, word):
     chance = 1 / len(setting.material.class_id)
     network = describe_network(setting.recipes["none"])
-    about = f"{setting.description.name} ({word}), {network}"
+    about = f"{setting.dataset.name} ({word}), {network}"
     single = [row for row in rows if row["subject"] != ALL]
     together = [row for row in rows if row["subject"] == ALL] or rows
     figures = {
@@ -241,12 +225,10 @@ def _write(out, rows, bands, effects, setting, word):
     ]
     with atomic_write(out / "cells.csv") as temporary:
         effects.assign(
-            dataset=setting.description.name,
-            simulated=setting.description.simulated,
+            **setting.dataset.origin,
             top1=[row["top1"] for row in rows],
             accuracy=[np.mean(row["accuracy"]) for row in rows],
         ).to_csv(temporary, index=False)
-    content = {"dataset": setting.description.name, "simulated": setting.description.simulated}
-    content |= {"exploratory": True, "cells": rows, "controls": bands}
+    content = setting.dataset.origin | {"exploratory": True, "cells": rows, "controls": bands}
     write_json(out / METRICS, content)
     return [*files, out / "cells.csv", out / METRICS]

@@ -74,7 +74,7 @@ def _fetch_small(name, out, base_url, say, quiet):
         _download(files, raw, quiet)
         with about(raw), atomic_folder(out) as folder:
             source.build(raw, folder)
-    description = open_dataset(out)
+    description = open_dataset(out).description
     say(f"{out}: {name}, {len(description.subjects)} subjects, ROIs {', '.join(description.roi)}")
     for line in _next_steps(name, source, out):
         say(line)
@@ -150,7 +150,7 @@ def _describe(out, subjects):
     """Write ``dataset.yaml``, or add subjects to it; everything else in it stays."""
     new = god.describe(subjects)
     if (out / FILE).exists():
-        before = open_dataset(out)
+        before = open_dataset(out).description
         everyone = before.subjects | new.subjects
         if everyone == before.subjects:
             return

@@ -9,7 +9,7 @@ import yaml
 from tqdm import tqdm
 
 from brain_teacher.cells.folder import OutputFolder
-from brain_teacher.chain.dataset import open_dataset, open_stimuli
+from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.description import FILE
 from brain_teacher.dataset.ids import split_image_id
@@ -61,10 +61,11 @@ def images(params, *, data, tree, unseen, seed, link=False, say=print, quiet=Fal
         What is missing: ``image_id``, ``category``, ``kind`` (shown, unseen), ``reason``.
     """
     data, tree = Path(data), Path(tree)
-    description = open_dataset(data)
+    dataset = open_dataset(data)
+    description = dataset.description
     if not tree.is_dir():
         raise UsageError(f"there is no folder {tree}; name an ImageNet tree with --from")
-    training, seen = _trials(data, description)
+    training, seen = _trials(dataset)
     with OutputFolder(data, say).locked():
         with about(data):
             shown, others = find_shown(data), find_unseen(data)
@@ -106,11 +107,11 @@ def images(params, *, data, tree, unseen, seed, link=False, say=print, quiet=Fal
     return missing
 
 
-def _trials(data, description):
+def _trials(dataset):
     """The training images, id -> category, and the ids of all trials of all subjects."""
-    stimuli, training, everything = open_stimuli(data), {}, set()
-    for subject, name in description.subjects.items():
-        file = data / name
+    training, everything = {}, set()
+    for subject, name in dataset.description.subjects.items():
+        file = dataset.folder / name
         if not file.is_file():
             raise BrainTeacherError(
                 f"subject {subject} has no file {file}; put it there, or take the subject out of "
@@ -118,7 +119,9 @@ def _trials(data, description):
             )
         with about(file):
             _, _, labels = read_bdata(file)
-            trials = name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"])
+            trials = name_trials(
+                labels["stimulus_id"], dataset.stimuli, data_type=labels["DataType"]
+            )
             everything.update(trials["image_id"])
             trained = trials[labels["DataType"] == TRAINING]
             for image_id, category in zip(trained["image_id"], trained["category"], strict=True):
@@ -129,7 +132,7 @@ def _trials(data, description):
                     )
                 training[image_id] = category
     if not training:
-        raise BrainTeacherError(f"{data} has no training trials (DataType {TRAINING})")
+        raise BrainTeacherError(f"{dataset.folder} has no training trials (DataType {TRAINING})")
     return training, everything
 
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from brain_teacher.chain.dataset import open_dataset, open_stimuli
+from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.students.soft_labels import IMPORTED
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
-from brain_teacher.dataset.stimuli import image_categories
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import file_digest, write_npz
@@ -45,9 +44,9 @@ def import_soft_labels(
     file, data = Path(file), Path(data)
     if not file.is_file():
         raise UsageError(f"there is no file {file}")
-    description, stimuli = open_dataset(data), open_stimuli(data)
-    meta = {"subject": subject, "roi": roi, "decoder": decoder, "dataset": description.name}
-    meta |= {"simulated": description.simulated, "calibrated": False}
+    dataset = open_dataset(data)
+    meta = {"subject": subject, "roi": roi, "decoder": decoder, "calibrated": False}
+    meta |= dataset.origin
     meta["imported"] = {"file": file.name, "sha256": file_digest(file), "floor": FLOOR}
     with about(file):
         table, kind = read_table(file, image_ids=image_ids, class_ids=class_ids)
@@ -55,13 +54,13 @@ def import_soft_labels(
     with about(data):
         shown = find_shown(data)
         kept = [image for image in labels.image_id if image in shown]
-        category = image_categories(kept, stimuli)
     if not kept:
         raise BrainTeacherError(
             f"{file}: none of its {len(labels.image_id)} images ('{labels.image_id[0]}' for one) "
             f"lies in {data / 'images' / 'shown'}; its ids must be the file names without ending"
         )
     labels = labels.take(kept)
+    category = dataset.category_of(kept)
     with about(file):
         truth = labels.truth(category)
     out = data / IMPORTED / f"{subject}_{roi}_{decoder}.npz"

@@ -17,29 +17,28 @@ from brain_teacher.analysis.power import (
     visible_effect,
 )
 from brain_teacher.analysis.statistics import pair_by_seed
-from brain_teacher.chain.dataset import choose, open_dataset, open_stimuli
+from brain_teacher.chain.dataset import choose, open_dataset
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.cost import (
     bytes_of_answers,
     bytes_of_weights,
     in_words,
-    processes_for,
     step_seconds,
     steps_of,
 )
 from brain_teacher.chain.students.precision import device_for, measured_precision
 from brain_teacher.dataset import images as pictures
-from brain_teacher.dataset.stimuli import image_categories
 from brain_teacher.decoding.folds import MOST_FOLDS
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.machine import HERE
 from brain_teacher.report.words import BRAIN
 
 PILOT_SPLIT = "validation"
 
 
 @dataclass(frozen=True)
-class Sizes:
+class _Sizes:
     """How many images a student learns from, chooses by and reports on; how many students a seed.
 
     Attributes
@@ -73,6 +72,7 @@ def plan(
     effect=None,
     images=None,
     power=0.8,
+    run_time=HERE,
     say=print,
 ):
     """Say how many seeds and test images an effect takes, and what could not be seen.
@@ -96,13 +96,14 @@ def plan(
     images : int, optional
         Test images; None: as many as the data set has.
     power : float
+    run_time : RunTime
     say : callable
     """
     if (students is None) == (discordant is None):
         raise UsageError(
             "name a pilot with --students FOLDER, or state --discordant and --seed-sd: one of both"
         )
-    sizes = sizes_of(params, data)
+    sizes = _sizes_of(params, data)
     images = images or sizes.test * sizes.folds
     effect = params.compare.margin if effect is None else effect / 100
     seeds = params.distill.seeds
@@ -125,28 +126,27 @@ def plan(
         )
     except ValueError as error:
         raise UsageError(f"plan: {error}") from error
-    says = [*says, _cost(params, sizes)]
+    says = [*says, _cost(params, sizes, run_time)]
     whole = {"break_on_hyphens": False, "break_long_words": False}  # a folder's name
     say("\n\n".join(t if "\n" in t else textwrap.fill(t, 92, **whole) for t in says))
 
 
-def sizes_of(params, data):
+def _sizes_of(params, data):
     """Count the data set's images, as ``distill.split`` will use them."""
-    description = open_dataset(data)
-    if not description.pictures:
-        raise BrainTeacherError(f"data set {description.name} has no pictures to teach with")
+    dataset = open_dataset(data)
+    if not dataset.description.pictures:
+        raise BrainTeacherError(f"data set {dataset.name} has no pictures to teach with")
     with about(data):
         names, unseen = list(pictures.find_shown(data)), pictures.find_unseen(data)
-        stimuli = open_stimuli(data)
-        shown = pd.Series(image_categories(names, stimuli), index=names)
+        shown = pd.Series(dataset.category_of(names), index=names)
         if len(unseen):
             # GOD's test images were shown, too, but no student learns their categories.
             shown = shown[shown.isin(unseen["category"])]
         classes = shown.nunique()
         if params.distill.split == "folds":
-            folds = _folds(params.decode.folds, shown, stimuli)
+            folds = _folds(params.decode.folds, shown, dataset.stimuli)
             held = len(shown) // folds
-            return Sizes(len(shown) - 2 * held, held, held, classes, folds)
+            return _Sizes(len(shown) - 2 * held, held, held, classes, folds)
         unseen = pictures.split_unseen(
             unseen,
             shown.unique(),
@@ -155,7 +155,7 @@ def sizes_of(params, data):
             validation_share=params.dataset.validation_share,
         )
     count = unseen["split"].value_counts()
-    return Sizes(len(shown), int(count["validation"]), int(count["test"]), classes)
+    return _Sizes(len(shown), int(count["validation"]), int(count["test"]), classes)
 
 
 def _folds(folds, shown, stimuli):
@@ -251,14 +251,14 @@ def _piloted(folder, scores):
     )
 
 
-def _cost(params, sizes):
+def _cost(params, sizes, run_time):
     """Time and disk of all teachers' students, in a sentence."""
     settings = params.distill
     teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
     seeds = settings.seeds
     count = len(teachers) * seeds * sizes.folds
-    seconds, device = seconds_per_student(params, sizes)
-    processes = processes_for(settings.processes, device)
+    seconds, device = _seconds_per_student(params, sizes, run_time)
+    processes = run_time.workers(device)
     size = count * bytes_of_answers(sizes.images, sizes.classes)
     size += len(teachers) * bytes_of_weights(
         settings.recipe(), n_classes=sizes.classes, image_size=settings.image_size
@@ -272,13 +272,14 @@ def _cost(params, sizes):
     )
 
 
-def seconds_per_student(params, sizes):
+def _seconds_per_student(params, sizes, run_time):
     """About how long one student takes here, from a few steps of training; and the device.
 
     Parameters
     ----------
     params : Params
-    sizes : Sizes
+    sizes : _Sizes
+    run_time : RunTime
 
     Returns
     -------
@@ -286,7 +287,7 @@ def seconds_per_student(params, sizes):
     device : str
     """
     settings = params.distill
-    device, recipe = device_for(settings), settings.recipe()
+    device, recipe = device_for(run_time), settings.recipe()
     here = {"image_size": settings.image_size, "device": device}
     if recipe["precision"] == "auto":
         recipe["precision"] = measured_precision(recipe, **here)

@@ -7,41 +7,24 @@ import numpy as np
 
 from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
 from brain_teacher.cells.making import make_cells
-from brain_teacher.cells.source import source_fingerprint
 from brain_teacher.chain.dataset import METRICS, choose, open_dataset
-from brain_teacher.chain.students.cells import train_cell
-from brain_teacher.chain.students.cost import processes_for
-from brain_teacher.chain.students.material import TRAINING, gather
-from brain_teacher.chain.students.precision import settle
+from brain_teacher.chain.students.cells import TRAINING, RivalCell
+from brain_teacher.chain.students.material import gather
+from brain_teacher.chain.students.planning import digest_of_inputs
+from brain_teacher.chain.students.precision import PRECISION, settle
 from brain_teacher.chain.students.rivals import LIVE, NETWORK, TABLE, WEIGHTS
 from brain_teacher.chain.students.soft_labels import origin_of
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold, mean_nll
 from brain_teacher.distillation.teachers import RIVAL, TABLES, TEACHERS
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import atomic_write, fingerprint, write_json, write_npz
+from brain_teacher.files import atomic_write, write_json, write_npz
+from brain_teacher.machine import HERE
 from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
 
-SOURCE = (
-    "dataset",
-    "seeds.py",
-    "devices.py",
-    "decoding/calibration.py",
-    "decoding/folds.py",
-    "decoding/soft_labels.py",
-    "distillation",
-    "commands/making.py",
-    "commands/material.py",
-    "commands/rival_files.py",
-    "commands/student_cells.py",
-    "commands/student_cost.py",
-    "commands/student_device.py",
-    "commands/rivals.py",
-)
 
-
-def rivals(params, *, data, soft_labels, out, say=print, quiet=False):
+def rivals(params, *, data, soft_labels, out, run_time=HERE, say=print, quiet=False):
     """Train what the teachers of ``distill.teacher`` need: a ResNet34, and one for each image fold.
 
     Its recipe is the students' own, with hard labels and seed 0; one network, as the brain is one.
@@ -55,6 +38,7 @@ def rivals(params, *, data, soft_labels, out, say=print, quiet=False):
         A data set folder, and what ``decode`` wrote: it says which images teach.
     out : path-like or None
         Where weights, soft labels and ``metrics.json`` go; None: ``runs/rivals-<UTC time>``.
+    run_time : RunTime
     say : callable
     quiet : bool
         No progress bar.
@@ -64,12 +48,11 @@ def rivals(params, *, data, soft_labels, out, say=print, quiet=False):
     Path
         The output folder.
     """
-    description = open_dataset(data)
+    dataset = open_dataset(data)
     teachers = choose(params.distill.teacher, list(TEACHERS), "distill.teacher")
     wanted = {LIVE: LIVE in teachers, RIVAL: any(TABLES.get(name) == RIVAL for name in teachers)}
     out = Path(out or run_folder("rivals"))
-    word = said_simulated(description.simulated)
-    content = {"dataset": description.name, "simulated": description.simulated}
+    word, content = said_simulated(dataset.description.simulated), dataset.origin
     if not any(wanted.values()):
         with OutputFolder(out, say).locked():
             remove_stale(out, set(), "*.*")
@@ -77,34 +60,33 @@ def rivals(params, *, data, soft_labels, out, say=print, quiet=False):
         say("rivals: none of distill.teacher needs a ResNet34")
         return out
     params = params.with_distill(split="unseen")
-    origin = origin_of(params, description, Path(data))
-    material, (part,) = gather(params, description, Path(data), Path(soft_labels), origin)
+    origin = origin_of(params, dataset)
+    material, (part,) = gather(params, dataset, Path(soft_labels), origin)
     with (
         OutputFolder(out, say).locked() as folder,
         tracked(
             "rivals",
-            f"{description.name} ({word})",
+            f"{dataset.name} ({word})",
             tags=content,
             params=flat(params.distill.recipe(), "distill"),
         ) as tracker,
     ):
-        recipe, device = settle(params, params.distill.recipe("none"), out, say)
+        recipe, device = settle(params, params.distill.recipe("none"), out, run_time, say)
         material = replace(material, device=device)
         cells = _cells(material, part, recipe | {"network": NETWORK, "weights": "none"}, wanted)
         make_cells(
             "rivals",
             cells,
             folder,
-            source=source_fingerprint(SOURCE),
-            work=train_network,
             shared=material,
-            processes=lambda new: processes_for(params.distill.processes, device),
-            write=_write,
+            workers=run_time.workers(device),
+            write=lambda cell, trained: _write(out / cell.name, *trained),
+            what="{} networks",
             unit="network",
             say=say,
             quiet=quiet,
         )
-        names = {cell["name"] for cell in cells} | {METRICS, "precision.json"}
+        names = {cell.name for cell in cells} | {METRICS, PRECISION}
         if wanted[RIVAL]:
             table = _table(out, cells, material, part, content)
             write_npz(out / TABLE, **table.arrays())
@@ -124,27 +106,30 @@ def _cells(material, part, recipe, wanted):
     training = rows[TRAINING]
     if recipe["epoch"] == "last":
         del rows["validation"]  # it would be looked at for curves that nobody reads
-    cells = [{"name": WEIGHTS, "rows": rows}] if wanted[LIVE] else []
+    planned = [(WEIGHTS, rows, None)] if wanted[LIVE] else []
     if wanted[RIVAL]:
         category = material.class_id[material.labels[training]]
         plan = plan_folds(material.image_id[training], category, by="image")
         for number, held_out in enumerate(plan.predict):
             out = np.isin(material.image_id[training], held_out)
             fold = rows | {TRAINING: training[~out], "test": training[out]}
-            cells.append({"name": f"{NETWORK}_fold{number}.npz", "rows": fold, "fold": number})
-    for cell in cells:
-        cell |= {"seed": 0, "recipe": recipe, "targets": None}
-        used = np.concatenate([cell["rows"][split] for split in sorted(cell["rows"])])
-        cell["fingerprint"] = fingerprint(
-            material.images[used], material.labels[used], material.image_id[used],
-            [len(each) for each in cell["rows"].values()], recipe, material.device,
-        )  # fmt: skip
-    return cells
+            planned.append((f"{NETWORK}_fold{number}.npz", fold, number))
+    return [
+        RivalCell(
+            name=name,
+            seed=0,
+            recipe=recipe,
+            inputs=digest_of_inputs(material, rows),
+            origin={},
+            rows=rows,
+            fold=fold,
+        )
+        for name, rows, fold in planned
+    ]
 
 
-def _write(path, trained):
+def _write(path, network, image_id):
     """The weights of the network of all images; of a fold's network its answers, with ids."""
-    network, image_id = trained
     if network.diverged:
         raise BrainTeacherError("the ResNet34 diverged: lower distill.learning_rate")
     if path.name == WEIGHTS:
@@ -156,12 +141,6 @@ def _write(path, trained):
         write_npz(path, log_probs=network.log_probs["test"], image_id=image_id)
 
 
-def train_network(material, cell):
-    """Train one network; gives it with the ids of the images it was tested on."""
-    network, _ = train_cell(material, cell)
-    return network, material.image_id[cell["rows"]["test"]]
-
-
 def _table(out, cells, material, part, content):
     """The folds' answers as one table of soft labels."""
     images = np.sort(part.image_id[TRAINING])
@@ -169,10 +148,10 @@ def _table(out, cells, material, part, content):
     row_of = {image: row for row, image in enumerate(images)}
     log_probs = np.empty((len(images), len(material.class_id)))
     fold = np.empty(len(images), dtype=np.int16)
-    for cell in (cell for cell in cells if "fold" in cell):
-        with np.load(out / cell["name"], allow_pickle=False) as arrays:
+    for cell in (cell for cell in cells if cell.fold is not None):
+        with np.load(out / cell.name, allow_pickle=False) as arrays:
             rows = [row_of[image] for image in arrays["image_id"]]
-            log_probs[rows], fold[rows] = arrays["log_probs"], cell["fold"]
+            log_probs[rows], fold[rows] = arrays["log_probs"], cell.fold
     calibrated, temperatures = calibrate_by_fold(log_probs, truth, fold)
     meta = content | {
         "format": FORMAT,

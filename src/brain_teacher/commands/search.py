@@ -1,5 +1,6 @@
 """``search``: each teacher's recipe, chosen on pilot seeds and validation images."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import yaml
 from tabulate import tabulate
 
 from brain_teacher.cells.folder import OutputFolder, run_folder
-from brain_teacher.cells.source import source_fingerprint
+from brain_teacher.chain.dataset import open_dataset
+from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.cells import plan_students
 from brain_teacher.chain.students.setting import open_setting
-from brain_teacher.chain.students.training import SOURCE, train
+from brain_teacher.chain.students.training import train
 from brain_teacher.files import atomic_write
+from brain_teacher.machine import HERE
 from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
 
@@ -24,7 +26,9 @@ CHOSEN, TABLE = "recipes.yaml", "search.csv"
 SOFT, HARD = ("temperature", "alpha"), ("learning_rate", "epochs")
 
 
-def search(params, *, data, soft_labels, controls, rivals, out, say=print, quiet=False):
+def search(
+    params, *, data, soft_labels, controls, rivals, out, run_time=HERE, say=print, quiet=False
+):
     """Try every recipe of ``params.search`` for every teacher, and choose by validation.
 
     Soft teachers choose temperature and alpha, ``none``, which has neither, learning rate and
@@ -38,6 +42,7 @@ def search(params, *, data, soft_labels, controls, rivals, out, say=print, quiet
         As for ``distill``.
     out : path-like or None
         Where students, the table and the chosen recipes go; None: ``runs/search-<UTC time>``.
+    run_time : RunTime
     say : callable
     quiet : bool
         No progress bar.
@@ -48,11 +53,15 @@ def search(params, *, data, soft_labels, controls, rivals, out, say=print, quiet
         The output folder, with ``recipes.yaml``: what to put at ``distill.recipes``.
     """
     setting = open_setting(
-        params, data=data, soft_labels=soft_labels, controls=controls, rivals=rivals
+        params,
+        dataset=open_dataset(data),
+        soft_labels=soft_labels,
+        controls=controls,
+        rivals=rivals,
     )
     out = Path(out or run_folder("search"))
-    word = said_simulated(setting.description.simulated)
-    name = f"{setting.description.name} {setting.origin['roi']} ({word})"
+    word = said_simulated(setting.dataset.description.simulated)
+    name = f"{setting.dataset.name} {setting.origin['roi']} ({word})"
     with (
         OutputFolder(out, say).locked() as folder,
         tracked(
@@ -62,12 +71,14 @@ def search(params, *, data, soft_labels, controls, rivals, out, say=print, quiet
             params=flat(params.search.model_dump(), "search"),
         ) as tracker,
     ):
-        setting = setting.settled(out, say)
-        cells = _cells(params, setting, say)
-        writer = student_folder.Writer(folder, tracker, source_fingerprint(SOURCE), setting.origin)
-        train("search", setting, cells, writer, say=say, quiet=quiet)
+        setting = setting.settled(out, run_time, say)
+        cells, varied = _cells(params, setting, say)
+        writer = student_folder.Writer(
+            folder, tracker, setting.material, tags=setting.origin, plan=plan_digest(params)
+        )
+        train("search", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
         writer.finish(cells, models=False)
-        table = _table(out, cells)
+        table = _table(out, cells, varied)
         chosen = _choose(table)
         files = [out / TABLE, out / CHOSEN]
         with atomic_write(files[0]) as temporary:
@@ -79,7 +90,7 @@ def search(params, *, data, soft_labels, controls, rivals, out, say=print, quiet
     return out
 
 
-def recipes_to_try(params, teacher):
+def _recipes_to_try(params, teacher):
     """What is varied for a teacher: a list of settings, as long for every teacher."""
     keys = HARD if teacher == "none" else SOFT
     values = product(*(getattr(params.search, key) for key in keys))
@@ -87,30 +98,23 @@ def recipes_to_try(params, teacher):
 
 
 def _cells(params, setting, say):
-    """One cell a teacher, recipe and pilot seed."""
-    cells = []
+    """One cell a teacher, recipe and pilot seed; and by its name what is varied."""
+    cells, varied = [], {}
+    seeds = range(PILOT, PILOT + params.search.seeds)
     for teacher in setting.teachers:
-        for number, varied in enumerate(recipes_to_try(params, teacher)):
-            recipe = setting.recipes[teacher] | varied
-            found, skipped = plan_students(
-                setting.material,
-                setting.parts,
-                [teacher],
-                recipes={teacher: recipe},
-                seeds=range(PILOT, PILOT + params.search.seeds),
-                origin=setting.origin,
-                similarity=setting.similarity,
-                table=_first_table(setting),
-            )
+        for number, tried in enumerate(_recipes_to_try(params, teacher)):
+            recipes = {teacher: setting.recipes[teacher] | tried}
+            table = _first_table(setting)
+            found, skipped = setting.students([teacher], seeds, recipes=recipes, table=table)
             for cell in found:
-                ending = "" if cell["fold"] is None else f"_fold{cell['fold']}"
-                cell["name"] = f"{teacher}_recipe{number}_{cell['seed'] - PILOT}{ending}"
-                cell["varied"] = varied
-            cells += found
+                ending = "" if cell.fold is None else f"_fold{cell.fold}"
+                name = f"{teacher}_recipe{number}_{cell.seed - PILOT}{ending}"
+                cells.append(replace(cell, name=name))
+                varied[name] = tried
             if number == 0:
                 for reason in skipped.values():
                     say(f"teacher {teacher} is left out: {reason}")
-    return cells
+    return cells, varied
 
 
 def _first_table(setting):
@@ -118,13 +122,13 @@ def _first_table(setting):
     return lambda name, seed, part: setting.table(name, 0, part)
 
 
-def _table(out, cells):
+def _table(out, cells, varied):
     """Mean accuracy and NLL on validation of each teacher and recipe."""
     rows = []
     for cell in cells:
-        student = student_folder.read(out, cell["name"])
+        student = student_folder.read(out, cell.name)
         scores = {"accuracy": student.accuracy("validation"), "nll": student.nll("validation")}
-        rows.append({"teacher": cell["teacher"]} | cell["varied"] | scores)
+        rows.append({"teacher": cell.teacher} | varied[cell.name] | scores)
     table = pd.DataFrame(rows)
     # A diverged student counts as one that knows nothing, not as one less.
     table["accuracy"] = table["accuracy"].astype(float).fillna(0.0)

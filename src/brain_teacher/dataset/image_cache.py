@@ -10,14 +10,14 @@ from brain_teacher.files import atomic_write, file_digest, fingerprint
 FORMAT = 1
 
 
-def cached_images(paths, size, folder, *, workers=None):
-    """`load_images`, whose result is kept in `folder` for the next time.
+def image_file(paths, size, folder, *, workers=None):
+    """The file in `folder` that holds what `load_images` gives, made if it is not there.
 
     Parameters
     ----------
     paths : sequence of path-like
-        Their contents, in this order, name the file kept: a picture that changes is decoded anew,
-        one that moves is not.
+        Their contents, in this order, name the file: a picture that changes is decoded anew, one
+        that moves is not.
     size : int
         Side in pixels.
     folder : pathlib.Path
@@ -28,9 +28,8 @@ def cached_images(paths, size, folder, *, workers=None):
 
     Returns
     -------
-    ndarray of shape (n_images, size, size, 3), uint8
-        Equal to that of `load_images`. A copy-on-write view of the file: processes share its
-        memory, and what is written into the array stays there.
+    pathlib.Path
+        For `open_images`, in whatever process.
 
     Raises
     ------
@@ -40,24 +39,25 @@ def cached_images(paths, size, folder, *, workers=None):
     # Pillow's version: another one may bring another decoder, which rounds otherwise.
     name = fingerprint([_digest(path) for path in paths], size, FORMAT, PIL.__version__)
     file = folder / f"{name}.npy"
-    shape = (len(paths), size, size, 3)
-    if not paths:
-        return load_images(paths, size)
-    if (images := _open(file, shape)) is None:
+    if not _is_whole(file, (len(paths), size, size, 3)):
         with atomic_write(file) as temporary:
             np.save(temporary, load_images(paths, size, workers=workers))
-        images = _open(file, shape)
-    return images
+    return file
 
 
-def _open(file, shape):
-    """The pixels of a file, or None if it is missing or was damaged."""
+def open_images(file):
+    """The pixels of an `image_file`: a view of the file, whose memory processes share."""
+    # "c", not "r": torch warns of arrays that cannot be written. What is written stays here.
+    return np.asarray(np.load(file, mmap_mode="c"))
+
+
+def _is_whole(file, shape):
+    """Whether the file is there and was not damaged."""
     try:
-        # "c", not "r": torch warns of arrays that cannot be written.
-        images = np.asarray(np.load(file, mmap_mode="c"))
+        images = open_images(file)
     except (OSError, ValueError, EOFError):
-        return None
-    return images if images.shape == shape and images.dtype == np.uint8 else None
+        return False
+    return images.shape == shape and images.dtype == np.uint8
 
 
 def _digest(path):

@@ -1,7 +1,7 @@
 """From the pictures in memory to a batch for the network, on the device that holds them.
 
-A batch is cut from pictures that were mirrored at their edges once (`mirror_edges`): to shift one
-is then to cut another window, a plain copy of rows of pixels.
+A batch is cut from its pictures mirrored at their edges (`mirror_edges`): to shift one is then to
+cut another window, a plain copy of rows of pixels.
 """
 
 from functools import lru_cache
@@ -35,18 +35,16 @@ def mirror_edges(images, shift):
     return images
 
 
-def to_batch(mirrored, rows, *, shift, flip, generator):
-    """Take pictures, shift and flip each at random, and normalise their pixels.
+def to_batch(mirrored, *, shift, flip, generator):
+    """Shift and flip each at random, and normalise their pixels.
 
     Each is shifted by up to `shift` pixels in each direction and, half the time, flipped left to
     right.
 
     Parameters
     ----------
-    mirrored : Tensor of shape (n_images, size + 2 * shift, size + 2 * shift, 3), uint8
+    mirrored : Tensor of shape (batch, size + 2 * shift, size + 2 * shift, 3), uint8
         From `mirror_edges`, with the same `shift`.
-    rows : Tensor of int64, shape (batch,)
-        On the CPU.
     shift : int
     flip : bool
     generator : torch.Generator
@@ -57,23 +55,26 @@ def to_batch(mirrored, rows, *, shift, flip, generator):
     Tensor of shape (batch, 3, size, size), float32
         channels_last in memory.
     """
-    count, size = len(rows), mirrored.shape[1] - 2 * shift
+    count, size = len(mirrored), mirrored.shape[1] - 2 * shift
     down, right = torch.randint(-shift, shift + 1, (2, count), generator=generator)
     flipped = torch.randint(0, 2, (count,), generator=generator).bool() & flip
     # What is right of the middle in a flipped picture was left of it.
     top, left = shift + down, shift + torch.where(flipped, -right, right)
     cut = cut_one_by_one if mirrored.device.type == "cpu" else cut_at_once
-    return normalise_pixels(cut(mirrored, rows, top, left, flipped, size))
+    return normalise_pixels(cut(mirrored, top, left, flipped, size))
 
 
-def cut_one_by_one(mirrored, rows, top, left, flipped, size):
+def cut_one_by_one(mirrored, top, left, flipped, size):
     """Windows of pictures, (batch, size, size, 3); faster on the CPU, which copies whole rows.
 
     64 windows of 224 pixels take 3 ms so, 18 ms with `cut_at_once` (one core of an EPYC).
     """
     # as_strided: two slices a window would take half of the time at 64 pixels.
     strides = torch.tensor(mirrored.stride()[:3])
-    starts = mirrored.storage_offset() + torch.stack([rows, top, left], dim=1) @ strides
+    starts = (
+        mirrored.storage_offset()
+        + torch.stack([torch.arange(len(top)), top, left], dim=1) @ strides
+    )
     windows = []
     for start, flip in zip(starts.tolist(), flipped.tolist(), strict=True):
         window = mirrored.as_strided((size, size, 3), mirrored.stride()[1:], start)
@@ -81,9 +82,10 @@ def cut_one_by_one(mirrored, rows, top, left, flipped, size):
     return torch.stack(windows)
 
 
-def cut_at_once(mirrored, rows, top, left, flipped, size):
+def cut_at_once(mirrored, top, left, flipped, size):
     """The same in a handful of calls: a GPU would wait for each of the many small ones."""
-    rows, top, left, flipped = (part.to(mirrored.device) for part in (rows, top, left, flipped))
+    rows = torch.arange(len(top), device=mirrored.device)
+    top, left, flipped = (part.to(mirrored.device) for part in (top, left, flipped))
     line = torch.arange(size, device=mirrored.device)
     columns = torch.where(flipped[:, None], size - 1 - line, line) + left[:, None]
     return mirrored[rows[:, None, None], (top[:, None] + line)[:, :, None], columns[:, None, :]]

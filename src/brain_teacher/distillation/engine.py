@@ -9,6 +9,7 @@ from torch import nn
 
 from brain_teacher.distillation.augmentation import mirror_edges, to_batch
 from brain_teacher.distillation.losses import LOSSES
+from brain_teacher.distillation.pictures import Pictures
 from brain_teacher.distillation.students import Student, validated_epochs
 from brain_teacher.distillation.targets import check_probs
 from brain_teacher.networks.classifiers import build_network, normalise
@@ -46,7 +47,7 @@ def train_student(
 
     Parameters
     ----------
-    images : ndarray of shape (n_images, size, size, 3), uint8
+    images : Pictures, or ndarray of shape (n_images, size, size, 3), uint8
         The training images.
     labels : ndarray of int, shape (n_images,)
     targets : ndarray of shape (n_images, n_classes), float32, or torch.nn.Module, or None
@@ -79,7 +80,7 @@ def train_student(
     # cuDNN would otherwise compute float32 in TF32, and choose kernels that differ from run to run.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
-    held = {name: torch.from_numpy(part[0]).to(device) for name, part in evaluation.items()}
+    held = {name: _pictures(part[0], device) for name, part in evaluation.items()}
     validated = set()
     if "validation" in evaluation:
         validation_labels = torch.from_numpy(evaluation["validation"][1]).to(device)
@@ -127,7 +128,7 @@ class Training:
 
     def __init__(self, images, labels, targets, n_classes, recipe, seed, device):
         self._recipe, self._device, self.epoch = recipe, device, 0
-        self._images = mirror_edges(torch.from_numpy(images).to(device), recipe.shift)
+        self._pictures = _pictures(images, device)
         self._labels = torch.from_numpy(labels).to(device)
         self._live = targets.to(device).eval() if isinstance(targets, nn.Module) else None
         self._probs = None
@@ -136,7 +137,7 @@ class Training:
             self._probs = torch.from_numpy(targets).to(device)
         self.network = build_network(
             n_classes=n_classes,
-            image_size=images.shape[1],
+            image_size=self._pictures.size,
             seed=named_seed("weights", seed),
             network=recipe.network,
             width=recipe.width,
@@ -166,20 +167,19 @@ class Training:
         while self.epoch < self._recipe.epochs:
             self.network.train()
             total = torch.zeros((), device=self._device)
-            order = torch.randperm(len(self._images), generator=self._generator)
+            order = torch.randperm(len(self._pictures), generator=self._generator)
             # Nearly equal batches: a last batch of one image would break batch normalisation.
             for rows in torch.tensor_split(order, self._steps):
                 total += self._step(rows) * len(rows)
             self.epoch += 1
             rate = self._schedule.get_last_lr()[0]
-            yield {"train_loss": float(total) / len(self._images), "learning_rate": rate}
+            yield {"train_loss": float(total) / len(self._pictures), "learning_rate": rate}
 
     def _step(self, rows):
         recipe = self._recipe
-        pixels = to_batch(
-            self._images, rows, shift=recipe.shift, flip=recipe.flip, generator=self._generator
-        )
+        drawn = {"shift": recipe.shift, "flip": recipe.flip, "generator": self._generator}
         rows = rows.to(self._device)
+        pixels = to_batch(mirror_edges(self._pictures.take(rows), recipe.shift), **drawn)
         with autocast(self._device, recipe.precision):
             logits = self.network(pixels)
         loss = LOSSES[recipe.loss](
@@ -231,9 +231,24 @@ class Training:
             torch.cuda.set_rng_state(device.cpu())
 
 
+def _pictures(images, device):
+    return images if isinstance(images, Pictures) else Pictures(images, device=device)
+
+
 @torch.inference_mode()
 def predict(network, images, precision):
-    """Log-probabilities of a network in evaluation mode; images are (n, size, size, 3) uint8."""
+    """Log-probabilities of a network in evaluation mode.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    images : Pictures, or Tensor of shape (n_images, size, size, 3), uint8
+    precision : {"float32", "bfloat16"}
+
+    Returns
+    -------
+    Tensor of shape (n_images, n_classes), float32
+    """
     network.eval()
     device = images.device.type
     parts = []

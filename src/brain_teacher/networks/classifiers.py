@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
@@ -146,6 +148,22 @@ def rebuild_network(settings, *, n_classes, image_size):
     return build_network(n_classes=n_classes, image_size=image_size, seed=0, **chosen)
 
 
+def read_network(path, settings, *, n_classes, image_size):
+    """`rebuild_network` with the weights of a ``.safetensors`` file.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or holds another network.
+    """
+    network = rebuild_network(settings, n_classes=n_classes, image_size=image_size)
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise ValueError(f"cannot be read ({error})") from error
+    return network
+
+
 def _state(network, weights):
     """Pretrained weights by name: a file's, or those that torchvision publishes."""
     if Path(weights).suffix in WEIGHTS_FILES:
@@ -191,6 +209,10 @@ class Classifier(nn.Module):
 
     def forward(self, pixels):
         return torch.log_softmax(self.network(normalise(pixels)), dim=1)
+
+    def contiguous(self):
+        """Ready to be given away: in evaluation mode, in the usual layout of memory."""
+        return self.eval().to(memory_format=torch.contiguous_format)
 
 
 def normalise(pixels):

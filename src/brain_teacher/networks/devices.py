@@ -2,6 +2,8 @@
 
 import torch
 
+from brain_teacher.networks.memory import keep_freed_memory
+
 
 def choose_device(wanted):
     """``auto`` becomes ``cuda`` where there is one, else ``cpu``."""
@@ -35,3 +37,10 @@ def autocast(device, precision):
     return torch.autocast(
         torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
     )
+
+
+def train_alone_on(device):
+    """Get this process ready to train one network at a time: its results then repeat to the bit."""
+    if device == "cpu":
+        torch.set_num_threads(1)  # 1 and 2 threads give different bits
+        keep_freed_memory()

@@ -1,9 +1,7 @@
 """The figures of ``decode``: the map of all cells, and the best cell from near."""
 
 from brain_teacher.cells.folder import remove_stale
-from brain_teacher.chain.dataset import open_stimuli
 from brain_teacher.dataset import images as pictures
-from brain_teacher.dataset.stimuli import image_categories
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.errors import about
 from brain_teacher.files import atomic_write
@@ -15,7 +13,7 @@ FOLDER = "figures"
 SIZE = 96
 
 
-def write_figures(out, scores, description, data):
+def write_figures(out, scores, dataset):
     """Draw the cells of a decode, and write each figure with its points beside it.
 
     Parameters
@@ -24,9 +22,7 @@ def write_figures(out, scores, description, data):
         The folder of soft labels; the figures go to ``figures`` in it.
     scores : DataFrame
         A row a cell: its ids and its quality.
-    description : Description
-    data : Path
-        The data set folder.
+    dataset : DataSet
 
     Returns
     -------
@@ -34,20 +30,20 @@ def write_figures(out, scores, description, data):
         ``accuracy`` of all cells; ``reliability``, ``similarity`` and ``guesses`` (where there are
         pictures) of the cell with the highest top-1 accuracy.
     """
-    origin = {"dataset": description.name, "simulated": description.simulated}
+    origin, description = dataset.origin, dataset.description
     figures = {"accuracy": accuracy_figure(scores, **origin)}
     # The first of equal ones.
     best = scores.loc[scores["top1"].idxmax()].dropna().to_dict()
     cell = {key: best[key] for key in ("subject", "roi", "decoder")}
     soft_labels = read_soft_labels(out / f"{'_'.join(cell.values())}.npz")
-    with about(data):
-        category = image_categories(soft_labels.image_id, open_stimuli(data))
+    category = dataset.category_of(soft_labels.image_id)
+    with about(dataset.folder):
         figures |= cell_figures(
             soft_labels,
             category,
             origin=origin | cell,
             scores=best,
-            images=_pictures(soft_labels, category, description, data),
+            images=_pictures(soft_labels, category, dataset),
             names=description.categories,
             superclass=description.superclasses,
         )
@@ -66,10 +62,10 @@ def write_figures(out, scores, description, data):
     return files
 
 
-def _pictures(soft_labels, category, description, data):
-    if not description.pictures:
+def _pictures(soft_labels, category, dataset):
+    if not dataset.description.pictures:
         return None
-    shown = pictures.find_shown(data)
+    shown = pictures.find_shown(dataset.folder)
     chosen = [i for i in choose_images(soft_labels.image_id, category) if i in shown]
     if not chosen:
         return None

@@ -10,8 +10,8 @@ FILE = "ImageFeatures.h5"
 LARGEST = 224
 
 
-def features_for(params, cells, data, description):
-    """The features of the shown images, where a cell needs them; else None.
+def features_for(params, decoders, dataset):
+    """The features of the shown images, where a decoder needs them; else None.
 
     Returns
     -------
@@ -22,9 +22,9 @@ def features_for(params, cells, data, description):
     BrainTeacherError
         If the file or the pictures are not there.
     """
-    if not any(cell["decoder"] == "features" for cell in cells):
+    if "features" not in decoders:
         return None
-    settings = params.decode.features
+    settings, data = params.decode.features, dataset.folder
     if settings.source == "file":
         if not (data / FILE).is_file():
             raise BrainTeacherError(
@@ -33,9 +33,9 @@ def features_for(params, cells, data, description):
             )
         with about(data / FILE):
             return read_image_features(data / FILE, settings.layer)
-    if not description.pictures:
+    if not dataset.description.pictures:
         raise BrainTeacherError(
-            f"data set {description.name} has no pictures (dataset.yaml: pictures: false), so a "
+            f"data set {dataset.name} has no pictures (dataset.yaml: pictures: false), so a "
             "network has nothing to look at; set decode.features.source: file"
         )
     with about(data):

@@ -1,196 +1,173 @@
-"""Students as cells: what each is made from, and the work of making one."""
+"""Students as cells: what makes one new, and the work of making it."""
 
 import time
-from itertools import product
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from brain_teacher.chain.students.material import TRAINING
+import numpy as np
+
+from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
+from brain_teacher.dataset.image_cache import open_images
 from brain_teacher.dataset.images import SPLITS
-from brain_teacher.distillation.lessons import NotApplicable
-from brain_teacher.distillation.students import student_arrays
-from brain_teacher.distillation.targets import Live
-from brain_teacher.distillation.teachers import TABLES, draw_targets
-from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import atomic_write, file_digest, fingerprint
+from brain_teacher.distillation.students import Student, student_arrays
+
+TRAINING = "training"
+ANSWERS = "student.npz"
 
 
-def plan_students(material, parts, teachers, *, recipes, seeds, origin, similarity, table):
-    """One cell a student: its targets, its fingerprint, its name.
+@dataclass(frozen=True, eq=False)
+class Material:
+    """All that the students of one command share; sent once to each process.
 
-    Parameters
+    Attributes
     ----------
-    material : Material
-    parts : list of Part
-    teachers : list of str
-    recipes : dict of str to dict
-        By teacher.
-    seeds : iterable of int
+    pixels : Path
+        The file of their images (`image_file`), which each process opens: as a message, the
+        pictures are their file's name.
+    labels : ndarray of int, shape (n_images,)
+    image_id : ndarray of str, shape (n_images,)
+    class_id : ndarray of str
+    device : str
+    checkpoint_s : float
+        A student that trains for longer is written down this often.
+    """
+
+    pixels: Path
+    labels: np.ndarray
+    image_id: np.ndarray
+    class_id: np.ndarray
+    device: str = "cpu"
+    checkpoint_s: float = float("inf")
+
+    @property
+    def images(self) -> np.ndarray:
+        """(n_images, size, size, 3), uint8; a view of the file."""
+        return open_images(self.pixels)
+
+    def rows(self, image_ids: Any) -> np.ndarray:
+        """Row numbers of some images."""
+        row_of = {image: row for row, image in enumerate(self.image_id)}
+        return np.array([row_of[image] for image in image_ids], dtype=int)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StudentCell(Cell):
+    """Train one student.
+
+    Attributes
+    ----------
+    teacher : str
+        Its name; what it says stands in `targets`.
+    seed : int
+    recipe : dict
+        Fields of `Recipe`.
+    inputs : str
+        Digest of the images, their labels and ids, by split.
     origin : dict
         What the brain is.
-    similarity : DataFrame or None
-    table : callable
-        ``(name, seed, part)`` -> the SoftLabels that a teacher reads beside the brain's.
-
-    Returns
-    -------
-    cells : list of dict
-    skipped : dict of str to str
-        Teachers that say nothing beside this brain, and why.
-    """
-    cells, skipped = [], {}
-    for part in parts:
-        rows = {split: material.rows(ids) for split, ids in part.image_id.items()}
-        shared = {"fold": part.fold, "folds": len(parts), "rows": rows}
-        inputs = _inputs(material, rows, origin)
-        for teacher, seed in product(teachers, seeds):
-            if teacher in skipped:
-                continue
-            recipe = recipes[teacher]
-            try:
-                targets = _targets(material, part, teacher, recipe, seed, similarity, table)
-            except NotApplicable as reason:
-                skipped[teacher] = str(reason)
-                continue
-            except ValueError as error:
-                raise BrainTeacherError(f"teacher {teacher}: {error}") from error
-            ending = "" if part.fold is None else f"_fold{part.fold}"
-            made_from = fingerprint(inputs, recipe, seed, _said(material, targets))
-            own = {"name": f"{teacher}_{seed}{ending}", "teacher": teacher, "seed": seed}
-            own |= {"targets": targets, "recipe": recipe, "fingerprint": made_from}
-            cells.append(shared | own)
-    return cells, skipped
-
-
-def _inputs(material, rows, origin):
-    """Everything that makes a student what it is, but its recipe, targets and seed."""
-    arrays = [material.class_id]
-    for split in (TRAINING, *SPLITS):
-        each = rows[split]
-        arrays += [material.images[each], material.labels[each], material.image_id[each]]
-    return fingerprint(*arrays, origin, material.device)
-
-
-def _targets(material, part, teacher, recipe, seed, similarity, table):
-    name = TABLES.get(teacher)
-    category = material.class_id[material.labels[material.rows(part.brain.image_id)]]
-    targets = draw_targets(
-        teacher,
-        part.brain,
-        category,
-        temperature=recipe["temperature"],
-        seed=seed,
-        similarity=similarity,
-        tables={} if name is None else {name: table(name, seed, part)},
-    )
-    if targets is None or isinstance(targets, Live):
-        return targets
-    return targets.join(part.image_id[TRAINING], material.class_id)
-
-
-def _said(material, targets):
-    if isinstance(targets, Live):
-        return [targets.network, file_digest(material.live[targets.network])]
-    return "none" if targets is None else targets
-
-
-def train_cell(material, cell):
-    """Train one student; gives it and the seconds it took. The work of one process."""
-    import torch
-
-    from brain_teacher.distillation.engine import Recipe, train_student
-    from brain_teacher.networks.memory import keep_freed_memory
-
-    if material.device == "cpu":
-        torch.set_num_threads(1)  # 1 and 2 threads give different bits
-        keep_freed_memory()
-    start = time.perf_counter()
-    rows = cell["rows"]
-    targets = cell["targets"]
-    if isinstance(targets, Live):
-        targets = _network(material, cell["recipe"], targets.network)
-    student = train_student(
-        material.images[rows[TRAINING]],
-        material.labels[rows[TRAINING]],
-        targets,
-        evaluation={
-            split: (material.images[rows[split]], material.labels[rows[split]])
-            for split in SPLITS
-            if split in rows
-        },
-        n_classes=len(material.class_id),
-        recipe=Recipe(**cell["recipe"]),
-        seed=cell["seed"],
-        device=material.device,
-        checkpoint=Checkpoint(cell, material.checkpoint_s) if "checkpoint" in cell else None,
-    )
-    return student, time.perf_counter() - start
-
-
-def _network(material, recipe, name):
-    """A trained network that looks at batches."""
-    from safetensors.torch import load_file
-
-    from brain_teacher.networks.classifiers import rebuild_network
-
-    network = rebuild_network(
-        recipe | {"network": name, "weights": "none"},
-        n_classes=len(material.class_id),
-        image_size=material.images.shape[1],
-    )
-    network.load_state_dict(load_file(material.live[name]))
-    return network
-
-
-class Checkpoint:
-    """A student's state on disk, written when it has trained for long enough since the last.
-
-    Parameters
-    ----------
-    cell : dict
-        With ``checkpoint``, the file; it is used only for a cell of the same fingerprint.
-    every : float
-        Seconds.
+    targets : ndarray of shape (n_training, n_classes), float32, or None
+    live : FileInput or None
+        Weights of the network that looks at each batch.
+    network : str or None
+        Its architecture.
+    rows : dict of str to ndarray of int
+        Row numbers of the training, validation and test images.
+    fold, folds : int or None
+        Of shown images that are tested.
+    checkpoint : Path or None
+        Where a student that trains for long is written down.
     """
 
-    def __init__(self, cell, every):
-        self._path, self._fingerprint = Path(cell["checkpoint"]), cell["fingerprint"]
-        self._every, self._last = every, time.monotonic()
+    teacher: str = of_no_consequence(default="")
+    seed: int
+    recipe: dict
+    inputs: str
+    origin: dict
+    targets: np.ndarray | None = None
+    live: FileInput | None = None
+    network: str | None = None
+    rows: dict[str, np.ndarray] = of_no_consequence()
+    fold: int | None = of_no_consequence(default=None)
+    folds: int = of_no_consequence(default=1)
+    checkpoint: Path | None = of_no_consequence(default=None)
 
-    def load(self):
-        """The state of an interrupted student, or None."""
-        import torch
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its answers; weights are kept for each teacher's best alone."""
+        return (f"{self.name}/{ANSWERS}",)
 
-        try:
-            found = torch.load(self._path, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            return None
-        return found["state"] if found["fingerprint"] == self._fingerprint else None
+    def run(self, shared: Material) -> tuple[Any, float]:
+        """The `Student`, and the seconds that it took."""
+        start = time.perf_counter()
+        return self._train(shared), time.perf_counter() - start
 
-    def is_due(self):
-        """Whether it is time to write."""
-        return time.monotonic() - self._last >= self._every
+    def _train(self, material: Material) -> Student:
+        from brain_teacher.distillation.checkpoint import Checkpoint
+        from brain_teacher.distillation.engine import Recipe, train_student
+        from brain_teacher.distillation.pictures import Pictures
+        from brain_teacher.networks.devices import train_alone_on
 
-    def save(self, state):
-        """Write the state, whole or not at all."""
-        import torch
+        train_alone_on(material.device)
+        images, rows = material.images, self.rows
+        sides = {
+            split: (Pictures(images, each, material.device), material.labels[each])
+            for split, each in rows.items()
+        }
+        pictures, labels = sides.pop(TRAINING)
+        written = None
+        if self.checkpoint is not None:
+            written = Checkpoint(self.checkpoint, self.fingerprint(), every=material.checkpoint_s)
+        return train_student(
+            pictures,
+            labels,
+            self.targets if self.live is None else self._live_network(images.shape[1], material),
+            evaluation={split: sides[split] for split in SPLITS if split in sides},
+            n_classes=len(material.class_id),
+            recipe=Recipe(**self.recipe),
+            seed=self.seed,
+            device=material.device,
+            checkpoint=written,
+        )
 
-        with atomic_write(self._path) as temporary:
-            torch.save({"fingerprint": self._fingerprint, "state": state}, temporary)
-        self._last = time.monotonic()
+    def _live_network(self, image_size: int, material: Material) -> Any:
+        """A trained network that looks at batches."""
+        from brain_teacher.networks.classifiers import read_network
+
+        return read_network(
+            self.live.path,
+            self.recipe | {"network": self.network, "weights": "none"},
+            n_classes=len(material.class_id),
+            image_size=image_size,
+        )
+
+    def arrays(self, student: Student, material: Material, plan: str) -> dict[str, Any]:
+        """What the student's file holds."""
+        meta = {"teacher": self.teacher, "seed": self.seed, "fingerprint": self.fingerprint()}
+        meta |= self.origin
+        if self.fold is not None:
+            meta |= {"fold": self.fold, "folds": self.folds}
+        settings = self.recipe | {"image_size": material.images.shape[1]}
+        meta |= {"plan": plan, "settings": settings, "device": material.device}
+        rows = {split: self.rows[split] for split in SPLITS}
+        return student_arrays(
+            student,
+            class_id=material.class_id,
+            image_id={split: material.image_id[each] for split, each in rows.items()},
+            category={k: material.class_id[material.labels[each]] for k, each in rows.items()},
+            meta=meta,
+        )
 
 
-def arrays_of(student, cell, material, origin, plan):
-    """What the student's file holds."""
-    meta = {key: cell[key] for key in ("teacher", "seed", "fingerprint")} | origin
-    if cell["fold"] is not None:
-        meta |= {"fold": cell["fold"], "folds": cell["folds"]}
-    settings = cell["recipe"] | {"image_size": material.images.shape[1]}
-    meta |= {"plan": plan, "settings": settings, "device": material.device}
-    rows = {split: cell["rows"][split] for split in SPLITS}
-    return student_arrays(
-        student,
-        class_id=material.class_id,
-        image_id={split: material.image_id[each] for split, each in rows.items()},
-        category={split: material.class_id[material.labels[each]] for split, each in rows.items()},
-        meta=meta,
-    )
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RivalCell(StudentCell):
+    """Train a deep teacher on hard labels, as a student is trained."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Weights, or answers for its fold's images."""
+        return (self.name,)
+
+    def run(self, shared: Material) -> tuple[Any, np.ndarray]:
+        """The trained network as a `Student`, and the ids of the images it was tested on."""
+        return self._train(shared), shared.image_id[self.rows["test"]]

@@ -1,14 +1,6 @@
 """What students cost here, before they are trained: time and disk."""
 
 from brain_teacher.distillation.students import validated_epochs
-from brain_teacher.machine import cores
-
-
-def processes_for(setting, device):
-    """How many students are trained side by side."""
-    if setting != "auto":
-        return setting
-    return cores() if device == "cpu" else 1
 
 
 def step_seconds(recipe, *, image_size, device):
@@ -65,24 +57,24 @@ def estimate(material, cells, processes):
     Parameters
     ----------
     material : Material
-    cells : list of dict
-        Of `plan_students`, at least one.
+    cells : list of StudentCell
+        At least one.
     processes : int
         How many are trained side by side.
     """
     size, n_classes = material.images.shape[1], len(material.class_id)
     seconds, written, per_step = 0.0, 0, {}
     for cell in cells:
-        recipe = cell["recipe"]
-        images = {split: len(rows) for split, rows in cell["rows"].items()}
+        recipe = cell.recipe
+        images = {split: len(rows) for split, rows in cell.rows.items()}
         if recipe["batch"] not in per_step:
             per_step[recipe["batch"]] = step_seconds(
                 recipe, image_size=size, device=material.device
             )
         seconds += per_step[recipe["batch"]] * steps_of(recipe, images)
         written += bytes_of_answers(images, n_classes)
-    weights = bytes_of_weights(cells[0]["recipe"], n_classes=n_classes, image_size=size)
-    written += weights * len({cell["teacher"] for cell in cells})
+    weights = bytes_of_weights(cells[0].recipe, n_classes=n_classes, image_size=size)
+    written += weights * len({cell.teacher for cell in cells})
     return seconds / min(processes, len(cells)), written
 
 

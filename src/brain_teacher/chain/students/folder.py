@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from brain_teacher.cells.folder import is_stage
+from brain_teacher.cells.making import made_from, new_cells
+from brain_teacher.chain.students.cells import ANSWERS
 from brain_teacher.distillation.students import read_student
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import atomic_write, file_digest, write_npz
 from brain_teacher.report.words import BY_WAY_OF
 
-ANSWERS = "student.npz"
 WEIGHTS = "weights.safetensors"
 TABLE = "students.csv"
 
@@ -49,22 +50,20 @@ def rank(answers):
 
 def load_classifier(folder, name):
     """A student's network with its weights, ready for people: pixels in, log-probabilities out."""
-    import torch
-    from safetensors.torch import load_file
+    from brain_teacher.networks.classifiers import Classifier, read_network
 
-    from brain_teacher.networks.classifiers import Classifier, rebuild_network
-
-    answers = read(folder, name)
+    answers, path = read(folder, name), Path(folder) / name / WEIGHTS
     settings = answers.meta["settings"]
-    network = rebuild_network(
-        settings, n_classes=len(answers.class_id), image_size=settings["image_size"]
-    )
-    path = Path(folder) / name / WEIGHTS
     try:
-        network.load_state_dict(load_file(path))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise BrainTeacherError(f"{path} cannot be read ({error}); distill again") from error
-    return Classifier(network).eval().to(memory_format=torch.contiguous_format)
+        network = read_network(
+            path,
+            settings,
+            n_classes=len(answers.class_id),
+            image_size=settings["image_size"],
+        )
+    except ValueError as error:
+        raise BrainTeacherError(f"{path} {error}; distill again") from error
+    return Classifier(network).contiguous()
 
 
 def digest(folder, name):
@@ -82,62 +81,61 @@ class Writer:
     ----------
     folder : OutputFolder
     tracker : Tracker
-    source : str
-        Fingerprint of the stage's source.
+    material : Material
     tags : dict
         For the students' MLflow runs.
+    plan : str
+        Digest of the plan that they are trained under.
     """
 
-    def __init__(self, folder, tracker, source, tags):
-        self._folder, self._tracker = folder, tracker
-        self._source, self._tags = source, tags
+    def __init__(self, folder, tracker, material, *, tags, plan):
+        self.folder = folder
+        self._tracker, self._material, self._tags, self._plan = tracker, material, tags, plan
         self._best = {}
 
     def new_cells(self, cells):
         """The cells to train: not finished, or their teacher's best has lost its weights."""
-        new = []
+        new = new_cells(cells, self.folder)
+        fresh = {cell.name for cell in new}
         for cell in cells:
-            cell["checkpoint"] = str(self._folder.state / f"{cell['name']}.checkpoint.pt")
-            if self._is_whole(cell, ANSWERS):
-                self._consider(cell, read(self._folder.path, cell["name"]))
-            else:
-                new.append(cell)
+            if cell.name not in fresh:
+                self._consider(cell, read(self.folder.path, cell.name))
         for teacher, (cell, answers) in list(self._best.items()):
-            if not answers.diverged and not self._is_whole(cell, WEIGHTS):
+            if not answers.diverged and not self._has_weights(cell):
                 del self._best[teacher]
-                new += [c for c in cells if c["teacher"] == teacher and c not in new]
+                new += [c for c in cells if c.teacher == teacher and c.name not in fresh]
         return new
 
-    def _is_whole(self, cell, file):
-        made_from = [cell["fingerprint"], self._source]
-        return self._folder.is_kept(f"{cell['name']}/{file}", made_from)
+    def _has_weights(self, cell):
+        return self.folder.is_kept(f"{cell.name}/{WEIGHTS}", made_from(cell))
 
     def _consider(self, cell, answers):
         """Make it its teacher's best, if it is; returns the one that is not, or None."""
-        before = self._best.get(cell["teacher"])
+        before = self._best.get(cell.teacher)
         if before is not None and rank(before[1]) <= rank(answers):
             return cell
-        self._best[cell["teacher"]] = (cell, answers)
+        self._best[cell.teacher] = (cell, answers)
         return before and before[0]
 
-    def write(self, cell, student, arrays, seconds):
-        """Write one student, which took some seconds to train, and log it."""
+    def write(self, cell, trained):
+        """Write one student: weights, then answers."""
         from safetensors.numpy import save_file
 
-        place = self._folder.path / cell["name"]
-        made_from = [cell["fingerprint"], self._source]
+        student, place = trained[0], self.folder.path / cell.name
         if student.weights:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
-            self._folder.remember(f"{cell['name']}/{WEIGHTS}", made_from)
-        write_npz(place / ANSWERS, **arrays)
-        self._folder.remember(f"{cell['name']}/{ANSWERS}", made_from)
-        Path(cell["checkpoint"]).unlink(missing_ok=True)
-        answers = read(self._folder.path, cell["name"])
+            self.folder.remember(f"{cell.name}/{WEIGHTS}", made_from(cell))
+        write_npz(place / ANSWERS, **cell.arrays(student, self._material, self._plan))
+
+    def conclude(self, cell, trained):
+        """What follows once a student counts as finished: the best weights stay; MLflow is told."""
+        cell.checkpoint.unlink(missing_ok=True)
+        answers = read(self.folder.path, cell.name)
         worse = self._consider(cell, answers)
         if worse is not None:
-            (self._folder.path / worse["name"] / WEIGHTS).unlink(missing_ok=True)
-        self._log(cell, answers, seconds)
+            (self.folder.path / worse.name / WEIGHTS).unlink(missing_ok=True)
+        self._log(cell, answers, trained[1])
 
     def _log(self, cell, answers, seconds):
         metrics = {
@@ -146,13 +144,13 @@ class Writer:
             for name, measure in (("accuracy", answers.accuracy), ("nll", answers.nll))
         }
         curves = {f"epoch/{name}": values for name, values in answers.meta["curves"].items()}
-        ids = {"teacher": cell["teacher"], "seed": cell["seed"]}
+        ids = {"teacher": cell.teacher, "seed": cell.seed}
         self._tracker.child(
-            f"{cell['teacher']} seed {cell['seed']}",
+            f"{cell.teacher} seed {cell.seed}",
             params=ids | answers.meta["settings"],
             metrics=metrics,
             curves=curves,
-            tags=self._tags | ids | {"fingerprint": digest(self._folder.path, cell["name"])},
+            tags=self._tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
             seconds=seconds,
             failed=answers.diverged,
         )
@@ -163,24 +161,24 @@ class Writer:
         Pilots and smoke runs log none (`models`): nobody should take them for results. Returns the
         table of all students.
         """
-        best = {cell["name"] for cell, answers in self._best.values() if not answers.diverged}
+        best = {cell.name for cell, answers in self._best.values() if not answers.diverged}
         for cell in cells:
-            if cell["name"] not in best:  # left by a kill between two steps of `write`
-                (self._folder.path / cell["name"] / WEIGHTS).unlink(missing_ok=True)
+            if cell.name not in best:  # left by a kill between two steps of `write`
+                (self.folder.path / cell.name / WEIGHTS).unlink(missing_ok=True)
         if is_stage():
-            names = {cell["name"] for cell in cells}
-            for path in self._folder.path.iterdir():
+            names = {cell.name for cell in cells}
+            for path in self.folder.path.iterdir():
                 if path.is_dir() and path.name not in names:
                     shutil.rmtree(path)
         table = self._write_table(cells)
         by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
         means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
-        self._tracker.log(metrics=means, artifacts=[self._folder.path / TABLE])
+        self._tracker.log(metrics=means, artifacts=[self.folder.path / TABLE])
         for cell, answers in self._best.values() if models else ():
             if not answers.diverged:
                 self._tracker.log_student(
-                    digest(self._folder.path, cell["name"]),
-                    lambda name=cell["name"]: load_classifier(self._folder.path, name),
+                    digest(self.folder.path, cell.name),
+                    lambda name=cell.name: load_classifier(self.folder.path, name),
                     model_card(answers),
                 )
         return table
@@ -189,8 +187,8 @@ class Writer:
         """All students on one screen; a diverged one has no numbers."""
         rows = []
         for cell in cells:
-            answers = read(self._folder.path, cell["name"])
-            row = {"teacher": cell["teacher"], "seed": cell["seed"]}
+            answers = read(self.folder.path, cell.name)
+            row = {"teacher": cell.teacher, "seed": cell.seed}
             if "fold" in answers.meta:
                 row["fold"] = answers.meta["fold"]
             for split in ("validation", "test"):
@@ -200,7 +198,7 @@ class Writer:
         table = pd.DataFrame(rows)
         numbers = [f"{s}_{n}" for s in ("validation", "test") for n in ("accuracy", "nll")]
         table[numbers] = table[numbers].astype(float)  # of None alone, too
-        with atomic_write(self._folder.path / TABLE) as temporary:
+        with atomic_write(self.folder.path / TABLE) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
         return table
 

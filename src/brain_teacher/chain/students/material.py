@@ -7,49 +7,16 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.cells.folder import STATE
-from brain_teacher.chain.dataset import open_stimuli
+from brain_teacher.chain.students.cells import TRAINING, Material
 from brain_teacher.chain.students.soft_labels import common_folds, read_brain
 from brain_teacher.dataset import images as pictures
-from brain_teacher.dataset.image_cache import cached_images
+from brain_teacher.dataset.image_cache import image_file
 from brain_teacher.dataset.images import SPLITS
-from brain_teacher.dataset.stimuli import image_categories
 from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.report.words import WITHOUT_PICTURE
 
-TRAINING = "training"
 IMAGE_CACHE = Path("outputs") / STATE / "images"
-
-
-@dataclass(frozen=True)
-class Material:
-    """All that the students of one command share; sent once to each process.
-
-    Attributes
-    ----------
-    images : ndarray of shape (n_images, size, size, 3), uint8
-    labels : ndarray of int, shape (n_images,)
-    image_id : ndarray of str, shape (n_images,)
-    class_id : ndarray of str
-    device : str
-    checkpoint_s : float
-        A student that trains for longer is written down this often.
-    live : dict of str to Path
-        The weights of each network that looks at batches.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    image_id: np.ndarray
-    class_id: np.ndarray
-    device: str = "cpu"
-    checkpoint_s: float = float("inf")
-    live: dict | None = None
-
-    def rows(self, image_ids):
-        """Row numbers of some images."""
-        row_of = {image: row for row, image in enumerate(self.image_id)}
-        return np.array([row_of[image] for image in image_ids], dtype=int)
 
 
 @dataclass(frozen=True)
@@ -71,7 +38,7 @@ class Part:
     brain: SoftLabels
 
 
-def gather(params, description, data, soft_labels, origin, limit=None):
+def gather(params, dataset, soft_labels, origin, limit=None):
     """Load the images, and say which teach, which choose and which report.
 
     Returns
@@ -80,13 +47,13 @@ def gather(params, description, data, soft_labels, origin, limit=None):
     parts : list of Part
         One for unseen test images; one a fold, if shown images are tested.
     """
-    brain = read_brain(origin, data, soft_labels)
+    brain, data = read_brain(origin, dataset, soft_labels), dataset.folder
+    category = dataset.category_of(brain.image_id)
     with about(data):
-        category = image_categories(brain.image_id, open_stimuli(data))
         shown = _shown(data, brain, category)
         brain = _with_pictures(brain, shown)
         if params.distill.split == "folds":
-            parts = _folds(brain, origin, data, soft_labels)
+            parts = _folds(brain, origin, dataset, soft_labels)
             table = shown
         else:
             unseen = _unseen(params, data, shown, shown["category"].unique())
@@ -96,10 +63,10 @@ def gather(params, description, data, soft_labels, origin, limit=None):
             parts = [_limited(part, table, limit) for part in parts]
             used = np.unique(np.concatenate([ids for p in parts for ids in p.image_id.values()]))
             table = table[table["image_id"].isin(used)]
-        images = cached_images(list(table["path"]), params.distill.image_size, IMAGE_CACHE)
+        pixels = image_file(list(table["path"]), params.distill.image_size, IMAGE_CACHE)
     labels = np.searchsorted(brain.class_id, table["category"].to_numpy(dtype=str))
     image_id = table["image_id"].to_numpy(dtype=str)
-    return Material(images, labels, image_id, brain.class_id), parts
+    return Material(pixels.absolute(), labels, image_id, brain.class_id), parts
 
 
 def _shown(data, brain, category):
@@ -142,7 +109,7 @@ def _by_split(unseen):
     }
 
 
-def _folds(brain, origin, data, soft_labels):
+def _folds(brain, origin, dataset, soft_labels):
     """Students tested on shown images: the brain saw neither test fold nor validation fold."""
     if not (soft_labels / "nested").is_dir():
         raise BrainTeacherError(
@@ -154,7 +121,7 @@ def _folds(brain, origin, data, soft_labels):
     fold, known = common_folds(brain, origin, soft_labels), set(brain.image_id)
     parts, numbers = [], np.unique(fold)
     for test in numbers:
-        nested = read_brain(origin, data, soft_labels / "nested", f"_fold{test}")
+        nested = read_brain(origin, dataset, soft_labels / "nested", f"_fold{test}")
         nested = nested.take([image for image in nested.image_id if image in known])
         held_out = set(brain.image_id) - set(nested.image_id)
         tested = set(brain.image_id[fold == test])
@@ -180,7 +147,7 @@ def _limited(part, table, limit):
     return replace(part, image_id=kept, brain=part.brain.take(kept[TRAINING]))
 
 
-def similarity_of(params, description, class_id):
+def similarity_of(params, superclasses, class_id):
     """How alike two classes are: same superclass, or the user's table; None if neither is there."""
     source = params.distill.similarity
     if source != "superclass":
@@ -199,8 +166,8 @@ def similarity_of(params, description, class_id):
                 f"{source} (distill.similarity) has entries that are no numbers"
             )
         return part
-    if any(name not in description.superclasses for name in class_id):
+    if any(name not in superclasses for name in class_id):
         return None
-    group = np.array([description.superclasses[name] for name in class_id])
+    group = np.array([superclasses[name] for name in class_id])
     same = (group[:, None] == group).astype(float)
     return pd.DataFrame(same, index=class_id, columns=class_id)

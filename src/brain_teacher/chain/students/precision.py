@@ -6,7 +6,7 @@ from brain_teacher.files import read_json, write_json
 PRECISION = "precision.json"
 
 
-def settle(params, recipe, out, say):
+def settle(params, recipe, out, run_time, say):
     """Choose device and precision, as ``auto`` asks for.
 
     Returns
@@ -16,25 +16,40 @@ def settle(params, recipe, out, say):
     device : str
     """
     settings = params.distill
-    device = device_for(settings)
+    device = device_for(run_time)
     if settings.precision == "auto":
         record = out / PRECISION
         if not record.exists():
             here = {"image_size": settings.image_size, "device": device}
             write_json(record, {"precision": measured_precision(recipe, **here)})
-        recipe = recipe | {"precision": read_json(record)["precision"]}
+        recipe = recipe | {"precision": _recorded(record, device)}
         say(f"precision: {recipe['precision']} (for this folder, {record})")
     return recipe, device
 
 
-def device_for(settings):
-    """The device that ``distill.device`` asks for."""
-    if settings.device == "cpu":
+def _recorded(record, device):
+    """The precision of the folder's students, which this machine must have."""
+    precision = read_json(record)["precision"]
+    if precision == "bfloat16":
+        from brain_teacher.networks.devices import has_bfloat16
+
+        if not has_bfloat16(device):
+            raise UsageError(
+                f"{record} says that the students there are trained in bfloat16, which this "
+                f"machine's {device} lacks (a step would take minutes): train them where it is, or "
+                "choose another --out; without that file all students are trained anew, in float32"
+            )
+    return precision
+
+
+def device_for(run_time):
+    """The device that ``--device`` asks for."""
+    if run_time.device == "cpu":
         return "cpu"
     from brain_teacher.networks.devices import choose_device
 
     try:
-        return choose_device(settings.device)
+        return choose_device(run_time.device)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

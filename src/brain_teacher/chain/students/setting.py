@@ -3,27 +3,30 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brain_teacher.chain.dataset import choose, open_dataset
-from brain_teacher.chain.students.material import Material, gather, similarity_of
+from brain_teacher.cells.cell import FileInput
+from brain_teacher.chain.dataset import DataSet, choose
+from brain_teacher.chain.params import Params
+from brain_teacher.chain.students.cells import Material
+from brain_teacher.chain.students.material import gather, similarity_of
+from brain_teacher.chain.students.planning import plan_students
 from brain_teacher.chain.students.precision import settle
-from brain_teacher.chain.students.rivals import LIVE, NETWORK, live_weights, read_table
+from brain_teacher.chain.students.rivals import LIVE, live_weights, read_table
 from brain_teacher.chain.students.soft_labels import origin_of, read_brain
-from brain_teacher.dataset.description import Description
 from brain_teacher.distillation.teachers import PERMUTED_TRIALS, TEACHERS
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.networks.image_features import UNTRAINED
 from brain_teacher.report.words import BY_WAY_OF, WITHOUT_PICTURE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
     """Images, brain, teachers and recipes; `settled` completes it.
 
     Attributes
     ----------
     params : Params
-    description : Description
-    data, controls, rivals : Path
+    dataset : DataSet
+    controls, rivals : Path
     teachers : list of str
     origin : dict
         What the brain is.
@@ -32,11 +35,12 @@ class Setting:
     similarity : DataFrame or None
     recipes : dict of str to dict
         By teacher; empty before `settled`.
+    live : FileInput or None
+        The weights of the network that a teacher lets look at batches.
     """
 
-    params: object
-    description: Description
-    data: Path
+    params: Params
+    dataset: DataSet
     controls: Path
     rivals: Path
     teachers: list
@@ -45,18 +49,33 @@ class Setting:
     parts: list
     similarity: object
     recipes: dict
+    live: FileInput | None = None
 
-    def settled(self, out, say):
+    def settled(self, out, run_time, say):
         """With device, precision, recipes and networks, as ``auto`` and the teachers ask for."""
         settings = self.params.distill
-        base, device = settle(self.params, settings.recipe(), out, say)
+        base, device = settle(self.params, settings.recipe(), out, run_time, say)
         precision = {"precision": base["precision"]}
-        live = {NETWORK: live_weights(self.rivals)} if LIVE in self.teachers else None
-        seconds = 60 * settings.checkpoint_minutes
+        seconds = 60 * run_time.checkpoint_minutes
         return replace(
             self,
             recipes={name: settings.recipe(name) | precision for name in self.teachers},
-            material=replace(self.material, device=device, live=live, checkpoint_s=seconds),
+            material=replace(self.material, device=device, checkpoint_s=seconds),
+            live=FileInput.of(live_weights(self.rivals)) if LIVE in self.teachers else None,
+        )
+
+    def students(self, teachers, seeds, *, parts=None, recipes=None, origin=None, table=None):
+        """`plan_students` of this setting; what is not given is the setting's own."""
+        return plan_students(
+            self.material,
+            parts or self.parts,
+            teachers,
+            recipes=recipes or self.recipes,
+            seeds=seeds,
+            origin=origin or self.origin,
+            similarity=self.similarity,
+            table=table or self.table,
+            live=self.live,
         )
 
     def table(self, name, seed, part):
@@ -66,17 +85,18 @@ class Setting:
                 f"the table {name!r} is made for unseen test images only (distill.split: unseen)"
             )
         if name == PERMUTED_TRIALS:
-            return read_brain(self.origin, self.data, self.controls, f"_{name}_{seed}")
+            return read_brain(self.origin, self.dataset, self.controls, f"_{name}_{seed}")
         return read_table(self.rivals)
 
 
-def open_setting(params, *, data, soft_labels, controls, rivals, limit=None):
+def open_setting(params, *, dataset, soft_labels, controls, rivals, limit=None):
     """Read a data set and its soft labels, and check what is asked for.
 
     Parameters
     ----------
     params : Params
-    data, soft_labels, controls, rivals : path-like
+    dataset : DataSet
+    soft_labels, controls, rivals : path-like
         Of the last two only what a teacher needs must be there.
     limit : int, optional
         About so many images of each split.
@@ -85,29 +105,27 @@ def open_setting(params, *, data, soft_labels, controls, rivals, limit=None):
     -------
     Setting
     """
-    description = open_dataset(data)
-    if not description.pictures:
+    if not dataset.description.pictures:
         raise BrainTeacherError(
-            f"data set {description.name} has no pictures (dataset.yaml: pictures: false): voxels "
+            f"data set {dataset.name} has no pictures (dataset.yaml: pictures: false): voxels "
             "can be decoded, but there is nothing that a student could look at"
         )
     settings = params.distill
     teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
     choose(list(settings.recipes), list(TEACHERS), "distill.recipes")
     _check_network(settings)
-    origin = origin_of(params, description, Path(data))
-    material, parts = gather(params, description, Path(data), Path(soft_labels), origin, limit)
+    origin = origin_of(params, dataset)
+    material, parts = gather(params, dataset, Path(soft_labels), origin, limit)
     return Setting(
         params=params,
-        description=description,
-        data=Path(data),
+        dataset=dataset,
         controls=Path(controls),
         rivals=Path(rivals),
         teachers=teachers,
         origin=origin | _notable(parts[0].brain) | ({} if limit is None else {"limit": limit}),
         material=material,
         parts=parts,
-        similarity=similarity_of(params, description, material.class_id),
+        similarity=similarity_of(params, dataset.description.superclasses, material.class_id),
         recipes={},
     )
 

@@ -2,66 +2,61 @@
 
 import numpy as np
 
-from brain_teacher.chain.dataset import choose, open_stimuli
-from brain_teacher.dataset.stimuli import image_categories
+from brain_teacher.chain.dataset import choose
 from brain_teacher.decoding.soft_labels import combine, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
 
 IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 
 
-def origin_of(params, description, data):
+def origin_of(params, dataset):
     """What the brain is: data set, subjects, ROIs, decoder."""
     settings = params.distill
-    subjects, rois = subjects_and_rois(description, data, settings.decoder)
+    subjects, rois = subjects_and_rois(dataset, settings.decoder)
     subjects = choose(settings.subject, subjects, "distill.subject")
     rois = choose(settings.roi, rois, "distill.roi")
-    return {
-        "dataset": description.name,
-        "simulated": description.simulated,
-        "roi": "+".join(rois),
-        "subject": "+".join(subjects),
-        "decoder": settings.decoder,
-    }
+    brain = {"roi": "+".join(rois), "subject": "+".join(subjects), "decoder": settings.decoder}
+    return dataset.origin | brain
 
 
-def subjects_and_rois(description, data, decoder):
+def subjects_and_rois(dataset, decoder):
     """Those of the data set; or, of a decoder whose tables were imported, theirs."""
-    if imported := _imported(data, decoder):
+    if imported := _imported(dataset, decoder):
         return tuple(sorted({file.stem.split("_")[part] for file in imported}) for part in (0, 1))
-    return list(description.subjects), list(description.roi)
+    return list(dataset.description.subjects), list(dataset.description.roi)
 
 
-def folder_of(decoder, data, soft_labels):
+def folder_of(decoder, dataset, soft_labels):
     """Where a decoder's tables lie: those of others in the data set, else where `decode` wrote."""
-    return data / IMPORTED if _imported(data, decoder) else soft_labels
+    return dataset.folder / IMPORTED if _imported(dataset, decoder) else soft_labels
 
 
-def _imported(data, decoder):
+def _imported(dataset, decoder):
     """The tables of others by that name."""
-    return sorted((data / IMPORTED).glob(f"*_*_{decoder}.npz"))
+    return sorted((dataset.folder / IMPORTED).glob(f"*_*_{decoder}.npz"))
 
 
-def read_brain(origin, data, folder, ending=""):
+def read_brain(origin, dataset, folder, ending=""):
     """The soft labels of the chosen subjects and ROIs, combined.
 
     Parameters
     ----------
     origin : dict
         From `origin_of`.
-    data, folder : Path
-        The data set, and where the tables of its recordings lie; those of others lie in it.
+    dataset : DataSet
+    folder : Path
+        Where the tables of its recordings lie; those of others lie in the data set.
     ending : str
         Of the file names: that of a control, or of a nested table.
     """
-    tables, stimuli = [], open_stimuli(data)
+    tables = []
     if not ending:
-        folder = folder_of(origin["decoder"], data, folder)
+        folder = folder_of(origin["decoder"], dataset, folder)
     for subject in origin["subject"].split("+"):
         for roi in origin["roi"].split("+"):
             file = folder / f"{subject}_{roi}_{origin['decoder']}{ending}.npz"
             if not file.is_file():
-                raise BrainTeacherError(f"{file} is missing: {_remedy(folder, data)}")
+                raise BrainTeacherError(f"{file} is missing: {_remedy(folder, dataset)}")
             with about(file):
                 table = read_soft_labels(file)
             if table.meta.get("dataset") != origin["dataset"]:
@@ -71,11 +66,11 @@ def read_brain(origin, data, folder, ending=""):
                 )
             tables.append(table)
     with about(folder):
-        return combine(tables, lambda ids: image_categories(ids, stimuli))
+        return combine(tables, dataset.category_of)
 
 
-def _remedy(folder, data):
-    if folder == data / IMPORTED:
+def _remedy(folder, dataset):
+    if folder == dataset.folder / IMPORTED:
         return (
             "the data set has tables of that decoder, but not this; `import-soft-labels` makes it"
         )

@@ -1,0 +1,88 @@
+"""A cell: one piece of work that says what makes its result new."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brain_teacher.files import file_digest, fingerprint
+
+# Of a field: what it holds cannot change the result.
+NO_CONSEQUENCE = {"of consequence": False}
+
+
+def of_no_consequence(**options: Any) -> Any:
+    """A dataclass field that no fingerprint reads."""
+    return field(metadata=NO_CONSEQUENCE, **options)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cell:
+    """One piece of work: a message to whoever makes it, here or on another machine.
+
+    A kind of cell is a frozen dataclass whose fields are everything that makes its result what it
+    is; `run` is the work. What a fingerprint need not read is a field `of_no_consequence`.
+
+    Attributes
+    ----------
+    name : str
+        Where its result lies in the output folder: a file, or a folder.
+    """
+
+    name: str = of_no_consequence()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that it is finished with, relative to the output folder."""
+        return (self.name,)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all that makes the result new, but the code."""
+        parts = [(type(self).__name__, None)]
+        parts += [
+            (each.name, getattr(self, each.name))
+            for each in fields(self)
+            if each.metadata.get("of consequence", True)
+        ]
+        return fingerprint(*(leaf for name, value in parts for leaf in _leaves(name, value)))
+
+    def run(self, shared: Any) -> Any:
+        """Do the work.
+
+        Parameters
+        ----------
+        shared : object
+            What all cells of a command need; sent once to each process.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FileInput:
+    """A file that a cell reads: its content makes the result new, its place does not."""
+
+    path: Path = of_no_consequence()
+    sha256: str
+
+    @classmethod
+    def of(cls, path: str | Path) -> "FileInput":
+        """The file as it is now."""
+        return cls(Path(path), file_digest(path))
+
+
+def _leaves(name: str, value: Any) -> Iterator[Any]:
+    """A value as arrays and what JSON holds, each after its name."""
+    if is_dataclass(value) and not isinstance(value, type):
+        yield [name, type(value).__name__]
+        for each in fields(value):
+            if each.metadata.get("of consequence", True):
+                yield from _leaves(f"{name}.{each.name}", getattr(value, each.name))
+    elif isinstance(value, np.ndarray):
+        yield name
+        yield value
+    elif isinstance(value, Path):
+        raise TypeError(f"{name} is a path, which says nothing of a content: give a FileInput")
+    else:
+        yield [name, value]

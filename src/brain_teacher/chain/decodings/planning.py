@@ -1,0 +1,181 @@
+"""From a folder of voxels to the cells of ``decode`` and ``controls``, and to their results."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from brain_teacher.cells.cell import FileInput
+from brain_teacher.cells.folder import OutputFolder, remove_stale
+from brain_teacher.cells.making import make_cells
+from brain_teacher.chain.dataset import INDEX, DataSet, choose, open_dataset
+from brain_teacher.chain.decodings.cells import DecodeCell, Shared
+from brain_teacher.chain.decodings.image_features import features_for
+from brain_teacher.chain.params import Params
+from brain_teacher.dataset.trials import read_voxels
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.decoding.folds import nest
+from brain_teacher.decoding.out_of_fold import plan_for, training_trials
+from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.files import fingerprint, read_json, write_npz
+from brain_teacher.machine import RunTime
+from brain_teacher.report.words import said_simulated
+from brain_teacher.tracking import Tracker, flat, tracked
+
+
+@dataclass(frozen=True, eq=False)
+class Decodings:
+    """A folder of voxels, the data set it was cut from, and how it is to be decoded."""
+
+    params: Params
+    dataset: DataSet
+    voxels: Path
+    index: dict
+
+    def cells(
+        self, *, subject: Sequence[str], roi: Sequence[str], decoder: Sequence[str]
+    ) -> list[DecodeCell]:
+        """One for each subject, ROI and decoder; of subjects and ROIs, none named means all."""
+        known = self.index["cells"]
+        there = {key: [*dict.fromkeys(c[key] for c in known)] for key in ("subject", "roi")}
+        decoders = choose(decoder, list(DECODERS), "decode.decoder")
+        cells = []
+        for s in choose(subject or "all", there["subject"], "subject"):
+            for r in choose(roi or "all", there["roi"], "roi"):
+                file = self.voxels / f"{s}_{r}.npz"
+                if not file.is_file():
+                    raise BrainTeacherError(
+                        f"{file} is missing, though {INDEX} lists it: preprocess again"
+                    )
+                voxels = FileInput.of(file)
+                cells += [
+                    DecodeCell(
+                        name=f"{s}_{r}_{d}.npz",
+                        subject=s,
+                        roi=r,
+                        decoder=d,
+                        voxels=voxels,
+                        settings=self.params.decode.settings(d),
+                        superclass=self.dataset.description.superclasses,
+                    )
+                    for d in decoders
+                ]
+        return cells
+
+    @contextmanager
+    def made(
+        self,
+        command: str,
+        cells: Sequence[DecodeCell],
+        *,
+        settings: dict,
+        out: Path,
+        run_time: RunTime,
+        say: Callable[[str], None],
+        quiet: bool,
+    ) -> Iterator[Tracker]:
+        """Decode what is new into a locked, tracked folder; prune it of former cells.
+
+        Parameters
+        ----------
+        command : str
+            Who speaks, and the MLflow experiment.
+        settings : dict
+            What MLflow is told of the decoders.
+
+        Yields
+        ------
+        Tracker
+            Open until the command has written what it makes of the cells.
+        """
+        name = f"{self.dataset.name} ({said_simulated(self.dataset.description.simulated)})"
+        params = flat(settings, "decode")
+        with (
+            OutputFolder(out, say).locked() as folder,
+            tracked(command, name, tags=self.dataset.origin, params=params) as tracker,
+        ):
+            decoders = {cell.decoder for cell in cells}
+            device = _device(decoders, run_time)
+            features = features_for(self.params, decoders, self.dataset)
+            if features is not None:
+                digest = fingerprint(features.image_id, features.values)
+                cells = [
+                    replace(cell, features=digest) if cell.decoder == "features" else cell
+                    for cell in cells
+                ]
+            make_cells(
+                command,
+                cells,
+                folder,
+                write=lambda cell, labels: write_npz(out / cell.name, **labels.arrays()),
+                workers=run_time.workers(device),
+                shared=Shared(features, device),
+                say=say,
+                quiet=quiet,
+            )
+            remove_stale(out, {cell.name for cell in cells}, "**/*.npz")
+            yield tracker
+
+
+def open_decodings(params: Params, *, data: str | Path, voxels: str | Path) -> Decodings:
+    """Open a voxel folder and the data set it was cut from.
+
+    Raises
+    ------
+    BrainTeacherError
+        If there are no voxels, or they are of another data set.
+    """
+    voxels = Path(voxels)
+    if not (voxels / INDEX).is_file():
+        raise BrainTeacherError(
+            f"{voxels} holds no voxels ({INDEX} is missing): run `dvc repro preprocess`, or "
+            "`brain-teacher preprocess`"
+        )
+    index, dataset = read_json(voxels / INDEX), open_dataset(data)
+    if index["dataset"] != dataset.name:
+        raise BrainTeacherError(
+            f"{voxels} holds voxels of data set {index['dataset']!r}, but {data} is "
+            f"{dataset.name!r}; name the right one with --data or dataset.name"
+        )
+    return Decodings(params, dataset, voxels, index)
+
+
+def nested_cells(cells: Sequence[DecodeCell]) -> list[DecodeCell]:
+    """For each cell, one more for each of its folds as the test fold of a student."""
+    nested = []
+    for cell in cells:
+        with about(cell.voxels.path):
+            voxels = training_trials(read_voxels(cell.voxels.path)[0])
+            number = len(nest(plan_for(voxels, **cell.settings["folds"])))
+        stem = cell.name.removesuffix(".npz")
+        nested += [
+            replace(cell, nested=fold, name=f"nested/{stem}_fold{fold}.npz")
+            for fold in range(number)
+        ]
+    return nested
+
+
+def measured(out: Path, cells: Sequence[DecodeCell]) -> list[dict]:
+    """The quality of each cell as a row for tables and ``metrics.json``."""
+    rows = []
+    for cell in cells:
+        with about(out / cell.name):
+            meta = read_soft_labels(out / cell.name).meta
+        row = {key: getattr(cell, key) for key in ("subject", "roi", "decoder")}
+        row |= meta["quality"] | {"temperatures_at_bound": meta["temperatures_at_bound"]}
+        optional = ("identification", "caution", "control", "seed")
+        rows.append(row | {key: meta[key] for key in optional if key in meta})
+    return rows
+
+
+def _device(decoders: set[str], run_time: RunTime) -> str:
+    """Where the decoders compute; only networks look for a GPU, which costs loading torch."""
+    if "resnet1d" not in decoders or run_time.device == "cpu":
+        return "cpu"
+    from brain_teacher.networks.devices import choose_device
+
+    try:
+        return choose_device(run_time.device)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

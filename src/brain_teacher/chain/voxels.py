@@ -1,0 +1,80 @@
+"""Voxel files: the cells that cut them from recordings, and the folder that later commands open."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brain_teacher.cells.cell import Cell, FileInput
+from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.stimuli import name_trials, read_stimuli
+from brain_teacher.dataset.trials import Voxels, place_in_run
+from brain_teacher.errors import BrainTeacherError, about, nearest
+from brain_teacher.files import npz_shape
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RecordingCell(Cell):
+    """Cut some ROIs of one subject, from one reading of its BData file."""
+
+    dataset: str
+    simulated: bool
+    subject: str
+    recording: FileInput
+    stimuli: FileInput | None
+    rois: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """One voxel file an ROI."""
+        return tuple(f"{self.subject}_{roi}.npz" for roi in self.rois)
+
+    def run(self, shared: None) -> dict[str, dict[str, Any]]:
+        """The arrays of each voxel file, by its name."""
+        meta = {"dataset": self.dataset, "simulated": self.simulated, "format": 1}
+        made = {}
+        for roi, voxels in self._cut().items():
+            text = json.dumps(meta | {"subject": self.subject, "roi": roi}, sort_keys=True)
+            arrays = {"data": voxels.data, **voxels.columns(), "meta": np.array(text)}
+            made[f"{self.subject}_{roi}.npz"] = arrays
+        return made
+
+    def _cut(self):
+        file = self.recording.path
+        stimuli = None if self.stimuli is None else read_stimuli(self.stimuli.path.parent)
+        with about(file):
+            data, masks, labels = read_bdata(file)
+            trials = name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"])
+        columns = {name: trials[name].to_numpy(dtype=str) for name in trials}
+        run, data_type = labels["Run"].astype(np.int32), labels["DataType"].astype(np.int8)
+        position = place_in_run(run, data_type, labels.get("Block"))
+        cut = {}
+        for roi in self.rois:
+            if roi not in masks or not masks[roi].any():
+                raise BrainTeacherError(
+                    f"{file} has no ROI {roi!r} (it has {', '.join(masks)}); correct "
+                    f"preprocess.roi in params.yaml{nearest(roi, masks)}"
+                )
+            with about(f"{file}, ROI {roi}"):
+                cut[roi] = Voxels(
+                    data=data[:, masks[roi]].astype(np.float32),
+                    image_id=columns["image_id"],
+                    category=columns["category"],
+                    run=run,
+                    data_type=data_type,
+                    position=position,
+                    groups={n: c for n, c in columns.items() if n not in ("image_id", "category")},
+                )
+        return cut
+
+
+def listed(folder: Path, cells: list[RecordingCell]) -> list[dict]:
+    """What ``index.json`` says of each voxel file, read from its header alone."""
+    rows = []
+    for cell in cells:
+        for roi, file in zip(cell.rois, cell.files, strict=True):
+            trials, voxels = npz_shape(folder / file, "data")
+            rows.append({"subject": cell.subject, "roi": roi, "trials": trials, "voxels": voxels})
+    return rows
