@@ -22,6 +22,7 @@ print(-steps(100) + steps(10))
 """
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_a_steps_memory_is_there_for_the_next():
     usual, kept = (
