@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Each installs what it needs into .venv.
 PYTHON ?= python3
-BIN := $(CURDIR)/.venv/bin
+# Relative: the folder's own path may hold a blank.
+BIN := .venv/bin
 INSTALLED := .venv/.installed
 UV_VERSION := 0.13.9
 PYTEST := $(BIN)/python -m pytest
@@ -8,16 +9,21 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 # Only these files are collected: the others take as long to load as their tests to run.
 MARKED = $$(grep -rl --include='test_*.py' 'mark\.$(1)' tests)
 
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 # Set in many containers; without bytecode every command compiles torch and mlflow anew, 10 to 20 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo ui lint test test-heavy trained test-full check-lock sample dial lock clean
+NO_CLONE := this folder is no git clone (a ZIP, perhaps), and DVC needs one: git clone the repository
+
+.PHONY: install is-clone demo ui lint test test-heavy trained test-full check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
-$(INSTALLED): requirements.txt pyproject.toml
+is-clone:
+	@$(if $(wildcard .git),:,$(error $(NO_CLONE)))
+
+$(INSTALLED): requirements.txt pyproject.toml | is-clone
 	@echo "installing into .venv (about 6 GB, most of it torch's CUDA build; a minute or two)"
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
@@ -26,7 +32,9 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/dvc pull --quiet data.dvc
+	@echo "bringing the sample out of store/ into data/: $$(sed -n 's/.*nfiles: //p' data.dvc) files," \
+	  "$$(sed -n 's/.*size: //p' data.dvc) bytes; seconds, no network"
+	$(BIN)/dvc pull data.dvc
 	$(BIN)/dvc repro
 	$(BIN)/brain-teacher promote
 	@echo

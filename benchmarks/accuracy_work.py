@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from brain_teacher.dataset.image_cache import cached_images
+from brain_teacher.dataset.image_cache import image_file, open_images
 from brain_teacher.distillation.engine import Training, predict
 from brain_teacher.networks.classifiers import build_network
 from brain_teacher.seeds import named_seed
@@ -40,7 +40,9 @@ def save_pictures(folder, count, rng):
 def pair(seed, train, test, folder, how):
     """Accuracy of our student and of the usual one."""
     (paths, labels), (test_paths, test_labels) = train, test
-    images, test_images = (cached_images(part, SIZE, folder) for part in (paths, test_paths))
+    images, test_images = (
+        open_images(image_file(part, SIZE, folder)) for part in (paths, test_paths)
+    )
     training = Training(images, labels, None, CLASSES, how, seed, "cpu")
     for _ in training.epochs():
         pass

@@ -27,7 +27,7 @@ from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import Description, write_description
 from brain_teacher.dataset.ids import number_from_image_id
 from brain_teacher.files import atomic_folder, write_json
-from brain_teacher.machine import cores
+from brain_teacher.machine import HERE, cores
 
 ROOT = Path(__file__).parents[1]
 SUBJECTS = ("S1", "S2", "S3", "S4", "S5")
@@ -158,11 +158,11 @@ def decode(folder, common, voxels):
 
 def students(params):
     """All students of the family, from a few steps of one."""
-    from brain_teacher.chain.students.cost import processes_for, step_seconds, steps_of
+    from brain_teacher.chain.students.cost import step_seconds, steps_of
     from brain_teacher.chain.students.precision import device_for, measured_precision
 
     settings, recipe = params.distill, params.distill.recipe()
-    device = device_for(settings)
+    device = device_for(HERE)
     here = {"image_size": settings.image_size, "device": device}
     if recipe["precision"] == "auto":
         recipe["precision"] = measured_precision(recipe, **here)
@@ -172,7 +172,7 @@ def students(params):
     images = {"training": CATEGORIES * SHOWN, "validation": share * unseen}
     images["test"] = unseen - images["validation"]
     count = len(settings.teacher) * settings.seeds
-    processes = processes_for(settings.processes, device)
+    processes = HERE.workers(device)
     seconds = each * steps_of(recipe, images)
     name = f"distill, {count} students, {device}, {recipe['precision']}"
     return {

@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from brain_teacher.dataset.image_cache import cached_images
+from brain_teacher.dataset.image_cache import image_file, open_images
 from brain_teacher.distillation.augmentation import mirror_edges, to_batch
 from brain_teacher.distillation.engine import Recipe, Training
+from brain_teacher.distillation.pictures import Pictures
 from brain_teacher.networks.classifiers import build_network
 from brain_teacher.networks.memory import keep_freed_memory
 from usual_loop import train_epoch, training_loader
@@ -64,11 +65,10 @@ def jpegs(folder, count):
 
 
 def build(paths, size, shift):
-    """The pictures in memory, and one epoch's share of the seconds that it took to get there."""
+    """The pictures' file, opened, and one epoch's share of the seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
         start = clock()
-        images = cached_images(paths, size, Path(folder), workers=1)
-        mirror_edges(torch.from_numpy(images), shift)
+        images = open_images(image_file(paths, size, Path(folder), workers=1))
         return images, (clock() - start) / EPOCHS
 
 
@@ -81,11 +81,12 @@ def batch(quick, folder, *, size):
     def ours():
         keep_freed_memory()
         images, share = build(paths, size, shift)
-        mirrored = mirror_edges(torch.from_numpy(images), shift)
+        pictures = Pictures(images)
         start = clock()
         for _ in range(REPEATED):
             for rows in torch.randperm(len(paths), generator=generator).split(BATCH):
-                to_batch(mirrored, rows, shift=shift, flip=True, generator=generator)
+                mirrored = mirror_edges(pictures.take(rows), shift)
+                to_batch(mirrored, shift=shift, flip=True, generator=generator)
         return (clock() - start) / REPEATED + share
 
     def peer():

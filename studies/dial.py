@@ -1,6 +1,6 @@
 """The dial: verdicts on simulated brains whose truth is known, held against that truth.
 
-    python benchmarks/dial.py [--kind KIND] [--draws N] [--folder DIR] [--write FILE] [--check]
+    python studies/dial.py [--kind KIND] [--draws N] [--folder DIR] [--write FILE] [--check]
 
 Three kinds of draws, each a simulated data set of its own in the sample's size: *informative*,
 *classes* (voxels know the class and its confusions, nothing of the single picture) and *snr-0*
@@ -18,7 +18,10 @@ from brain_teacher.cells.source import source_fingerprint
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.params import Params
 from brain_teacher.commands.compare import compare
-from brain_teacher.commands.simulate import DEFAULTS
+from brain_teacher.commands.decode import decode
+from brain_teacher.commands.distill import distill
+from brain_teacher.commands.preprocess import preprocess
+from brain_teacher.commands.simulate import DEFAULTS, simulate
 from brain_teacher.files import fingerprint, read_json, write_json
 from dial_draws import (
     control_family,
@@ -31,7 +34,8 @@ from dial_draws import (
 from dial_table import BRAIN, Result, dial_table, put_between_marks
 
 RECORD = "dial.json"
-CODE = ("dataset", "simulation", "decoding", "distillation", "analysis")
+# What makes a draw: of each, its code and all that it imports.
+CODE = (simulate, preprocess, decode, distill, compare)
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def make_draw(arms, simulation, say):
         like = before and before.place / "students"
         students = taught_students(arm.place, arm.params, data, voxels, like=like)
         compare(arm.params, students=students, out=arm.place / "comparison", say=quiet)
-        record = {"made_from": arm.made_from, "source": source_fingerprint(CODE)}
+        record = {"made_from": arm.made_from, "source": [source_fingerprint(made) for made in CODE]}
         write_json(arm.place / RECORD, record)
         seconds = time.perf_counter() - start
         say(f"{arm.params.dataset.name}, {arm.row}: {arm.read().verdict} ({seconds:.0f} s)")

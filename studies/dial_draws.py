@@ -60,7 +60,8 @@ def simulated_voxels(place, params, simulation):
     data = place / "data" / params.dataset.name
     if not data.exists():  # it is made whole or not at all
         simulate(data, **DEFAULTS | simulation, say=quiet)
-    return data, preprocess(params, data=data, out=place / "voxels", say=quiet)
+    voxels = preprocess(params, data=data, out=place / "voxels", say=quiet, quiet=True)
+    return data, voxels
 
 
 def taught_students(place, params, data, voxels, *, like=None):

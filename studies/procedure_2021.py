@@ -1,13 +1,13 @@
 """The 2021 procedure taken apart: what each of its steps does on the simulated sample.
 
-    python benchmarks/procedure_2021.py [--folder DIR] [--write FILE]
+    python studies/procedure_2021.py [--folder DIR] [--write FILE]
 
 Soft labels made its way, one fault at a time. Then students of hard labels alone, which differ in
 nothing but the seed, read as that procedure reads two methods. Half an hour on two cores; of the
 first part what is finished is kept.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -17,16 +17,17 @@ from tabulate import tabulate
 
 from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.statistics import paired_difference
+from brain_teacher.cells.cell import Cell
 from brain_teacher.cells.engine import run_cells
-from brain_teacher.chain.dataset import open_dataset, open_stimuli
+from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.material import TRAINING, gather
+from brain_teacher.chain.students.cells import TRAINING
+from brain_teacher.chain.students.material import gather
 from brain_teacher.chain.students.precision import settle
 from brain_teacher.chain.students.soft_labels import origin_of, read_brain
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
 from brain_teacher.commands.preprocess import preprocess
-from brain_teacher.dataset.stimuli import image_categories
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.out_of_fold import (
     average_trials,
@@ -39,7 +40,7 @@ from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, combine, read
 from brain_teacher.decoding.solvers import logistic
 from brain_teacher.decoding.voxel_scaling import best_voxels
 from brain_teacher.files import write_npz
-from brain_teacher.machine import cores
+from brain_teacher.machine import RunTime, cores
 from brain_teacher.report.words import BRAIN
 from brain_teacher.seeds import named_rng
 from dial_draws import draw_params, keep_mlflow_runs_in, quiet
@@ -48,45 +49,53 @@ from identical_methods import identical_methods_table
 
 ROOT = Path(__file__).parents[1]
 STUDENTS, FEW = 40, 150
+CPU = RunTime(device="cpu")
 RIGHT, SMOOTHED = "as it should be", "smooth-matched"
 
 
-def watch_student(shared, seed):
-    """Train a student of hard labels; which of the first test images it names after each epoch."""
-    import torch
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WatchedStudent(Cell):
+    """A student of hard labels, asked after each epoch which of the first test images it names."""
 
-    from brain_teacher.distillation.engine import Recipe, Training, predict
+    seed: int
 
-    torch.set_num_threads(1)
-    (images, labels), (test, truth), n_classes, recipe = shared
-    test, named = torch.from_numpy(test), []
-    training = Training(images, labels, None, n_classes, Recipe(**recipe), seed, "cpu")
-    for _ in training.epochs():
-        answers = predict(training.network, test[:FEW], "float32").argmax(dim=1).numpy()
-        named.append(answers == truth[:FEW])
-    answers = predict(training.network, test, "float32").argmax(dim=1).numpy()
-    return np.array(named), answers == truth
+    def run(self, shared):
+        """Images named after each epoch, and of all test images in the end."""
+        from brain_teacher.distillation.engine import Recipe, Training, predict
+        from brain_teacher.distillation.pictures import Pictures
+        from brain_teacher.networks.devices import train_alone_on
+
+        train_alone_on("cpu")
+        material, (shown, tested), recipe = shared
+        images, truth, named = material.images, material.labels[tested], []
+        first, test = Pictures(images, tested[:FEW]), Pictures(images, tested)
+        learnt, classes = Pictures(images, shown), len(material.class_id)
+        labels, recipe = material.labels[shown], Recipe(**recipe)
+        training = Training(learnt, labels, None, classes, recipe, self.seed, "cpu")
+        for _ in training.epochs():
+            answers = predict(training.network, first, "float32").argmax(dim=1).numpy()
+            named.append(answers == truth[:FEW])
+        answers = predict(training.network, test, "float32").argmax(dim=1).numpy()
+        return np.array(named), answers == truth
 
 
-def watched_students(params, data, soft_labels, *, students):
-    """`watch_student` of many seeds, side by side; test images in an order drawn once."""
-    description = open_dataset(data)
-    origin = origin_of(params, description, data)
-    material, (part,) = gather(params, description, data, soft_labels, origin)
+def watched_students(params, dataset, soft_labels, *, students):
+    """`WatchedStudent` of many seeds, side by side; test images in an order drawn once."""
+    material, (part,) = gather(params, dataset, soft_labels, origin_of(params, dataset))
     order = named_rng("procedure 2021", "test images").permutation(np.sort(part.image_id["test"]))
-    sides = [material.rows(ids) for ids in (part.image_id[TRAINING], order)]
+    rows = [material.rows(ids) for ids in (part.image_id[TRAINING], order)]
     recipe = params.distill.recipe("none") | {"precision": params.distill.precision}
-    shared = ([material.images[rows], material.labels[rows]] for rows in sides)
-    shared = (*shared, len(material.class_id), recipe)
-    found = dict(run_cells(watch_student, range(students), shared=shared, processes=cores()))
+    cells = [WatchedStudent(name=f"seed {seed}", seed=seed) for seed in range(students)]
+    made = run_cells(cells, shared=(material, rows, recipe), workers=cores())
+    found = {cell.seed: result for cell, result in made}
     return tuple(np.stack([found[seed][k] for seed in range(students)]) for k in (0, 1))
 
 
-def faulty_tables(params, data, voxels, soft_labels):
+def faulty_tables(params, dataset, voxels, soft_labels):
     """Fault -> what the brain then says; the first has none."""
-    origin = origin_of(params, open_dataset(data), data)
-    brain = read_brain(origin, data, soft_labels)
-    seen = seen_before(params, origin, data, voxels, soft_labels, brain)
+    origin = origin_of(params, dataset)
+    brain = read_brain(origin, dataset, soft_labels)
+    seen = seen_before(params, origin, dataset, voxels, soft_labels, brain)
     return {
         RIGHT: brain,
         "paired with other scans": mispaired(brain),
@@ -107,7 +116,7 @@ def squashed(table):
     return replace(table, log_probs=log_softmax(np.exp(table.log_probs), axis=1))
 
 
-def seen_before(params, origin, data_folder, voxels, soft_labels, brain):
+def seen_before(params, origin, dataset, voxels, soft_labels, brain):
     """Soft labels of decoders that were fitted on the very trials they are asked for.
 
     There is nothing left to fit a temperature on, so that they are not calibrated.
@@ -129,20 +138,20 @@ def seen_before(params, origin, data_folder, voxels, soft_labels, brain):
         log_probs = average_trials(logits[0], image_of)[1].astype(np.float32)
         fold = np.zeros(len(images), dtype=np.int16)
         tables.append(SoftLabels(log_probs, images, proper.class_id, fold, {"calibrated": False}))
-    table = combine(tables, lambda ids: image_categories(ids, open_stimuli(data_folder)))
+    table = combine(tables, dataset.category_of)
     return table.take(brain.image_id)
 
 
-def taught(params, data, folder, table, teachers):
+def taught(params, dataset, folder, table, teachers):
     """Students of one table."""
-    subject, roi = next(iter(open_dataset(data).subjects)), params.distill.roi[0]
+    subject, roi = next(iter(dataset.description.subjects)), params.distill.roi[0]
     params = params.with_distill(subject=[subject], decoder="table", teacher=teachers)
     meta = {"format": FORMAT, "dataset": params.dataset.name, "simulated": True}
     (folder / "soft_labels").mkdir(parents=True, exist_ok=True)
     file = folder / "soft_labels" / f"{subject}_{roi}_table.npz"
     write_npz(file, **replace(table, meta=meta).arrays())
-    chosen = {"data": data, "soft_labels": file.parent, "out": folder / "students"}
-    return distill(params, **chosen, models=False, say=quiet, quiet=True)
+    chosen = {"data": dataset.folder, "soft_labels": file.parent, "out": folder / "students"}
+    return distill(params, **chosen, models=False, run_time=CPU, say=quiet, quiet=True)
 
 
 def scores_by_teacher(folder, seeds):
@@ -186,25 +195,24 @@ def main(folder, seeds, epochs, file):
     keep_mlflow_runs_in(folder)
     data = ROOT / "data" / "sample"
     params = draw_params("sample", teachers=["none"], seeds=seeds, epochs=epochs)
-    params = params.with_distill(device="cpu")
+    dataset = open_dataset(data)
     # Once for all: students of two precisions cannot be paired.
-    recipe, _ = settle(params, params.distill.recipe("none"), folder, quiet)
+    recipe, _ = settle(params, params.distill.recipe("none"), folder, CPU, quiet)
     params = params.with_distill(precision=recipe["precision"])
-    voxels = preprocess(params, data=data, out=folder / "voxels", say=quiet)
+    voxels = preprocess(params, data=data, out=folder / "voxels", say=quiet, quiet=True)
     soft_labels = folder / "soft_labels"
     decode(params, data=data, voxels=voxels, out=soft_labels, say=quiet, quiet=True)
-    tables = faulty_tables(params, data, voxels, soft_labels)
+    tables = faulty_tables(params, dataset, voxels, soft_labels)
     scores = {}
     for number, (fault, table) in enumerate(tables.items()):
         teachers = [SMOOTHED, BRAIN] if number else ["none", SMOOTHED, BRAIN]
-        students = taught(params, data, folder / f"fault-{number}", table, teachers)
+        students = taught(params, dataset, folder / f"fault-{number}", table, teachers)
         scores[fault] = scores_by_teacher(students, params.distill.seeds)
-    stimuli = open_stimuli(data)
     ids = tables[RIGHT].image_id
-    category_of = dict(zip(ids, image_categories(ids, stimuli), strict=True))
+    category_of = dict(zip(ids, dataset.category_of(ids), strict=True))
     faults = faults_table(tables, scores, category_of)
     click.echo(f"{faults}\n")
-    watched = watched_students(params, data, soft_labels, students=STUDENTS)
+    watched = watched_students(params, dataset, soft_labels, students=STUDENTS)
     rng = named_rng("procedure 2021", "cells")
     methods = identical_methods_table(*watched, rng=rng)
     click.echo(methods)

@@ -1,6 +1,6 @@
 """How much of the sample's table is one draw of the voxels' noise: students of eight redraws.
 
-    python benchmarks/redraws.py [--folder DIR] [--write FILE]
+    python studies/redraws.py [--folder DIR] [--write FILE]
 
 The sample's simulated pictures, brains and orders, with the noise of the voxels drawn eight times
 anew; each redraw is decoded and teaches four seeds. Minutes on two cores; what is finished is kept.

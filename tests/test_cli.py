@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from brain_teacher import __version__
 from brain_teacher.cli import main
 from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.machine import RunTime
 
 ROOT = Path(__file__).parents[1]
 PARAMS = str(ROOT / "params.yaml")
@@ -207,7 +208,7 @@ def test_empty_options_are_unset(called):
     # `mlflow run` passes an unset parameter as an empty string.
     names = ["subject", "roi", "decoder", "teacher", "temperature", "alpha", "seeds", "epochs"]
     empty = [part for name in names for part in (f"--{name}", "")]
-    params, settings = distilled(called, *empty, "--out", "", "--device", "")
+    params, settings = distilled(called, *empty, "--out", "")
     plain, others = distilled(called)
     assert params == plain
     for given in (settings, others):
@@ -216,11 +217,15 @@ def test_empty_options_are_unset(called):
 
 
 def test_options_reach_the_settings(called):
-    options = {"temperature": "4.5", "alpha": "0", "seeds": "2", "epochs": "3", "device": "cpu"}
+    options = {"temperature": "4.5", "alpha": "0", "seeds": "2", "epochs": "3"}
     given = [part for name, value in options.items() for part in (f"--{name}", value)]
-    params, settings = distilled(called, *given, "--data", "here", "--out", "there", "--quiet")
+    run_time = ("--device", "cpu", "--jobs", "3", "--checkpoint-minutes", "2.5")
+    params, settings = distilled(
+        called, *given, *run_time, "--data", "here", "--out", "there", "--quiet"
+    )
     found = {name: getattr(params.distill, name) for name in options}
-    assert found == {"temperature": 4.5, "alpha": 0.0, "seeds": 2, "epochs": 3, "device": "cpu"}
+    assert found == {"temperature": 4.5, "alpha": 0.0, "seeds": 2, "epochs": 3}
+    assert settings["run_time"] == RunTime(jobs=3, device="cpu", checkpoint_minutes=2.5)
     assert settings["data"] == Path("here") and settings["out"] == "there"
     assert settings["quiet"] is True
 

@@ -17,7 +17,6 @@ from hypothesis.extra import numpy as hnp
 
 from brain_teacher import files
 from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
-from brain_teacher.cells.source import source_fingerprint
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import (
     atomic_folder,
@@ -202,23 +201,6 @@ def test_what_json_cannot_hold_has_no_fingerprint():
         fingerprint({1, 2})
 
 
-def test_the_source_has_a_fingerprint_that_changes_with_it(tmp_path, monkeypatch):
-    package = tmp_path / "package"
-    (package / "room").mkdir(parents=True)
-    monkeypatch.setattr(files, "__file__", str(package / "files.py"))
-
-    def write(name, text):
-        (package / name).write_text(text)
-        return source_fingerprint(["room", "seeds.py"])
-
-    (package / "seeds.py").write_text("1")
-    found = [write("room/a.py", "x = 1"), write("room/b.py", ""), write("room/a.py", "x = 2")]
-    found.append(write("seeds.py", "2"))
-    assert len(set(found)) == 4
-    # Neither other modules nor compiled files count.
-    assert write("other.py", "x") == write("room/a.pyc", "x") == found[-1]
-
-
 def test_a_run_folder_carries_the_command_and_the_time():
     before = datetime.now(UTC).replace(microsecond=0)
     folder = run_folder("decode")
@@ -286,7 +268,7 @@ def test_half_files_of_a_killed_process_are_removed(output):
 
 HOLD = """
 import sys, time
-from brain_teacher.files import OutputFolder
+from brain_teacher.cells.folder import OutputFolder
 with OutputFolder(sys.argv[1]).locked() as folder:
     print("held", flush=True)
     sys.stdin.readline()
@@ -295,7 +277,7 @@ with OutputFolder(sys.argv[1]).locked() as folder:
 ENTER = """
 import sys
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import OutputFolder
+from brain_teacher.cells.folder import OutputFolder
 say = lambda text: print(text, flush=True)
 try:
     with OutputFolder(sys.argv[1], say).locked() as folder:

@@ -49,6 +49,15 @@ def test_what_it_links_to_is_there(target):
     assert (ROOT / target).exists()
 
 
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_that_a_page_names_is_there(page):
+    for name in re.findall(r"\b[a-z]\w*/[\w/]+\.py\b", page.read_text("utf-8")):
+        assert (ROOT / name).exists() or (ROOT / "src" / "brain_teacher" / name).exists(), name
+
+
 def test_the_commands_that_it_shows_exist():
     shown = set(re.findall(r"^brain-teacher ([\w-]+)", README, re.MULTILINE))
     assert shown
@@ -70,6 +79,7 @@ def test_the_notebook_lines_run(capsys):
     known |= {"category": made.category, "run": made.run}
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.S)
     exec(compile(code, "docs/notebook.md", "exec"), known)
-    plan, top1 = capsys.readouterr().out.splitlines()
+    plan, top1, control = capsys.readouterr().out.splitlines()
     assert plan.startswith("5 folds by image")
     assert float(top1) > 0.7
+    assert control.startswith("(20, 4) [")

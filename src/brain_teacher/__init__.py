@@ -1,12 +1,33 @@
 """Can a human brain teach a neural network? Knowledge distillation from fMRI decoders."""
 
+from importlib import import_module
+
 __version__ = "0.1.0"
+
+# The public names, and where they live. Loaded on demand: `import brain_teacher` loads no torch.
+_HOMES = {
+    "Recipe": "distillation.engine",
+    "SoftLabelDataset": "soft_label_dataset",
+    "SoftLabels": "decoding.soft_labels",
+    "Voxels": "dataset.trials",
+    "combine": "decoding.soft_labels",
+    "decode_logistic": "decoding.decoders.logistic",
+    "decode_ridge": "decoding.decoders.ridge",
+    "draw_targets": "distillation.teachers",
+    "plan_for": "decoding.out_of_fold",
+    "quality": "decoding.quality",
+    "read_soft_labels": "decoding.soft_labels",
+    "soften": "decoding.soft_labels",
+    "train_student": "distillation.engine",
+}
+__all__ = [*_HOMES]
 
 
 def __getattr__(name):
-    # On demand: `import brain_teacher` loads no torch.
-    if name == "SoftLabelDataset":
-        from brain_teacher.soft_label_dataset import SoftLabelDataset
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
-        return SoftLabelDataset
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__():
+    return [*globals(), *__all__]

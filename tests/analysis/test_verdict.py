@@ -160,7 +160,7 @@ families = st.tuples(
 @settings(max_examples=500)
 @given(families)
 def test_verdict_is_the_first_row_that_holds(case):
-    # Each row as what must and must not be in the sets of DESIGN's rule 8, numbered; no order of
+    # Each row as what must and must not be in its sets (DESIGN, rule 8), numbered; no order of
     # tests, the verdict is the least number.
     differences, diverged = case
     points = {name: vars(each) for name, each in differences.items()}

@@ -25,10 +25,9 @@ def test_the_usual_loop_augments_as_ours_does(tmp_path):
     torch.manual_seed(0)
     loader = training_loader(paths, np.zeros(n), size=size, shift=shift, batch=n)
     usual = next(iter(loader))[0]
-    mirrored = mirror_edges(torch.from_numpy(pixels)[None], shift)
+    mirrored = mirror_edges(torch.from_numpy(pixels)[None].expand(n, -1, -1, -1), shift)
     ours = to_batch(
         mirrored,
-        torch.zeros(n, dtype=torch.int64),
         shift=shift,
         flip=True,
         generator=torch.Generator().manual_seed(0),

@@ -166,9 +166,9 @@ def test_an_empty_option_means_as_in_the_file(empty, write):
 def test_a_wrong_option_is_named_as_its_setting_is(write):
     path = write()
     with pytest.raises(UsageError) as caught:
-        load_params(path, {"distill": {"device": "gpu"}})
+        load_params(path, {"distill": {"stem": "tiny"}})
     assert str(caught.value) == (
-        f"{path}: distill.device: Input should be 'auto', 'cpu' or 'cuda' (it is 'gpu')"
+        f"{path}: distill.stem: Input should be 'auto', 'small' or 'large' (it is 'tiny')"
     )
 
 

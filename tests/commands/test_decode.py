@@ -12,7 +12,7 @@ from brain_teacher.decoding.soft_labels import read_soft_labels
 from helpers.running import project, run
 
 ROOT = Path(__file__).parents[2]
-RESNET1D = {"width": 4, "epochs": 1, "device": "cpu"}
+RESNET1D = {"width": 4, "epochs": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,8 @@ def work(tmp_path_factory):
 
     with project(folder, small) as patch:
         # Cells this small take less time than starting processes for them.
-        patch.setattr("brain_teacher.chain.decodings.cells.cores", lambda: 1)
+        patch.setenv("BRAIN_TEACHER_JOBS", "1")
+        patch.setenv("BRAIN_TEACHER_DEVICE", "cpu")
         run(
             *("simulate", "--out", "data/sample", "--subjects", "2", "--categories", "3"),
             *("--shown", "6", "--unseen", "2", "--voxels", "60", "--image-size", "16"),

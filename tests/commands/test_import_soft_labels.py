@@ -18,7 +18,6 @@ def work(tmp_path_factory):
 
     def change(content):
         content["dataset"]["name"] = "tiny"
-        content["distill"] |= {"processes": 1, "device": "cpu"}
 
     with project(folder, change):
         run("simulate", "--out", "data/tiny", *TINY, "--seed", "3")

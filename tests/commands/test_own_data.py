@@ -26,7 +26,7 @@ VOXELS = np.arange(12.0).reshape(4, 3)
 
 def test_the_page_works_as_written(tmp_path):
     def quick(content):
-        content["distill"] |= {"processes": 1, "device": "cpu", "width": 8}
+        content["distill"] |= {"width": 8}
 
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     assert [kind for kind, _ in blocks].count("python") == 2 and len(blocks) == 7

@@ -14,17 +14,19 @@ from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.chain.params import load_params
 from brain_teacher.chain.students.cost import bytes_of_weights
 from brain_teacher.commands import plan as module
-from brain_teacher.commands.plan import Sizes, plan, sizes_of
+from brain_teacher.commands.plan import plan
 from brain_teacher.commands.simulate import DEFAULTS, simulate
 from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.machine import RunTime
 from helpers.answers import make_answers, write_answers
 from helpers.real_data import ROOT
 
 TEACHERS = ["none", "brain"]
+CPU = RunTime(jobs=2, device="cpu")
 
 
 def settings(folds=None, **distill):
-    small = {"teacher": TEACHERS, "device": "cpu", "precision": "float32", "processes": 2}
+    small = {"teacher": TEACHERS, "precision": "float32"}
     small |= {"seeds": 8, "epochs": 3, "image_size": 12, "shift": 1} | distill
     return load_params(ROOT / "params.yaml", {"distill": small, "decode": {"folds": folds}})
 
@@ -45,12 +47,12 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(module, "seconds_per_student", lambda params, sizes: (30.0, "cpu"))
+    monkeypatch.setattr(module, "_seconds_per_student", lambda *_: (30.0, "cpu"))
 
 
 def run(params, data, **options):
     said = []
-    plan(params, data=data, say=said.append, **options)
+    plan(params, data=data, run_time=CPU, say=said.append, **options)
     return said[0], " ".join(said[0].split())
 
 
@@ -82,22 +84,22 @@ def test_time_and_disk_are_of_all_students(data, quick):
 
 def test_seconds_grow_with_epochs(data):
     short, long = settings(epochs=2), settings(epochs=40)
-    sizes = Sizes(64, 8, 8, 2)
-    assert module.seconds_per_student(short, sizes)[1] == "cpu"
-    least = min(module.seconds_per_student(long, sizes)[0] for _ in range(3))
-    most = max(module.seconds_per_student(short, sizes)[0] for _ in range(3))
+    sizes = module._Sizes(64, 8, 8, 2)
+    assert module._seconds_per_student(short, sizes, CPU)[1] == "cpu"
+    least = min(module._seconds_per_student(long, sizes, CPU)[0] for _ in range(3))
+    most = max(module._seconds_per_student(short, sizes, CPU)[0] for _ in range(3))
     assert least > 4 * most > 0
 
 
 def test_sizes_are_the_data_sets(data):
-    assert sizes_of(settings(), data) == Sizes(8, 4, 12, 2)
+    assert module._sizes_of(settings(), data) == module._Sizes(8, 4, 12, 2)
     # 4 of each category: 4 folds, of which one is tested and one validates.
-    assert sizes_of(settings(split="folds"), data) == Sizes(4, 2, 2, 2, folds=4)
+    assert module._sizes_of(settings(split="folds"), data) == module._Sizes(4, 2, 2, 2, folds=4)
 
 
 def test_folds_are_counted_as_decode_makes_them(data, tmp_path):
     def folds(place=data, **how):
-        return sizes_of(settings(split="folds", folds=how), place).folds
+        return module._sizes_of(settings(split="folds", folds=how), place).folds
 
     assert folds(by="round") == folds(by="image", count="most") == 4
     assert folds(by="image", count=2) == 2
@@ -110,7 +112,7 @@ def test_folds_are_counted_as_decode_makes_them(data, tmp_path):
     (copy / "stimuli.csv").write_text(table)
     assert folds(copy, by="group", group="picture") == 8
     alone = settings(split="folds", folds={"by": "group", "group": "picture"})
-    assert sizes_of(alone, copy) == Sizes(6, 1, 1, 2, folds=8)
+    assert module._sizes_of(alone, copy) == module._Sizes(6, 1, 1, 2, folds=8)
     with pytest.raises(BrainTeacherError, match="no group column 'style'"):
         folds(copy, by="group", group="style")
     with pytest.raises(BrainTeacherError, match="in the recordings, which plan does not open"):
@@ -122,7 +124,7 @@ def test_images_of_other_categories_are_not_counted(data, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
     Image.fromarray(np.zeros((12, 12, 3), np.uint8)).save(copy / "images/shown/n99200001_1.png")
-    assert sizes_of(settings(), copy) == Sizes(8, 4, 12, 2)
+    assert module._sizes_of(settings(), copy) == module._Sizes(8, 4, 12, 2)
 
 
 def write_pilot(folder, *, seeds=6, **options):

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brain_teacher.commands.preprocess import _cut
+from brain_teacher.cells.cell import FileInput
+from brain_teacher.chain.voxels import RecordingCell
 from brain_teacher.commands.simulate import DEFAULTS, LIMITS, simulate
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import image_ids_from_numbers
 from brain_teacher.dataset.stimuli import name_trials
+from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.controls import time_voxels
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
@@ -313,6 +315,17 @@ def test_the_description_says_which_knobs_were_turned(tmp_path):
         assert simulation == SMALL | {name: value, "snr_per_subject": [0.4, 0.3]}
 
 
+def cut(file, roi):
+    """The Voxels of an ROI, as `preprocess` cuts them."""
+    cell = RecordingCell(
+        name="S1", dataset="toy", simulated=True, subject="S1", recording=FileInput.of(file),
+        stimuli=None, rois=(roi,),
+    )  # fmt: skip
+    arrays = cell.run(None)[f"S1_{roi}.npz"]
+    del arrays["meta"]
+    return Voxels(**arrays)
+
+
 def test_the_place_of_a_trial_is_its_block(sample, tmp_path):
     # Rows out of order: Block knows the order of time.
     file = tmp_path / "S1.h5"
@@ -321,12 +334,12 @@ def test_the_place_of_a_trial_is_its_block(sample, tmp_path):
     write_bdata(
         file, voxels[order], rois=rois, labels={name: c[order] for name, c in labels.items()}
     )
-    cut = _cut(file, ["V1"], None)["V1"]
-    np.testing.assert_array_equal(cut.position, labels["Block"][order])
+    found = cut(file, "V1")
+    np.testing.assert_array_equal(found.position, labels["Block"][order])
     del labels["Block"]
     write_bdata(file, voxels, rois=rois, labels=labels)
-    rows = _cut(file, ["V1"], None)["V1"].position
-    np.testing.assert_array_equal(rows[order], cut.position)
+    rows = cut(file, "V1").position
+    np.testing.assert_array_equal(rows[order], found.position)
 
 
 @pytest.mark.full
@@ -355,7 +368,7 @@ def test_a_drift_over_a_shared_order_is_not_decoded_by_round(tmp_path, decoder):
         make(folder, seed=seed, **knobs, **sizes)
         of_seed = []
         for subject in ("S1", "S2", "S3"):
-            voxels = training_trials(_cut(folder / "bdata" / f"{subject}.h5", ["HVC"], None)["HVC"])
+            voxels = training_trials(cut(folder / "bdata" / f"{subject}.h5", "HVC"))
             of_seed.append(hits(time_voxels(voxels), "fold"))
             by_voxels += [hits(voxels, "run"), hits(voxels, "fold")]
         # Time is the same for all who share an order: one result a seed.

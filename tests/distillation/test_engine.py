@@ -108,8 +108,8 @@ def test_two_teachers_of_a_seed_share_start_order_and_augmentation(monkeypatch):
     seen, starts = [], []
     to_batch, build = engine.to_batch, engine.build_network
 
-    def spy_batch(images, rows, **settings):
-        pixels = to_batch(images, rows, **settings)
+    def spy_batch(images, **settings):
+        pixels = to_batch(images, **settings)
         seen[-1].append(pixels.numpy().copy())
         return pixels
 
@@ -133,13 +133,14 @@ def test_two_teachers_of_a_seed_share_start_order_and_augmentation(monkeypatch):
 
 
 def test_every_image_is_seen_once_an_epoch_and_in_another_order(monkeypatch):
-    seen, to_batch = [], engine.to_batch
+    seen, take = [], engine.Pictures.take
 
-    def spy(images, rows, **settings):
-        seen.append(rows.tolist())
-        return to_batch(images, rows, **settings)
+    def spy(pictures, rows):
+        if len(pictures) == 24 and torch.is_grad_enabled():  # not while it answers
+            seen.append(rows.tolist())
+        return take(pictures, rows)
 
-    monkeypatch.setattr(engine, "to_batch", spy)
+    monkeypatch.setattr(engine.Pictures, "take", spy)
     train()
     epochs = [sum(seen[start : start + 3], []) for start in (0, 3, 6)]
     assert all(sorted(epoch) == list(range(24)) for epoch in epochs)
@@ -165,7 +166,9 @@ def test_the_best_epoch_is_that_of_the_lowest_validation_nll():
         nll = -student.log_probs["validation"][np.arange(12), labels].mean()
         assert nll == pytest.approx(min(curve), abs=1e-5)
         last = train(replace(BEST, epoch="last"), evaluation=overfitting(), seed=seed)
-        assert last.epoch == 6 and last.curves == student.curves
+        assert last.epoch == 6 and last.curves["train_loss"] == student.curves["train_loss"]
+        looks = [v for v in last.curves["validation_nll"] if v is not None]
+        assert looks == [curve[1], curve[3], curve[5]]
         assert not np.array_equal(last.log_probs["test"], student.log_probs["test"])
         epochs.add(student.epoch)
     # Else "always the first" or "always the last" would pass. Which seed, depends on the processor.
@@ -234,9 +237,9 @@ def test_a_student_that_diverges_is_recorded_as_such(precision):
 def test_batches_are_nearly_equal_and_never_of_one(n, batch, expected, monkeypatch):
     sizes, to_batch = [], engine.to_batch
 
-    def spy(images, rows, **settings):
-        sizes.append(len(rows))
-        return to_batch(images, rows, **settings)
+    def spy(images, **settings):
+        sizes.append(len(images))
+        return to_batch(images, **settings)
 
     monkeypatch.setattr(engine, "to_batch", spy)
     images, labels = TRAINING
@@ -260,12 +263,12 @@ def test_curves_have_a_value_an_epoch_and_the_rate_ends_near_zero():
     assert rates[0] > rates[1] > rates[2] > rates[3] > rates[4]
 
 
-def test_a_long_student_validates_ten_times_and_where_it_chooses_always():
+def test_a_long_student_validates_five_times_and_where_it_chooses_always():
     recipe = replace(RECIPE, epochs=25)
     often = train(replace(recipe, epoch="best"))
     assert len(often.curves["validation_nll"]) == 25 and None not in often.curves["validation_nll"]
     seldom = train(recipe)
-    epochs = {3, 6, 9, 12, 15, 18, 21, 24, 25}
+    epochs = {5, 10, 15, 20, 25}
     for name in ("validation_nll", "validation_accuracy"):
         expected = [v if n in epochs else None for n, v in enumerate(often.curves[name], start=1)]
         assert seldom.curves[name] == expected

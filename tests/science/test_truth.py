@@ -1,6 +1,6 @@
 """Students where the truth is known: simulated brains that see the pictures, and some that do not.
 
-One draw of each kind of the dial (`benchmarks/dial.py`, docs/dial.md), which has more of them and
+One draw of each kind of the dial (`studies/dial.py`, docs/dial.md), which has more of them and
 holds their verdicts against the truth. At the sample's own size, except for the number of seeds.
 The simulation's seeds were written here before any result was seen.
 """

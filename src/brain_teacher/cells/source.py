@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -73,6 +74,8 @@ def _read(package: Path, module: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _file_of(package: Path, module: str) -> Path:
+    if module.split(".")[0] != package.name:  # of a study, or a test
+        return Path(inspect.getsourcefile(sys.modules[module]) or "")
     place = package.joinpath(*module.split(".")[1:])
     return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
 

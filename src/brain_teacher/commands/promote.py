@@ -70,7 +70,7 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
             fingerprint,
             f"{BRAIN} seed {best.meta['seed']}",
             lambda: student_folder.load_classifier(folder, name),
-            student_folder.modelmodel_card_text(best),
+            student_folder.model_card(best),
         )
         version = registry.register(uri, {"fingerprint": fingerprint})
     registry.describe(version, card, tags)

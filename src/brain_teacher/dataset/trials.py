@@ -19,6 +19,7 @@ class Voxels:
     data : ndarray of shape (n_trials, n_voxels), float32
         As preprocessed by the laboratory; not yet z-scored.
     image_id, category : ndarray of str, shape (n_trials,)
+        Which picture was shown, and what it shows; none is empty.
     run : ndarray of int, shape (n_trials,)
         The scanner's run, numbered within its data type as in GOD.
     data_type : ndarray of int, shape (n_trials,), optional
@@ -28,6 +29,11 @@ class Voxels:
         the control that decodes time reads it.
     groups : dict of str to ndarray of str, shape (n_trials,)
         The further columns of ``stimuli.csv`` (style, session, ...).
+
+    Raises
+    ------
+    ValueError
+        If the columns have different lengths, an id is empty, or a voxel is not finite.
     """
 
     data: np.ndarray

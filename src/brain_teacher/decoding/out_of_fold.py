@@ -51,6 +51,16 @@ def plan_for(voxels, *, by="image", group=None, count="auto"):
         A group column, where `by` is ``group``.
     count : int or {"auto", "most"}
         How many folds, where `by` is ``image``.
+
+    Returns
+    -------
+    FoldPlan
+        Image ids to fit on and to predict, fold by fold; ``print`` tells how many.
+
+    Raises
+    ------
+    ValueError
+        If there is no such group, the runs make no rounds, or folds cannot be made (`plan_folds`).
     """
     if by == "group" and group not in voxels.groups:
         known = ", ".join(sorted(voxels.groups)) or "none"

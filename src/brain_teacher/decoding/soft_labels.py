@@ -23,12 +23,17 @@ class SoftLabels:
     log_probs : ndarray of shape (n_images, n_classes), float32
         Natural log; each row's ``exp`` sums to 1.
     image_id, class_id : ndarray of str
-        Names of the rows and of the columns.
+        Names of the rows and of the columns, each once.
     fold : ndarray of int, shape (n_images,)
         The fold whose decoder, which never saw the image, gave the row. Of a combined table: the
         image fold of the group's temperature; 0 where none was fitted.
     meta : dict
         What the table is: subject, ROI, decoder, fold plan, calibration, data set, fingerprint.
+
+    Raises
+    ------
+    ValueError
+        If shapes and ids do not agree, an id stands twice, or a row does not sum to 1 within 1e-4.
     """
 
     log_probs: np.ndarray
@@ -92,6 +97,15 @@ class SoftLabels:
 
 def read_soft_labels(path):
     """Read a soft-label file.
+
+    Parameters
+    ----------
+    path : path-like
+        Of `brain-teacher decode` or `brain-teacher import-soft-labels`.
+
+    Returns
+    -------
+    SoftLabels
 
     Raises
     ------

@@ -94,7 +94,7 @@ def cut_at_once(mirrored, top, left, flipped, size):
 def normalise_pixels(pixels):
     """Pixels (batch, size, size, 3), uint8, to z-scores (batch, 3, size, size), float32.
 
-    As `networks.normalise`, up to rounding, but in one pass over whole rows of pixels.
+    As `networks.classifiers.normalise`, up to rounding, but in one pass over whole rows of pixels.
     """
     count, size = pixels.shape[:2]
     rows = pixels.reshape(count, size, 3 * size).float()

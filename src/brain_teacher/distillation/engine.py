@@ -21,13 +21,36 @@ EVALUATION_BATCH = 512
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a student is trained."""
+    """How a student is trained; the fields are settings of ``distill`` in ``params.yaml``.
+
+    Attributes
+    ----------
+    loss : str
+        A key of `LOSSES`.
+    temperature, alpha : float
+        T > 0 of the loss, and the weight of its soft term, 0 to 1.
+    epochs : int
+    epoch : {"last", "best"}
+        Whose weights are kept; ``best`` is by validation NLL.
+    network, stem, width, weights
+        As for `build_network`.
+    batch : int
+        Images a step, at most: an epoch is cut into nearly equal batches.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate is the one cycle's peak.
+    shift : int
+        Each image is shifted at random by up to so many pixels each way.
+    flip : bool
+        Whether half of the images are flipped left to right.
+    precision : {"float32", "bfloat16"}
+        What training computes in; the answers are computed in float32 all the same.
+    """
 
     loss: str
     temperature: float
     alpha: float
     epochs: int
-    epoch: str  # "last", or "best" by validation NLL
+    epoch: str
     network: str
     stem: str
     width: int
@@ -37,7 +60,7 @@ class Recipe:
     weight_decay: float
     shift: int
     flip: bool
-    precision: str  # "float32" or "bfloat16"
+    precision: str
 
 
 def train_student(
@@ -50,6 +73,7 @@ def train_student(
     images : Pictures, or ndarray of shape (n_images, size, size, 3), uint8
         The training images.
     labels : ndarray of int, shape (n_images,)
+        The class number of each.
     targets : ndarray of shape (n_images, n_classes), float32, or torch.nn.Module, or None
         The teacher's probabilities, in the order of the images; or a network that looks at each
         augmented batch; or hard labels only.

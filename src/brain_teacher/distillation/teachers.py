@@ -247,6 +247,7 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarit
     category : ndarray of str, shape (n_images,)
         Of each row.
     temperature : float
+        T > 0 of the loss, which the brain's rows are softened by.
     seed : int
         The student's; teachers that permute or degrade draw from it.
     similarity : DataFrame, optional

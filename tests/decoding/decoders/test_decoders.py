@@ -14,10 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from brain_teacher.chain.decodings.cells import decode_cell
+from brain_teacher.cells.cell import FileInput
+from brain_teacher.chain.decodings.cells import DecodeCell, Shared
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding import out_of_fold as driver
-from brain_teacher.decoding.decoders import logistic
+from brain_teacher.decoding.decoders import logistic as logistic_decoder
+from brain_teacher.decoding.decoders import table as decoders
 from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.decoding.folds import FoldPlan, plan_folds
 from brain_teacher.decoding.out_of_fold import average_trials, plan_for, training_trials
@@ -410,15 +412,20 @@ def test_permuted_order_of_a_files_trials_changes_nothing(tmp_path):
     voxels = make_voxels(voxels=20, signal=0.6)
     settings = {"folds": {"by": "image"}, "normalise": "run", "select": "f-score", "voxels": 8}
     settings |= {"calibrate": True, "own": {"C": [0.1]}}
-    cell = {"subject": "S1", "roi": "V1", "decoder": "logistic", "fingerprint": "f"}
-    cell["settings"] = settings
-    shared = {"superclass": {}, "features": None}
     meta = np.array(json.dumps({"dataset": "tiny", "simulated": True}))
     results = []
     for name, given in (("one", voxels), ("two", shuffled(voxels, 1))):
         path = tmp_path / f"{name}.npz"
         np.savez(path, data=given.data, **given.columns(), meta=meta)
-        results.append(decode_cell(shared, cell | {"file": path}).arrays())
+        cell = DecodeCell(
+            name="x", subject="S1", roi="V1", decoder="logistic", voxels=FileInput.of(path),
+            settings=settings, superclass={},
+        )  # fmt: skip
+        results.append(cell.run(Shared()).arrays())
+        # It says which file it was made from, by its content: another order, another file.
+        meta_of = json.loads(str(results[-1]["meta"]))
+        assert meta_of.pop("fingerprint") == cell.fingerprint()
+        results[-1]["meta"] = np.array(json.dumps(meta_of))
     assert list(results[0]) == list(results[1])
     for name in results[0]:
         np.testing.assert_array_equal(results[0][name], results[1][name])
@@ -459,7 +466,7 @@ def test_planted_leak_is_caught(stimuli):
 
 def test_a_leak_through_the_choice_of_voxels_is_caught(monkeypatch):
     """Voxels chosen outside the fold, on noise: the test of balanced runs turns red."""
-    fold_wise, honest, leaking = logistic.best_voxels, [], []
+    fold_wise, honest, leaking = logistic_decoder.best_voxels, [], []
     for seed in SEEDS[:3]:
         voxels = make_voxels(categories=8, images=12, voxels=400, signal=0, seed=seed)
         voxels = training_trials(voxels)
@@ -473,7 +480,7 @@ def test_a_leak_through_the_choice_of_voxels_is_caught(monkeypatch):
             return [everywhere] * len(pairs)
 
         for choose, hits in ((fold_wise, honest), (leak, leaking)):
-            monkeypatch.setattr(logistic, "best_voxels", choose)
+            monkeypatch.setattr(logistic_decoder, "best_voxels", choose)
             hits.append(count_hits(decode(voxels, plan, n_voxels=20, C=0.1), voxels))
     assert all(p_of_chance(hits, 96, 8) < 1e-12 for hits in leaking), leaking
     assert sum(honest) < 0.5 * sum(leaking), (honest, leaking)

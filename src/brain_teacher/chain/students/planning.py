@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from brain_teacher.cells.cell import FileInput
 from brain_teacher.chain.students.cells import TRAINING, Material, StudentCell
 from brain_teacher.chain.students.material import Part
@@ -13,6 +15,10 @@ from brain_teacher.distillation.targets import Live
 from brain_teacher.distillation.teachers import TABLES, draw_targets
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import fingerprint
+
+
+# Pictures read at a time.
+CHUNK = 512
 
 
 def plan_students(
@@ -86,12 +92,15 @@ def plan_students(
 
 def digest_of_inputs(material: Material, rows: dict) -> str:
     """SHA-256 over the images, labels and ids of each split, and the classes."""
-    images, arrays = material.images, [material.class_id]
+    images, said = material.images, [material.class_id]
     for split in (TRAINING, *SPLITS):
         if split in rows:
             each = rows[split]
-            arrays += [images[each], material.labels[each], material.image_id[each]]
-    return fingerprint(list(rows), *arrays)
+            said += [split, material.labels[each], material.image_id[each]]
+            # In parts: the pictures may be larger than the memory.
+            parts = np.split(each, range(CHUNK, len(each), CHUNK))
+            said += [fingerprint(images[part]) for part in parts]
+    return fingerprint(*said)
 
 
 def _targets(material, part, teacher, recipe, seed, similarity, table):

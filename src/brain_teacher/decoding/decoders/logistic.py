@@ -11,7 +11,7 @@ def decode_logistic(voxels, plan, *, normalise, select, n_voxels, calibrate, C):
     Parameters
     ----------
     voxels, plan, normalise, select, n_voxels, calibrate
-        As for every decoder.
+        As for every decoder: see `brain_teacher.decoding.decoders.table`.
     C : list of float
         Inverse strengths of the penalty, as in scikit-learn.
 

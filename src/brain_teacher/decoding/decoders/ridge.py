@@ -17,7 +17,7 @@ def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalt
     Parameters
     ----------
     voxels, plan, normalise, select, n_voxels, calibrate
-        As for every decoder.
+        As for every decoder: see `brain_teacher.decoding.decoders.table`.
     penalty : list of float
         As scikit-learn's ``alpha``.
 
