@@ -19,7 +19,6 @@ from brain_teacher.chain.decodings.cells import DecodeCell, Shared
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding import out_of_fold as driver
 from brain_teacher.decoding.decoders import logistic as logistic_decoder
-from brain_teacher.decoding.decoders import table as decoders
 from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.decoding.folds import FoldPlan, plan_folds
 from brain_teacher.decoding.out_of_fold import average_trials, plan_for, training_trials
