@@ -20,7 +20,7 @@ SEED = 20261125
 CATEGORIES, ROUNDS, RUNS, VOXELS = 150, 8, 3, 1000
 COMMON = {"normalise": "run", "select": "f-score", "n_voxels": 300, "calibrate": True}
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.trains
 
 
 def draw_noise(seed):

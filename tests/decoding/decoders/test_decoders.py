@@ -101,10 +101,8 @@ def by_hand(voxels, *, normalise, n_voxels, C, calibrate, by):
             assert sorted(rows.index) == sorted(fit)
             truth = np.unique(voxels.category).searchsorted(category_of(voxels, rows.index))
             grid = np.geomspace(0.05, 20, 20_001)
-            losses = [
-                -log_softmax(rows.to_numpy() / t, axis=1)[np.arange(len(truth)), truth].mean()
-                for t in grid
-            ]
+            softened = log_softmax(rows.to_numpy() / grid[:, None, None], axis=2)
+            losses = -softened[:, np.arange(len(truth)), truth].mean(axis=1)
             temperatures.append(grid[np.argmin(losses)])
             log_probs.loc[:] = log_softmax(log_probs.to_numpy() / temperatures[-1], axis=1)
         found.append(log_probs)
