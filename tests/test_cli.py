@@ -10,10 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from brain_teacher import __version__
+from brain_teacher.analysis.outcomes import primary_outcomes
 from brain_teacher.chain.params import load_params
 from brain_teacher.cli import main
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.machine import RunTime
+from brain_teacher.sources.recordings.catalogue import SOURCES
 
 ROOT = Path(__file__).parents[1]
 PARAMS = str(ROOT / "params.yaml")
@@ -58,14 +62,17 @@ def called(monkeypatch):
     return replace
 
 
-@pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]], ids=str)
-def test_help_loads_nothing_heavy(command):
-    heavy = in_a_fresh_process(
+def test_help_loads_nothing_heavy():
+    # One process for all: what none of them loads, each of them does not.
+    said = in_a_fresh_process(
         "from brain_teacher.cli import main\n"
-        f"main([*{command!r}, '--help'], standalone_mode=False)\n"
-        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])\n"
+        f"for command in {[[], *[[name] for name in COMMANDS]]!r}:\n"
+        "    main([*command, '--help'], standalone_mode=False)\n"
+        f"    print('LOADED', *command, [name for name in {HEAVY!r} if name in sys.modules])\n"
     )
-    assert heavy.startswith("Usage: ") and heavy.endswith("LOADED []\n")
+    loaded = re.findall(r"^LOADED .*", said, re.MULTILINE)
+    assert loaded == ["LOADED []", *(f"LOADED {name} []" for name in COMMANDS)]
+    assert len(re.findall(r"^Usage: ", said, re.MULTILINE)) == len(loaded)
 
 
 def test_that_check_can_fail():
@@ -356,7 +363,6 @@ def test_simulates_defaults_are_those_of_the_command(called):
 
 
 def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
-    from brain_teacher.commands.fetch import NAMES
     from brain_teacher.sources.formats.soft_label_tables import FORMATS, VALUES
 
     def choices(command, option):
@@ -365,5 +371,15 @@ def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
 
     assert choices("import-soft-labels", "values") == VALUES
     assert choices("export", "format") == FORMATS
-    said = " ".join(run("fetch", "--help").output.split())
-    assert f"NAME is {', '.join(NAMES[:-1])} or {NAMES[-1]}." in said
+
+
+@pytest.mark.parametrize(
+    ("command", "table"),
+    [("decode", DECODERS), ("distill", LOSSES), ("compare", primary_outcomes()),
+     ("fetch", SOURCES)],
+    ids=["decode", "distill", "compare", "fetch"],
+)  # fmt: skip
+def test_help_names_every_entry_of_a_table(command, table):
+    said = run(command, "--help").output
+    for name, entry in table.items():
+        assert re.search(rf"^  {name} +{re.escape(entry.label)}$", said, re.MULTILINE), name

@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 
 from brain_teacher.errors import BrainTeacherError, UsageError
 
@@ -107,26 +107,49 @@ def fingerprint(*values):
 
 
 def read_npz(path, names, *, what):
-    """All arrays of an ``.npz`` file that must hold some `names`, and its ``meta`` (JSON).
-
-    Nothing is unpickled: the file may come from anywhere.
-    """
-    if not zipfile.is_zipfile(path) and Path(path).exists():
-        # Before numpy sees it, which would advise to load it unsafely.
-        raise ValueError(
-            f"is broken, or not a {what} file (File is not a zip file); fetch it again"
-        )
-    try:
-        # Opened here: np.load leaves a file open that turns out to be broken.
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            missing = {*names, "meta"} - set(file.files)
-            if missing:
-                raise ValueError(f"holds no array {min(missing)!r}: it is not a {what} file")
-            arrays = {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, TypeError) as error:
-        # TypeError: a lone .npy array is no archive.
-        raise ValueError(f"is broken, or not a {what} file ({error}); fetch it again") from error
+    """All arrays of an ``.npz`` file that must hold some `names`, and its ``meta`` (JSON)."""
+    wrong = f"is broken, or not a {what} file ({{}}); fetch it again"
+    arrays = load_arrays(path, wrong=wrong)
+    if isinstance(arrays, np.ndarray):
+        raise ValueError(wrong.format("a single array"))
+    if missing := {*names, "meta"} - set(arrays):
+        raise ValueError(f"holds no array {min(missing)!r}: it is not a {what} file")
     meta = json.loads(str(arrays.pop("meta")))
     if not isinstance(meta, dict):
         raise ValueError(f"meta is {meta!r}: it is not a {what} file")
     return arrays, meta
+
+
+def load_arrays(path, names=None, *, wrong="is no .npy or .npz of numbers ({})"):
+    """Load an ``.npy`` or ``.npz`` file of anybody's; nothing is unpickled.
+
+    Parameters
+    ----------
+    path : path-like
+    names : sequence of str, optional
+        Of an ``.npz`` only these, as far as they are there; all, if not given.
+    wrong : str
+        What is said of a file that is neither, or broken; ``{}`` becomes the reason.
+
+    Returns
+    -------
+    ndarray, or dict of str to ndarray
+        Of an ``.npz`` by name.
+    """
+    # Opened here: np.load leaves a file open that turns out to be broken.
+    with Path(path).open("rb") as stream:
+        if not stream.read(6).startswith((MAGIC_PREFIX, b"PK\3\4")):
+            # Before numpy sees it, which would advise to load it unsafely.
+            raise ValueError(wrong.format("it begins like neither .npy nor .npz"))
+        stream.seek(0)
+        try:
+            content = np.load(stream, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return content
+            wanted = [name for name in content.files if names is None or name in names]
+            # A member of the archive that is no array comes as bytes.
+            return {name: np.asarray(content[name]) for name in wanted}
+        except Exception as error:
+            # numpy, zipfile, zlib and tokenize have a dozen kinds of them for a broken file.
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(wrong.format(reason)) from error

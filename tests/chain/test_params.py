@@ -179,6 +179,25 @@ MESSAGES = [
         "distill.precision: Input should be 'float32', 'bfloat16' or 'auto' (it is 'float16')",
     ),
     (
+        {"distill.loss": "hintn"},
+        "distill.loss: no such name; did you mean 'hinton'? (known: hinton, soft-cross-entropy) "
+        "(it is 'hintn')",
+    ),
+    (
+        {"compare.outcome": "accurcy"},
+        "compare.outcome: no such name; did you mean 'accuracy'? (known: accuracy, nll, top5, "
+        "ece) (it is 'accurcy')",
+    ),
+    (
+        {"compare.outcome": "ece"},
+        "compare.outcome: the ECE is no mean over images, so that it has no interval over them; "
+        "give accuracy or nll or top5 (it is 'ece')",
+    ),
+    (
+        {"decode.resnet1d.widht": 8},
+        "unknown key 'decode.resnet1d.widht'; did you mean 'width'?",
+    ),
+    (
         {"decode.normalise": "trial"},
         "decode.normalise: Input should be 'run', 'fold' or 'centre' (it is 'trial')",
     ),

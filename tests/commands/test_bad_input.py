@@ -166,6 +166,22 @@ def test_category_without_images_on_a_side(folder, split):
     )
 
 
+def test_category_that_the_soft_labels_do_not_know(folder):
+    # It got the number of the next category in the alphabet, without a word: 24 of 24 test pictures
+    # were judged by another category's.
+    shown = sorted(path.stem for path in Path("data/sample/images/shown").glob("*.png"))
+    category = [name.split("_")[0].replace("n99000002", "n00000002") for name in shown]
+    rows = zip(range(len(shown)), shown, category, strict=True)
+    table = pd.DataFrame(rows, columns=["stimulus_id", "image_id", "category"])
+    table.to_csv("data/sample/stimuli.csv", index=False)
+    Path("data/sample/images/unseen/n99000002").rename("data/sample/images/unseen/n00000002")
+    assert fails("distill", "--roi", "V1", "--subject", "S1") == (
+        "data/sample/images/shown/n99000002_1.png shows category 'n00000002', of which the soft "
+        "labels know nothing (8 of 16 pictures are so); correct the category in stimuli.csv, or "
+        "decode again"
+    )
+
+
 def test_soft_labels_of_other_images(folder):
     path = Path("outputs/soft_labels/S1_V1_logistic.npz")
     with np.load(path) as file:

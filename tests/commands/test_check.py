@@ -97,7 +97,7 @@ def test_all_that_is_wrong_is_said_at_once(tiny):
         "VC)",
         "  data/tiny/bdata/S1.h5: has no voxels of ROI FFA (it has V1, V2, V3, LOC, PPA, LVC, HVC, "
         "VC)",
-        "  data/tiny/bdata/S1.h5: 1 of 40 voxels are not finite, first voxel 5 in row 3",
+        "  data/tiny/bdata/S1.h5: 1 of 40 voxels are not finite, first voxel 5 in trial 3 (nan)",
     ]
     assert lines[4].startswith("  data/tiny/bdata/S2.h5: cannot be read as BData (")
     assert lines[5].startswith(f"  {second} cannot be read as an image (")
@@ -308,8 +308,8 @@ def test_every_wrong_row_of_the_splits(tiny):
     table.loc[7, "image_id"] = table["image_id"][6]
     table.to_csv(file, index=False)
     assert look(tiny)[0] == [
-        "unseen.csv: rows 3, 4: split is not 'validation' or 'test'",
-        "unseen.csv: row 9: the image stands in an earlier row too",
+        "unseen.csv: rows 3, 4: split is 'train', not 'validation' or 'test'",
+        "unseen.csv: row 9: this image stands in an earlier row too",
     ]
     file.write_text("image_id,category\n")
     assert look(tiny)[0] == ["unseen.csv: has no column 'split' (it has image_id, category)"]

@@ -117,5 +117,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(work, arguments, code, mes
 
 def test_export_of_something_else_is_an_error(work):
     assert run("export", "none.npz", code=2) == "Error: there is no soft-label file none.npz\n"
-    message = "is broken, or not a soft-label file (File is not a zip file); fetch it again"
+    message = (
+        "is broken, or not a soft-label file (it begins like neither .npy nor .npz); fetch it again"
+    )
     assert run("export", "choices.csv", code=1) == f"Error: choices.csv: {message}\n"

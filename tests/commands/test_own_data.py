@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.sources.formats.own_arrays import read_arrays
 from helpers.running import project, run
@@ -134,6 +135,17 @@ def test_an_older_mat_file_is_converted(work):
     assert rois["V1"].tolist() == [True] * 3 and labels["stimulus_id"][0] == 1443537.000001
 
 
+def test_sessions_of_a_table_of_trials(work):
+    # An image of two sessions was refused, as if the session were the image's.
+    Path("t.csv").write_text("image_id,category,run,session\na,cat,1,1\nb,dog,1,1\na,cat,1,2\n"
+                             "b,dog,1,2\n")  # fmt: skip
+    new(*ARRAYS)
+    run("preprocess", "--data", "data/mine", "--roi", "all", "--out", "voxels")
+    voxels, _ = read_voxels("voxels/S1_all.npz")
+    assert voxels.run.tolist() == [1, 1, 2, 2]
+    assert voxels.groups["session"].tolist() == ["1", "1", "2", "2"]
+
+
 @pytest.mark.parametrize(
     ("trials", "message"),
     [
@@ -170,7 +182,9 @@ def test_a_wrong_array_is_named(work, content, message):
 
 def test_files_of_something_else(work):
     Path("v.npy").write_bytes(b"something else")
-    assert new(*ARRAYS, code=1) == "Error: v.npy: is neither .npy nor .npz\n"
+    assert new(*ARRAYS, code=1) == (
+        "Error: v.npy: is no .npy or .npz of numbers (it begins like neither .npy nor .npz)\n"
+    )
     with zipfile.ZipFile("v.npy", "w") as file:
         file.writestr("V1", "text")
     assert new(*ARRAYS, code=1) == (

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from brain_teacher.analysis.comparison import scores_of
+from brain_teacher.analysis.outcomes import OUTCOMES
 from brain_teacher.analysis.power import spread_of, visible_effect
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.chain.params import load_params
@@ -135,6 +136,40 @@ def write_pilot(folder, *, seeds=6, **options):
             write_answers(folder, student)
             students.setdefault(teacher, {})[seed] = student
     return students
+
+
+def in_nats():
+    params = settings()
+    changed = {"compare": params.compare.model_copy(update={"outcome": "nll"})}
+    return params.model_copy(update=changed)
+
+
+def test_a_pilot_is_measured_by_the_outcome_that_will_be_compared(data, quick, tmp_path):
+    students = write_pilot(tmp_path / "pilot")
+    _, text = run(in_nats(), data, students=tmp_path / "pilot", images=500)
+    brain, none = (
+        np.mean([each.nll("validation") for each in students[name].values()])
+        for name in ("brain", "none")
+    )
+    assert "effects and SDs in nats of NLL." in text and "images for 0.04" in text
+    assert "An effect of 0.04 nats of NLL at 80% power" in text
+    spread = [
+        scores_of(students[name], split="validation", outcome=OUTCOMES["nll"])
+        for name in ("brain", "none")
+    ]
+    paired = pair_by_seed(*spread)[1]
+    assert paired.mean() == pytest.approx(brain - none, rel=1e-5)
+    visible = visible_effect(spread_of(paired), seeds=8, images=500)
+    assert f" {visible:.3f} " in text
+
+
+def test_what_can_be_stated_of_accuracy_cannot_be_of_nats(data, quick):
+    with pytest.raises(UsageError) as caught:
+        run(in_nats(), data, discordant=0.1)
+    assert str(caught.value) == (
+        "--discordant and --seed-sd are stated of accuracy, but compare.outcome is nll: name a "
+        "pilot with --students FOLDER"
+    )
 
 
 def test_a_pilots_spread_is_of_its_validation_images(data, quick, tmp_path):

@@ -12,6 +12,7 @@ from brain_teacher.dataset.ids import (
     NAME,
     image_ids_from_numbers,
     number_from_image_id,
+    rows_of,
     split_image_id,
 )
 from helpers.recordings import GOD_TRIALS, needs_god
@@ -21,6 +22,22 @@ from helpers.recordings import GOD_TRIALS, needs_god
 def god():
     table = pd.read_csv(GOD_TRIALS, dtype={"stimulus_id": str, "image_id": str})
     return table.drop_duplicates("image_id")
+
+
+@given(known=st.lists(st.text(max_size=3), unique=True, min_size=1), data=st.data())
+def test_ids_are_found_wherever_they_stand(known, data):
+    wanted = data.draw(st.lists(st.sampled_from(known)))
+    rows = rows_of(wanted, np.array(known, dtype=object), lacks="{}")
+    assert [known[row] for row in rows] == wanted and rows.dtype == int
+
+
+def test_what_cannot_be_joined_is_named():
+    known, lacks = np.array(["b", "a"]), "has no '{}' ({} are missing)"
+    with pytest.raises(ValueError, match=r"^has no 'd' \(2 are missing\)$"):
+        rows_of(np.array(["a", "d", "c", "d"]), known, lacks=lacks)
+    # The last of the two would have been taken.
+    with pytest.raises(ValueError, match="^'a' stands twice among the ids to be joined on$"):
+        rows_of(["a"], ["a", "b", "a"], lacks=lacks)
 
 
 @needs_god

@@ -18,6 +18,7 @@ from brain_teacher.dataset.images import (
     split_unseen,
 )
 from brain_teacher.seeds import named_rng
+from brain_teacher.sources.imagenet.pictures import picture_error
 
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)
 
@@ -291,6 +292,19 @@ def test_a_bomb_is_refused(tmp_path, monkeypatch):
         ValueError, match=rf"^{re.escape(str(path))} cannot be read as an image \(Image size .+\)$"
     ):
         load_images([path], 4)
+
+
+def test_a_bomb_is_refused_where_a_notebook_took_pils_limit_away(tmp_path, monkeypatch):
+    # It was a TypeError, of a comparison with None. 9,500 x 9,500 are more than PIL's 89,478,485.
+    path, small = tmp_path / "a.png", save(tmp_path / "b.png", RED, (40, 40))
+    Image.new("1", (9500, 9500)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    reason = "cannot be read as an image (9500 x 9500 pixels are too many)"
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{path} {reason}')}$"):
+        load_images([path], 4)
+    assert (load_images([small], 4) == RED).all()
+    too_large = "too large a picture (9500 x 9500 pixels)"
+    assert [picture_error(each.read_bytes()) for each in (path, small)] == [too_large, None]
 
 
 def test_a_shown_image_with_two_files_is_an_error(tmp_path):

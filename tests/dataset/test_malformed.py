@@ -13,9 +13,9 @@ from PIL import Image
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.description import read_description
+from brain_teacher.dataset.ids import image_ids_from_numbers
 from brain_teacher.dataset.images import load_images
 from brain_teacher.dataset.stimuli import read_stimuli
-from brain_teacher.dataset.trials import image_ids_from_numbers
 
 LABELS = {
     "stimulus_id": 1443537 + np.arange(1, 13) / 1e6,

@@ -1,5 +1,6 @@
 """Trials: what Voxels refuse, which image a number is, and voxel files."""
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -7,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from brain_teacher.dataset.stimuli import image_categories, name_trials, read_stimuli
-from brain_teacher.dataset.trials import Voxels, place_in_run, read_voxels
+from brain_teacher.dataset.trials import Voxels, place_in_run, read_voxels, trial_columns
+from brain_teacher.decoding.voxel_scaling import zscore_by_run
 from brain_teacher.files import read_npz
 from helpers.recordings import GOD_TRIALS, needs_god
 
@@ -138,6 +142,66 @@ def test_one_block_may_stand_in_two_runs():
     assert place_in_run(RUN, DATA_TYPE, np.array([3, 2, 3, 3, 2, 1])).tolist() == [3, 2, 2, 1, 1, 1]
 
 
+# Sessions
+
+IMAGES = pd.DataFrame({"image_id": list("abcd"), "category": list("xyxy")})
+
+
+def labels_of(run, **more):
+    labels = {"Run": run, "DataType": np.ones(len(run))} | more
+    return {name: np.array(values, dtype=np.float64) for name, values in labels.items()}
+
+
+def test_runs_of_one_number_in_two_sessions_are_two_runs():
+    found = trial_columns(labels_of([1, 2, 1, 1], Session=[3, 3, 10, 10]), IMAGES)
+    # In the order of the sessions: 3 before 10.
+    assert found["run"].tolist() == [1, 2, 3, 3] and found["run"].dtype == np.int32
+    assert found["position"].tolist() == [1, 1, 1, 2]
+    assert found["groups"]["session"].tolist() == ["3", "3", "10", "10"]
+    voxels = Voxels(np.array([[1.0], [5], [2], [4]], np.float32), **found)
+    # By the run number alone, trials 0, 2 and 3 would be scaled together.
+    np.testing.assert_allclose(zscore_by_run(voxels.data, voxels.run), [[0], [0], [-1], [1]])
+
+
+def test_a_session_of_stimuli_csv_counts_as_well():
+    names = IMAGES.assign(session=["b", "b", "a", "a"])
+    assert trial_columns(labels_of([1, 2, 1, 2]), names)["run"].tolist() == [3, 4, 1, 2]
+
+
+@given(runs=st.lists(st.tuples(*[st.integers(1, 3)] * 3), min_size=4, max_size=4), data=st.data())
+def test_a_run_is_session_run_and_data_type(runs, data):
+    session, run, data_type = zip(*runs, strict=True)
+    labels = labels_of(run, Session=session, DataType=data_type)
+    found = trial_columns(labels, IMAGES)
+    pairs = list(zip(found["data_type"], found["run"], strict=True))
+    for a, b in itertools.product(range(4), repeat=2):
+        assert (pairs[a] == pairs[b]) == (runs[a] == runs[b])
+    order = np.array(data.draw(st.permutations(range(4))))
+    mixed = {name: values[order] for name, values in labels.items()}
+    np.testing.assert_array_equal(trial_columns(mixed, IMAGES)["run"], found["run"][order])
+
+
+@pytest.mark.parametrize("sessions", [{}, {"Session": [1, 1, 2, 2]}])
+def test_runs_that_are_numbered_through_keep_their_numbers(sessions):
+    # As GOD's: the second session goes on where the first ended; test runs begin again at 1.
+    labels = labels_of([7, 8, 9, 7], DataType=[1, 1, 1, 2], **sessions)
+    assert trial_columns(labels, IMAGES)["run"].tolist() == [7, 8, 9, 7]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"Run": [1, 1, 1.5, 1]}, "row 2: Run is not a whole number"),
+        ({"Session": [1, np.nan, 1, 1]}, "row 1: Session is not a whole number"),
+        ({"DataType": [1, 1, 1, 257]},
+         "row 3: DataType is not 1 (training), 2 (test) or 3 (imagery)"),
+    ],
+)  # fmt: skip
+def test_labels_that_would_be_cut_off_are_refused(wrong, message):
+    labels = labels_of([1, 1, 1, 1]) | {name: np.array(values) for name, values in wrong.items()}
+    refuses(message, trial_columns, labels, IMAGES)
+
+
 # Voxel files
 
 
@@ -214,7 +278,9 @@ def test_pickles_stay_shut(voxels, tmp_path):
     path = tmp_path / "a.npz"
     names = voxels.columns() | {"image_id": voxels.image_id.astype(object)}
     np.savez(path, data=voxels.data, **names, meta=np.array("{}"))
-    refuses("Object arrays cannot be loaded when allow_pickle=False", read_voxels, path)
+    reason = "Object arrays cannot be loaded when allow_pickle=False"
+    message = f"is broken, or not a voxel file ({reason}); fetch it again"
+    refuses(message, read_voxels, path)
 
 
 # stimuli.csv
@@ -254,8 +320,8 @@ def test_a_missing_column_is_named(tmp_path, missing):
         ("2.0,n_long,n,long", "row 5: stimulus_id stands in an earlier row too"),
         ("4,,n,long", "row 5: a cell is empty"),
         ("4,n_long,n,", "row 5: a cell is empty"),
-        ("4,e_thin,n,thin", "image 'e_thin' has different categories or groups in different rows"),
-        ("4,e_thin,e,long", "image 'e_thin' has different categories or groups in different rows"),
+        ("4,e_thin,n,thin", "row 5: the image has another category or group in an earlier row"),
+        ("4,e_thin,e,long", "row 5: the image has another category or group in an earlier row"),
     ],
 )
 def test_a_wrong_row_of_stimuli_is_named(tmp_path, line, message):
@@ -308,6 +374,11 @@ def test_gods_numbers_as_stimuli_name_the_same_images_as_the_rule(tmp_path):
     pd.testing.assert_frame_equal(
         name_trials(numbers, read_stimuli(tmp_path)), name_trials(numbers, None), check_dtype=False
     )
+
+
+def test_an_image_that_no_trial_shows_is_named(voxels):
+    assert voxels.category_of(["b1", "a2"]).tolist() == ["b", "a"]
+    refuses("no trial shows image 'x'", voxels.category_of, ["a1", "x"])
 
 
 def test_categories_of_images(tmp_path):

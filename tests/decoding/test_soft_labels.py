@@ -452,7 +452,8 @@ def test_pickles_stay_shut(labels, tmp_path):
 
     arrays = labels.arrays() | {"image_id": np.array([Bomb()] * 3, dtype=object)}
     np.savez(tmp_path / "a.npz", **arrays)
-    message = "Object arrays cannot be loaded when allow_pickle=False"
+    reason = "Object arrays cannot be loaded when allow_pickle=False"
+    message = f"is broken, or not a soft-label file ({reason}); fetch it again"
     refuses(message, read_soft_labels, tmp_path / "a.npz")
 
 

@@ -113,6 +113,13 @@ def test_ids_must_fit_the_log_probabilities(what):
     assert str(caught.value) == "validation: log_probs and ids have different lengths"
 
 
+def test_a_category_that_no_answer_can_be_is_refused():
+    # Such an image counted as wrong, whatever the student said.
+    strange = CATEGORY | {"test": np.array(["b", "z", "c"])}
+    with pytest.raises(ValueError, match="^test: category 'z' of an image is none of the classes$"):
+        Answers({"diverged": False}, CLASSES, LOG_PROBS, IDS, strange)
+
+
 def test_another_file_is_no_student(tmp_path):
     write_npz(tmp_path / "other.npz", log_probs=np.zeros(3), meta=np.array("{}"))
     with pytest.raises(ValueError) as caught:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
+from brain_teacher.analysis.outcomes import OUTCOMES, primary_outcomes
 from brain_teacher.chain.dataset import choose
 from brain_teacher.dataset.ids import NAME
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.teachers import TEACHERS
-from brain_teacher.errors import UsageError
+from brain_teacher.errors import UsageError, nearest
 from brain_teacher.settings import (
     All,
     Alpha,
@@ -21,7 +24,6 @@ from brain_teacher.settings import (
     Count,
     Names,
     Number,
-    Penalties,
     Positive,
     Share,
     Whole,
@@ -38,6 +40,24 @@ RECIPE = (
 FAMILY = [
     "none", "smooth-matched", "permuted-classes", "semantic", "brain-class", "permuted-images",
 ]  # fmt: skip
+
+
+def _name_in(table):
+    def check(name):
+        if name not in table:
+            raise ValueError(f"no such name{nearest(name, table)} (known: {', '.join(table)})")
+        return name
+
+    return check
+
+
+def _with_blocks(model, table):
+    """The model with a block for each of a table's entries that has settings of its own."""
+    blocks = {name: each.settings for name, each in table.items() if each.settings is not None}
+    if twice := blocks.keys() & model.model_fields:
+        raise ValueError(f"{model.__name__}: {', '.join(sorted(twice))} is a setting, too")
+    fields = {name: (block, Field(default_factory=block)) for name, block in blocks.items()}
+    return create_model(model.__name__.lstrip("_"), __base__=model, **fields)
 
 
 class Dataset(Block):
@@ -77,42 +97,8 @@ class Folds(Block):
         return self
 
 
-class Logistic(Block):
-    """Multinomial logistic regression."""
-
-    C: Penalties = [0.003, 0.01, 0.03, 0.1, 0.3]
-
-
-class Ridge(Block):
-    """Ridge regression to one-hot categories."""
-
-    penalty: Penalties = [10, 100, 1000, 10000, 100000]
-
-
-class Features(Block):
-    """Ridge regression to image features, then similarity to each category's mean features."""
-
-    source: Literal["network", "file"] = "network"
-    network: str = "resnet18"
-    weights: str = "untrained"
-    layer: str = "layer3"
-    penalty: Penalties = [10, 100, 1000, 10000, 100000]
-
-
-class Resnet1d(Block):
-    """A 1-D ResNet18 over the voxels."""
-
-    seed: Annotated[Whole, Field(ge=0)] = 0
-    width: Count = 16
-    epochs: Count = 15
-    batch: Annotated[Whole, Field(ge=2)] = 64
-    learning_rate: Positive = 0.003
-    weight_decay: Annotated[Number, Field(ge=0)] = 0.05
-    precision: Literal["float32", "bfloat16", "auto"] = "auto"
-
-
-class Decode(Block):
-    """How voxels become soft labels."""
+class _Decode(Block):
+    """How voxels become soft labels; below this a block of settings for each decoder."""
 
     decoder: Names = ["logistic"]
     folds: Folds = Folds()
@@ -121,15 +107,14 @@ class Decode(Block):
     select: Literal["f-score", "correlation"] = "f-score"
     voxels: Count = 300
     calibrate: Yes = True
-    logistic: Logistic = Logistic()
-    ridge: Ridge = Ridge()
-    features: Features = Features()
-    resnet1d: Resnet1d = Resnet1d()
 
     def settings(self, decoder):
         """Of one decoder: what is common to all, and its own block."""
         common = {"folds", "normalise", "select", "voxels", "calibrate"}
         return self.model_dump(include=common) | {"own": getattr(self, decoder).model_dump()}
+
+
+Decode = _with_blocks(_Decode, DECODERS)
 
 
 class Own(Block):
@@ -162,8 +147,8 @@ class Search(Block):
         return self
 
 
-class Distill(Block):
-    """How students are taught."""
+class _Distill(Block):
+    """How students are taught; below this a block for each loss that has settings of its own."""
 
     subject: All | Names = "all"
     roi: Names = ["HVC"]
@@ -171,7 +156,7 @@ class Distill(Block):
     teacher: All | Names = [*FAMILY, "brain"]
     similarity: str = "superclass"
     split: Literal["unseen", "folds"] = "unseen"
-    loss: Literal["hinton", "soft-cross-entropy"] = "hinton"
+    loss: Annotated[str, AfterValidator(_name_in(LOSSES))] = "hinton"
     temperature: Positive = 2
     alpha: Alpha = 0.8
     recipes: dict[str, Own] = {}
@@ -205,7 +190,13 @@ class Distill(Block):
     def recipe(self, teacher=None):
         """How a teacher's students are trained: what is common to all, and its own."""
         own = self.recipes[teacher].model_dump(exclude_none=True) if teacher in self.recipes else {}
-        return self.model_dump(include=set(RECIPE)) | own
+        found = self.model_dump(include=set(RECIPE)) | own
+        if LOSSES[self.loss].settings is None:
+            return found
+        return found | {"loss_settings": getattr(self, self.loss).model_dump()}
+
+
+Distill = _with_blocks(_Distill, LOSSES)
 
 
 class Explore(Block):
@@ -217,9 +208,20 @@ class Explore(Block):
 class Compare(Block):
     """The family of comparisons and the margin, fixed before the result."""
 
-    outcome: Literal["accuracy"] = "accuracy"
+    outcome: Annotated[str, AfterValidator(_name_in(OUTCOMES))] = "accuracy"
     family: Names = FAMILY
     margin: Share = 0.04
+
+    @field_validator("outcome")
+    @classmethod
+    def _of_images(cls, value):
+        known = primary_outcomes()
+        if value not in known:
+            raise ValueError(
+                f"the {OUTCOMES[value].label} is no mean over images, so that it has no interval "
+                f"over them; give {' or '.join(known)}"
+            )
+        return value
 
 
 class Promote(Block):

@@ -10,7 +10,7 @@ import numpy as np
 from brain_teacher.cells.cell import Cell, FileInput
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.stimuli import name_trials, read_stimuli
-from brain_teacher.dataset.trials import Voxels, place_in_run
+from brain_teacher.dataset.trials import Voxels, trial_columns
 from brain_teacher.errors import BrainTeacherError, about, nearest
 from brain_teacher.files import npz_shape
 
@@ -46,10 +46,8 @@ class RecordingCell(Cell):
         stimuli = None if self.stimuli is None else read_stimuli(self.stimuli.path.parent)
         with about(file):
             data, masks, labels = read_bdata(file)
-            trials = name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"])
-        columns = {name: trials[name].to_numpy(dtype=str) for name in trials}
-        run, data_type = labels["Run"].astype(np.int32), labels["DataType"].astype(np.int8)
-        position = place_in_run(run, data_type, labels.get("Block"))
+            names = name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"])
+            columns = trial_columns(labels, names)
         cut = {}
         for roi in self.rois:
             if roi not in masks or not masks[roi].any():
@@ -58,15 +56,7 @@ class RecordingCell(Cell):
                     f"preprocess.roi in params.yaml{nearest(roi, masks)}"
                 )
             with about(f"{file}, ROI {roi}"):
-                cut[roi] = Voxels(
-                    data=data[:, masks[roi]].astype(np.float32),
-                    image_id=columns["image_id"],
-                    category=columns["category"],
-                    run=run,
-                    data_type=data_type,
-                    position=position,
-                    groups={n: c for n, c in columns.items() if n not in ("image_id", "category")},
-                )
+                cut[roi] = Voxels(data[:, masks[roi]].astype(np.float32), **columns)
         return cut
 
 

@@ -3,6 +3,7 @@
 import click
 
 from brain_teacher.cli.options import (
+    Telling,
     call,
     data_option,
     folder_option,
@@ -35,7 +36,7 @@ def preprocess(params_file, quiet, data, out, subject, roi, run_time):
     call(command, params, data, quiet, out=out, run_time=run_time)
 
 
-@click.command()
+@click.command(cls=Telling, tables={"Decoders": "decoding.decoders.table:DECODERS"})
 @with_settings
 @data_option
 @folder_option("voxels", "outputs/voxels")

@@ -2,7 +2,14 @@
 
 import click
 
-from brain_teacher.cli.options import common, repeatable, say_unless, settings, with_settings
+from brain_teacher.cli.options import (
+    Telling,
+    common,
+    repeatable,
+    say_unless,
+    settings,
+    with_settings,
+)
 from brain_teacher.commands.simulate import DEFAULTS, LIMITS
 
 
@@ -55,7 +62,7 @@ def simulate(quiet, **options):
     command(**options, say=say_unless(quiet))
 
 
-@click.command()
+@click.command(cls=Telling, tables={"NAME": "sources.recordings.catalogue:SOURCES"})
 @common
 @click.argument("name", metavar="NAME")
 @click.option("--out", metavar="DIR", help="The data set folder.  [default: data/NAME]")
@@ -65,8 +72,7 @@ def simulate(quiet, **options):
 def fetch(quiet, name, **options):
     """Download published recordings and make them a data set.
 
-    NAME is god, miyawaki-figures, haxby-slice, kriegeskorte92 or cichy92. A download that broke
-    goes on where it was; sizes and checksums are verified.
+    A download that broke goes on where it was; sizes and checksums are verified.
 
     \b
     Examples:

@@ -4,6 +4,7 @@ import re
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
+from pkgutil import resolve_name
 
 import click
 
@@ -38,6 +39,29 @@ class Group(click.Group):
                 code = 1
             click.echo(f"Error: {text}", err=True)
             ctx.exit(code)
+
+
+class Telling(click.Command):
+    """Its help lists the entries of tables, which are loaded only then.
+
+    Parameters
+    ----------
+    tables : dict of str to str
+        Title -> ``module:NAME`` of a table whose entries have a label, or of a function that gives
+        one.
+    """
+
+    def __init__(self, *args, tables, **settings):
+        super().__init__(*args, **settings)
+        self._tables = tables
+
+    def format_epilog(self, ctx, formatter):
+        for title, place in self._tables.items():
+            table = resolve_name(f"brain_teacher.{place}")
+            table = table() if callable(table) else table
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.label) for name, entry in table.items()])
+        super().format_epilog(ctx, formatter)
 
 
 def names(ctx, param, values):

@@ -2,10 +2,19 @@
 
 import click
 
-from brain_teacher.cli.options import folder_option, out_option, say_unless, settings, with_settings
+from brain_teacher.cli.options import (
+    Telling,
+    folder_option,
+    out_option,
+    say_unless,
+    settings,
+    with_settings,
+)
 
 
-@click.command()
+@click.command(
+    cls=Telling, tables={"Outcomes (compare.outcome)": "analysis.outcomes:primary_outcomes"}
+)
 @with_settings
 @folder_option("students", "outputs/students")
 @out_option("metrics.json, tables and figures")

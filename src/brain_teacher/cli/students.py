@@ -5,6 +5,7 @@ import click
 from brain_teacher.cli.options import (
     RUN_TIME,
     TABLES,
+    Telling,
     call,
     data_folder,
     data_option,
@@ -45,7 +46,7 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher, run_time):
     call(command, params, data, quiet, out=out, **given)
 
 
-@click.command()
+@click.command(cls=Telling, tables={"Losses": "distillation.losses:LOSSES"})
 @with_settings
 @data_option
 @tables_options
@@ -55,7 +56,7 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher, run_time):
 @decoder_option
 @repeatable("teacher", "A teacher, or all")
 @click.option("--split", metavar="unseen|folds", help="Which images are tested.")
-@click.option("--loss", metavar="NAME", help="hinton or soft-cross-entropy.")
+@click.option("--loss", metavar="NAME", help="What students minimise: see below.")
 @click.option("--temperature", type=float, help="T of the soft term.")
 @click.option("--alpha", type=float, help="Weight of the soft term.")
 @click.option("--seeds", type=int, help="How many seeds a teacher.")

@@ -10,12 +10,10 @@ from brain_teacher.dataset.description import FILE, write_description
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 from brain_teacher.files import atomic_folder, atomic_write
 from brain_teacher.sources.recordings import god
-from brain_teacher.sources.recordings.catalogue import SOURCES
+from brain_teacher.sources.recordings.catalogue import GOD, SOURCES
 from brain_teacher.sources.transport.download import CHECKSUMS, download, forget
 from brain_teacher.sources.transport.transfer import DownloadError, RemoteFile
 
-GOD = "god"
-NAMES = (GOD, *SOURCES)
 IMAGES = (
     "the 1,200 shown pictures are ImageNet's: `brain-teacher images --data {} --from IMAGENET_DIR`"
 )
@@ -27,7 +25,7 @@ def fetch(name, *, out=None, subjects=None, features=False, base_url=None, say=p
     Parameters
     ----------
     name : str
-        One of `NAMES`.
+        A key of `SOURCES`.
     out : path-like or None
         The data set folder; None: ``data/<name>``.
     subjects : sequence of str or "all", optional
@@ -45,8 +43,9 @@ def fetch(name, *, out=None, subjects=None, features=False, base_url=None, say=p
     Path
         The data set folder.
     """
-    if name not in NAMES:
-        raise UsageError(f"there is no {name!r}{nearest(name, NAMES)} (known: {', '.join(NAMES)})")
+    if name not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise UsageError(f"there is no {name!r}{nearest(name, SOURCES)} (known: {known})")
     if name != GOD and (subjects or features):
         raise UsageError(f"--subjects and --features are for {GOD}")
     if base_url is not None and not base_url.startswith(("http://", "https://")):
@@ -62,37 +61,37 @@ def fetch(name, *, out=None, subjects=None, features=False, base_url=None, say=p
 
 def _fetch_small(name, out, base_url, say, quiet):
     """Files of pinned content, made into a data set."""
-    source = SOURCES[name]
-    say(source.terms)
+    recording = SOURCES[name].recording
+    say(recording.terms)
     if (out / FILE).exists():
         raise UsageError(f"{out} is there already; remove it to make it anew, or choose --out")
     # Beside the data set, not in it: DVC need not keep what can be had again.
     raw = out.parent / STATE / "fetch" / name
     files = [
         RemoteFile(f.path, f"{base_url.rstrip('/')}/{f.path}", f.size, f.sha256) if base_url else f
-        for f in source.files
+        for f in recording.files
     ]
     with OutputFolder(raw, say).locked():
         _download(files, raw, quiet)
         with about(raw), atomic_folder(out) as folder:
-            source.build(raw, folder)
+            recording.build(raw, folder)
     description = open_dataset(out).description
     say(f"{out}: {name}, {len(description.subjects)} subjects, ROIs {', '.join(description.roi)}")
-    for line in _next_steps(name, source, out):
+    for line in _next_steps(name, SOURCES[name].ends_with, out):
         say(line)
     return out
 
 
-def _next_steps(name, source, out):
-    runs, given = f"runs/{name}", f"--params {source.settings}"
+def _next_steps(name, ends_with, out):
+    runs, given = f"runs/{name}", f"--params params/{name}.yaml"
     place = "" if out == Path("data") / name else f" --data {shlex.quote(str(out))}"
     yield "next:"
     yield f"  brain-teacher preprocess {given}{place} --out {runs}/voxels"
     yield (f"  brain-teacher decode {given}{place} --voxels {runs}/voxels --out {runs}/soft_labels")
-    if source.ends_with == "plan":
+    if ends_with == "plan":
         yield f"  brain-teacher plan {given}{place} --discordant 0.15 --seed-sd 2"
         yield "(which says why so few pictures carry no students)"
-    if source.ends_with == "compare":
+    if ends_with == "compare":
         yield (
             f"  brain-teacher distill {given}{place} --soft-labels {runs}/soft_labels "
             f"--out {runs}/students"

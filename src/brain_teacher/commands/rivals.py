@@ -14,11 +14,12 @@ from brain_teacher.chain.students.planning import digest_of_inputs
 from brain_teacher.chain.students.precision import PRECISION, settle
 from brain_teacher.chain.students.rivals import LIVE, NETWORK, TABLE, WEIGHTS
 from brain_teacher.chain.students.soft_labels import origin_of
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold, mean_nll
 from brain_teacher.distillation.teachers import RIVAL, TABLES, TEACHERS
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import atomic_write, write_json, write_npz
+from brain_teacher.files import atomic_write, load_arrays, write_json, write_npz
 from brain_teacher.machine import HERE
 from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
@@ -145,13 +146,12 @@ def _table(out, cells, material, part, content):
     """The folds' answers as one table of soft labels."""
     images = np.sort(part.image_id[TRAINING])
     truth = material.labels[material.rows(images)]
-    row_of = {image: row for row, image in enumerate(images)}
     log_probs = np.empty((len(images), len(material.class_id)))
     fold = np.empty(len(images), dtype=np.int16)
     for cell in (cell for cell in cells if cell.fold is not None):
-        with np.load(out / cell.name, allow_pickle=False) as arrays:
-            rows = [row_of[image] for image in arrays["image_id"]]
-            log_probs[rows], fold[rows] = arrays["log_probs"], cell.fold
+        arrays = load_arrays(out / cell.name)
+        rows = rows_of(arrays["image_id"], images, lacks=f"{cell.name} lacks image '{{}}'")
+        log_probs[rows], fold[rows] = arrays["log_probs"], cell.fold
     calibrated, temperatures = calibrate_by_fold(log_probs, truth, fold)
     meta = content | {
         "format": FORMAT,

@@ -14,6 +14,43 @@ _IMAGE_ID = re.compile(r"(n\d{8})_(\d{1,6})")
 NAME = re.compile(r"[A-Za-z0-9-]+")
 
 
+def rows_of(wanted, known, *, lacks):
+    """Where each of some ids stands among the known ones: the one way to join on ids.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        In any order, also several times.
+    known : sequence of str
+        Each once.
+    lacks : str
+        What is said where one is not known: ``{}`` becomes the first such id, a second ``{}`` the
+        number of them.
+
+    Returns
+    -------
+    ndarray of int, shape (len(wanted),)
+
+    Raises
+    ------
+    ValueError
+        If an id is not known, or known twice.
+
+    Examples
+    --------
+    >>> rows_of(["b", "a", "b"], ["a", "b"], lacks="there is no '{}'").tolist()
+    [1, 0, 1]
+    """
+    row_of = {}
+    for row, name in enumerate(known):
+        if row_of.setdefault(name, row) != row:
+            raise ValueError(f"'{name}' stands twice among the ids to be joined on")
+    missing = [name for name in dict.fromkeys(wanted) if name not in row_of]
+    if missing:
+        raise ValueError(lacks.format(missing[0], len(missing)))
+    return np.array([row_of[name] for name in wanted], dtype=int)
+
+
 def image_ids_from_numbers(stimulus_ids, *, seen=None):
     """Image ids of GOD's ``stimulus_id`` numbers.
 

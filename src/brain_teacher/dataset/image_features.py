@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset import bdata
-from brain_teacher.dataset.ids import image_ids_from_numbers
+from brain_teacher.dataset.ids import image_ids_from_numbers, rows_of
 
 LABELS = ("ImageID", "CatID", "FeatureType")
 # GOD's FeatureType. 4, averages of 15,322 further categories, is not read: nobody saw those.
@@ -135,11 +135,9 @@ def _check(values, ids, what):
 
 
 def _joined(values, ids, wanted, what):
-    row_of = {name: row for row, name in enumerate(ids)}
-    missing = sorted({name for name in wanted if name not in row_of})
-    if missing:
-        raise ValueError(f"{what} '{missing[0]}' has no image features ({len(missing)} have none)")
-    return values[np.array([row_of[name] for name in wanted], dtype=int)]
+    names, place = np.unique(wanted, return_inverse=True)
+    lacks = what + " '{}' has no image features ({} have none)"
+    return values[rows_of(names, ids, lacks=lacks)[place]]
 
 
 def _image_ids(numbers, named):

@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.csv_tables import read_csv_table
+from brain_teacher.dataset.rules import hold_to
 from brain_teacher.machine import cores
 
 SPLITS = ("validation", "test")
 UNSEEN_FILE = "unseen.csv"
 MISSING_FILE = "images/missing.csv"
+# PIL's own limit, of a quarter of a gigabyte of RGB.
+MOST_PIXELS = 2**30 // 4 // 3
 # The least side that a JPEG is decoded at, in sides of the picture wanted.
 DECODED = 1.4
 
@@ -68,15 +71,13 @@ def read_unseen_splits(folder):
     if not path.exists():
         return None
     table = _named_table(path, UNSEEN_FILE, ("image_id", "category", "split"))
-    wrong = ~table["split"].isin(SPLITS)
-    if wrong.any():
-        raise ValueError(
-            f"{UNSEEN_FILE} row {wrong.idxmax() + 2}: split is {table['split'][wrong.idxmax()]!r}, "
-            "not 'validation' or 'test'"
-        )
-    if table["image_id"].duplicated().any():
-        row = table["image_id"].duplicated().idxmax() + 2
-        raise ValueError(f"{UNSEEN_FILE} row {row}: this image stands in an earlier row too")
+    split = table["split"]
+    rules = [
+        (split == wrong, f"split is {wrong!r}, not 'validation' or 'test'")
+        for wrong in split[~split.isin(SPLITS)].unique()
+    ]
+    rules.append((table["image_id"].duplicated(), "this image stands in an earlier row too"))
+    hold_to(rules, first=2, file=f"{UNSEEN_FILE} ")
     return table
 
 
@@ -115,15 +116,12 @@ def split_unseen(unseen, categories, *, shown=(), splits=None, validation_share)
             f"images/shown ({known.sum()} are): students would be tested on what they learnt from"
         )
     if splits is not None:
-        listed = splits[splits["category"].isin(list(categories))]
-        found = listed.merge(unseen, on=["image_id", "category"], how="left")
-        if found["path"].isna().any():
-            first = found[found["path"].isna()].iloc[0]
+        for row in splits[without_file(splits, unseen, categories)].itertuples():
             raise ValueError(
-                f"{UNSEEN_FILE}: image {first['image_id']!r} has no file under "
-                f"images/unseen/{first['category']}"
+                f"{UNSEEN_FILE}: image {row.image_id!r} has no file under "
+                f"images/unseen/{row.category}"
             )
-        table = unseen.merge(listed, on=["image_id", "category"], validate="one_to_one")
+        table = unseen.merge(splits, on=["image_id", "category"], validate="one_to_one")
     else:
         table = unseen.copy()
         order = table["image_id"].map(lambda name: hashlib.sha256(name.encode()).hexdigest())
@@ -139,6 +137,12 @@ def split_unseen(unseen, categories, *, shown=(), splits=None, validation_share)
                     f"images/unseen/{category}, or correct {UNSEEN_FILE}"
                 )
     return table.reset_index(drop=True)
+
+
+def without_file(splits, unseen, categories):
+    """Which rows of ``unseen.csv`` are of categories that count, but of no file."""
+    found = splits.merge(unseen, on=["image_id", "category"], how="left")
+    return (found["path"].isna() & found["category"].isin(list(categories))).to_numpy()
 
 
 def load_images(paths, size, *, workers=None):
@@ -189,7 +193,7 @@ def _load_image(path, size):
 
     try:
         with Image.open(path) as image:
-            if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            if is_too_large(image):
                 raise ValueError(f"{image.width} x {image.height} pixels are too many")
             if image.mode.startswith("I;16"):  # PIL would cut all above 255 off
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -208,6 +212,16 @@ def _load_image(path, size):
         *(Image.DecompressionBombError, Image.DecompressionBombWarning),
     ) as error:
         raise unreadable(path, error) from error
+
+
+def is_too_large(image):
+    """Whether an opened picture has more pixels than PIL's limit, or its default where that is off.
+
+    Notebooks set ``PIL.Image.MAX_IMAGE_PIXELS`` to None: no file of anybody may fill the memory.
+    """
+    from PIL import Image
+
+    return image.width * image.height > (Image.MAX_IMAGE_PIXELS or MOST_PIXELS)
 
 
 def unreadable(path, error):

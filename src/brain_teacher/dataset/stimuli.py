@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.csv_tables import read_csv_table
-from brain_teacher.dataset.ids import image_ids_from_numbers, split_image_id
+from brain_teacher.dataset.ids import image_ids_from_numbers, rows_of, split_image_id
+from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import IMAGERY
 
 STIMULI_FILE = "stimuli.csv"
@@ -24,40 +25,25 @@ def read_stimuli(folder):
     Raises
     ------
     ValueError
-        If a column is missing, or a cell is empty, no number, or stands twice; the row is given.
+        If a column is missing, a cell is empty, no number, or stands twice, or an image has more
+        than one category or group; the row is given.
     """
     path = Path(folder) / STIMULI_FILE
     if not path.exists():
         return None
     table = read_csv_table(path, ("stimulus_id", "image_id", "category"))
     numbers = pd.to_numeric(table.pop("stimulus_id"), errors="coerce")
-    for wrong, reason in wrong_stimuli(table, numbers):
-        if wrong.any():
-            # The header is row 1 of the file.
-            raise ValueError(f"row {wrong.idxmax() + 2}: {reason}")
-    table.index = pd.Index(numbers.to_numpy(np.float64), name="stimulus_id")
-    of_image = table.drop_duplicates()
-    if of_image["image_id"].duplicated().any():
-        twice = of_image["image_id"][of_image["image_id"].duplicated()].iloc[0]
-        raise ValueError(f"image {twice!r} has different categories or groups in different rows")
-    return table
-
-
-def wrong_stimuli(table, numbers):
-    """What may be wrong with rows of ``stimuli.csv``: a mask of the rows, and the reason, each.
-
-    Parameters
-    ----------
-    table : DataFrame of str
-        Without ``stimulus_id``.
-    numbers : Series of float
-        ``stimulus_id``; NaN where it is no number.
-    """
-    return (
+    first = table.groupby("image_id").transform("first")
+    differs = (table[first.columns] != first).any(axis=1)
+    rules = (
         (numbers.isna(), "stimulus_id is no number"),
         (numbers.duplicated() & numbers.notna(), "stimulus_id stands in an earlier row too"),
         ((table == "").any(axis=1), "a cell is empty"),
+        (differs, "the image has another category or group in an earlier row"),
     )
+    hold_to(rules, first=2)
+    table.index = pd.Index(numbers.to_numpy(np.float64), name="stimulus_id")
+    return table
 
 
 def name_trials(stimulus_ids, stimuli, *, data_type=None):
@@ -96,8 +82,7 @@ def image_categories(image_ids, stimuli):
     """Category of each image id, from ``stimuli.csv`` or by GOD's rule."""
     if stimuli is None:
         return np.array([split_image_id(image)[0] for image in image_ids])
-    known = stimuli.drop_duplicates("image_id").set_index("image_id")["category"]
-    missing = [image for image in image_ids if image not in known.index]
-    if missing:
-        raise ValueError(f"image '{missing[0]}' is not in {STIMULI_FILE}; add it there")
-    return known.loc[list(image_ids)].to_numpy(dtype=str)
+    known = stimuli.drop_duplicates("image_id")
+    lacks = f"image '{{}}' is not in {STIMULI_FILE}; add it there"
+    rows = rows_of(image_ids, known["image_id"], lacks=lacks)
+    return known["category"].to_numpy(dtype=str)[rows]

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from brain_teacher.dataset.ids import rows_of
+from brain_teacher.dataset.rules import hold_to
 from brain_teacher.files import read_npz
 
 # GOD's DataType: 1 training images, 2 test images, 3 imagery.
@@ -21,7 +23,8 @@ class Voxels:
     image_id, category : ndarray of str, shape (n_trials,)
         Which picture was shown, and what it shows; none is empty.
     run : ndarray of int, shape (n_trials,)
-        The scanner's run, numbered within its data type as in GOD.
+        The scanner's run, numbered within its data type as in GOD, through all sessions
+        (`trial_columns`): of two trials with one data type, one number means one run.
     data_type : ndarray of int, shape (n_trials,), optional
         GOD's DataType (1 training, 2 test, 3 imagery); all training where it is not given.
     position : ndarray of int, shape (n_trials,), optional
@@ -59,14 +62,8 @@ class Voxels:
         for name in ("image_id", "category"):
             if (getattr(self, name) == "").any():
                 raise ValueError(f"{name} of trial {np.argmax(getattr(self, name) == '')} is empty")
-        bad = ~np.isfinite(self.data)
-        if bad.any():
-            trial, voxel = np.argwhere(bad)[0]
-            raise ValueError(
-                f"{bad.any(axis=0).sum()} of {self.data.shape[1]} voxels are not finite, first "
-                f"voxel {voxel} in trial {trial} ({self.data[trial, voxel]}); remove such voxels "
-                "or trials from the recording"
-            )
+        if wrong := not_finite(self.data):
+            raise ValueError(f"{wrong}; remove such voxels or trials from the recording")
 
     def columns(self):
         """The per-trial columns by name, groups included (as ``group_<name>``)."""
@@ -75,8 +72,8 @@ class Voxels:
 
     def category_of(self, image_ids):
         """The category of each of some images, which must be among the trials'."""
-        known = dict(zip(self.image_id, self.category, strict=True))
-        return np.array([known[image] for image in image_ids])
+        images, first = np.unique(self.image_id, return_index=True)
+        return self.category[first[rows_of(image_ids, images, lacks="no trial shows image '{}'")]]
 
     def take(self, trials):
         """The same value for some trials (indices or a mask)."""
@@ -85,13 +82,104 @@ class Voxels:
         return Voxels(groups=groups, **kept)
 
 
+def not_finite(data):
+    """Which voxels of (trials, voxels) are not finite, in words; None if all are."""
+    bad = ~np.isfinite(data)
+    if not bad.any():
+        return None
+    trial, voxel = np.argwhere(bad)[0]
+    return (
+        f"{bad.any(axis=0).sum()} of {data.shape[1]} voxels are not finite, first voxel {voxel} in "
+        f"trial {trial} ({data[trial, voxel]})"
+    )
+
+
+def trial_columns(labels, names):
+    """What `Voxels` hold beside the data, from a recording's labels and its images.
+
+    A run is a session's: where run 1 comes in two sessions (``Session`` among the labels, or else a
+    column ``session`` of ``stimuli.csv``), runs are numbered through, in the order of the sessions.
+    Where no number comes twice, as in GOD, they keep theirs.
+
+    Parameters
+    ----------
+    labels : dict of str to ndarray of shape (n_trials,), float64
+        From `read_bdata`: ``Run``, ``DataType``; also ``Session`` and ``Block``, if there are such.
+    names : DataFrame of n_trials rows
+        From `name_trials`.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_trials,)
+        Among the ``groups`` is ``session``, if there are sessions.
+
+    Raises
+    ------
+    ValueError
+        If a label breaks one of `label_rules`; the row is given.
+    """
+    hold_to(label_rules(labels), first=0)
+    groups = {name: names[name].to_numpy(dtype=str) for name in names}
+    image_id, category = groups.pop("image_id"), groups.pop("category")
+    if "Session" in labels:
+        groups.setdefault("session", labels["Session"].astype(np.int32).astype(str))
+    data_type, run = labels["DataType"].astype(np.int8), runs_through(labels, names)
+    return {
+        "image_id": image_id,
+        "category": category,
+        "run": run,
+        "data_type": data_type,
+        "position": place_in_run(run, data_type, labels.get("Block")),
+        "groups": groups,
+    }
+
+
+def label_rules(labels):
+    """What may be wrong with the rows of a recording's labels, for `hold_to`."""
+    for name in ("Run", "Session"):
+        if name in labels:
+            # Without its decimals, run 1.5 would be run 1.
+            whole = np.isfinite(labels[name]) & (labels[name] == np.floor(labels[name]))
+            yield ~whole, f"{name} is not a whole number"
+    known = np.isin(labels["DataType"], DATA_TYPES)
+    yield ~known, "DataType is not 1 (training), 2 (test) or 3 (imagery)"
+
+
+def runs_through(labels, names):
+    """Each trial's run by a number that no other session has, as `trial_columns` says."""
+    run, session = labels["Run"].astype(np.int32), labels.get("Session", names.get("session"))
+    if session is None:
+        return run
+    session = np.unique(session, return_inverse=True)[1]
+    of_sessions = run_numbers(labels["DataType"], session, run)
+    if of_sessions.max() == run_numbers(labels["DataType"], run).max():
+        return run
+    return (1 + run_numbers(session, run)).astype(np.int32)
+
+
+def run_numbers(*columns):
+    """Each trial's run as a number from 0; a run is what all the columns say.
+
+    Parameters
+    ----------
+    *columns : ndarrays of shape (n_trials,)
+        Data type and run: runs of one number in different data types are different runs, as in GOD.
+
+    Examples
+    --------
+    >>> run_numbers(np.array([1, 1, 2]), np.array([5, 7, 7])).tolist()
+    [0, 1, 2]
+    """
+    return np.unique(np.stack(columns), axis=1, return_inverse=True)[1].ravel()
+
+
 def place_in_run(run, data_type, block=None):
     """Place of each trial within its run, from 1.
 
     Parameters
     ----------
     run, data_type : ndarray of int, shape (n_trials,)
-        Runs of one number in different data types are different runs, as in GOD.
+        See `run_numbers`.
     block : ndarray of shape (n_trials,), optional
         BData's ``Block``, which counts a run's trials in the order of time. Where it is not given,
         not finite, not whole, or twice the same in a run, the rows stand for that order (those of
@@ -107,7 +195,7 @@ def place_in_run(run, data_type, block=None):
     >>> place_in_run(np.array([7, 7, 8, 7]), np.ones(4, dtype=int)).tolist()
     [1, 2, 1, 3]
     """
-    runs = np.unique(np.stack([data_type, run]), axis=1, return_inverse=True)[1].ravel()
+    runs = run_numbers(data_type, run)
     if block is None or not _orders(block, runs):
         block = np.arange(len(runs))
     order = np.lexsort((block, runs))

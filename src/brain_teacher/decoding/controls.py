@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from brain_teacher.dataset.trials import run_numbers
+
 # The fastest have periods of 330 s within a run and of an hour over all, at GOD's 24 runs of 500 s:
 # drifts, not single trials.
 RUN_COSINES, SESSION_COSINES = 3, 8
@@ -36,7 +38,7 @@ def permute_trials(voxels, *, rng):
     ValueError
         If no run shows two categories: nothing would be exchanged.
     """
-    run = _run_numbers(voxels)
+    run = run_numbers(voxels.data_type, voxels.run)
     pairs = np.unique(np.stack([run.astype(str), voxels.category]), axis=1)[0]
     if len(np.unique(pairs)) == len(pairs):
         raise ValueError(
@@ -82,19 +84,13 @@ def time_voxels(voxels):
     ----------
     .. [1] Friston et al. (2007), Statistical Parametric Mapping, chapter 14 (discrete cosine set).
     """
-    run = _run_numbers(voxels)
+    run = run_numbers(voxels.data_type, voxels.run)
     one_hot = np.eye(run.max() + 1)[run]
     place = (voxels.position - 0.5) / voxels.position.max()
     time = (run + place) / (run.max() + 1)
     columns = [one_hot, place[:, None], _cosines(place, RUN_COSINES)]
     columns.append(_cosines(time, SESSION_COSINES))
     return replace(voxels, data=np.hstack(columns).astype(np.float32))
-
-
-def _run_numbers(voxels):
-    """Runs as numbers from 0; those of different data types are different runs."""
-    runs = np.stack([voxels.data_type, voxels.run])
-    return np.unique(runs, axis=1, return_inverse=True)[1].ravel()
 
 
 def _cosines(time, count):

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
-from brain_teacher.dataset.trials import IMAGERY
-from brain_teacher.decoding.decoders.features import correlations, scale_by
+from brain_teacher.dataset.trials import IMAGERY, run_numbers
+from brain_teacher.decoding.feature_similarity import correlations, scale_by
 from brain_teacher.decoding.out_of_fold import class_numbers, training_trials, trial_pairs
 from brain_teacher.decoding.quality import exact_interval
 from brain_teacher.decoding.solvers import ridge
@@ -76,10 +76,9 @@ def identify(voxels, plan, *, normalise, select, n_voxels, penalty, features, sp
     ----------
     .. [1] Horikawa & Kamitani (2017), Nat. Commun. 8:15037.
     """
-    runs = np.unique(np.stack([voxels.data_type, voxels.run]), axis=1, return_inverse=True)[1]
     if normalise == "run":
-        # Before trials are left out. Data types number their runs each from 1.
-        scaled = zscore_by_run(voxels.data, runs.ravel())
+        # Before trials are left out.
+        scaled = zscore_by_run(voxels.data, run_numbers(voxels.data_type, voxels.run))
         voxels = dataclasses.replace(voxels, data=scaled)
     tested = np.isin(voxels.data_type, list(KINDS.values()))
     if not tested.any():

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import betaincinv, stdtrit
 from scipy.stats import norm, rankdata
 
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.seeds import named_rng
 
 # Of the top-1 confidence. Guo et al. use 15 for thousands of images; we have a few hundred.
@@ -176,7 +177,7 @@ def class_similarity(soft_labels, category):
     means = np.full((len(class_id), len(class_id)), np.nan)
     for number in np.flatnonzero(counts):
         means[number] = log_probs[truth == number].mean(axis=0)
-    place = np.searchsorted(class_id, soft_labels.class_id)
+    place = rows_of(soft_labels.class_id, class_id, lacks="there is no class '{}'")
     return _similarity(means)[np.ix_(place, place)]
 
 
@@ -187,7 +188,8 @@ def _in_order(soft_labels, category):
             f"category has {len(category)} entries for {len(soft_labels.image_id)} images"
         )
     table = soft_labels.sorted()
-    category = np.asarray(category)[np.argsort(soft_labels.image_id)]
+    rows = rows_of(table.image_id, soft_labels.image_id, lacks="there is no image '{}'")
+    category = np.asarray(category)[rows]
     return table.log_probs.astype(np.float64), table.truth(category), table.class_id
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import log_softmax, logsumexp
 
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.calibration import at_bound, fit_temperature
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.files import read_npz
 
 FORMAT = 1
 ROW_TOLERANCE = 1e-4
+NO_COLUMN = "has no column for category '{}'"
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,8 @@ class SoftLabels:
 
     def take(self, image_ids):
         """The rows of some images, in the order given; joined by id."""
-        row_of = {image: row for row, image in enumerate(self.image_id)}
-        missing = [image for image in image_ids if image not in row_of]
-        if missing:
-            raise ValueError(f"has no row for image '{missing[0]}' ({len(missing)} are missing)")
-        rows = np.array([row_of[image] for image in image_ids], dtype=int)
+        lacks = "has no row for image '{}' ({} are missing)"
+        rows = rows_of(image_ids, self.image_id, lacks=lacks)
         return SoftLabels(
             self.log_probs[rows], self.image_id[rows], self.class_id, self.fold[rows], self.meta
         )
@@ -78,11 +77,7 @@ class SoftLabels:
 
     def truth(self, category):
         """Column of the right class of each row, given the rows' categories."""
-        column_of = {name: column for column, name in enumerate(self.class_id)}
-        unknown = [name for name in category if name not in column_of]
-        if unknown:
-            raise ValueError(f"has no column for category '{unknown[0]}'")
-        return np.array([column_of[name] for name in category], dtype=int)
+        return rows_of(category, self.class_id, lacks=NO_COLUMN)
 
     def arrays(self):
         """What a soft-label file holds, ready for ``np.savez``."""
@@ -214,9 +209,7 @@ def combine(tables, categories_of):
         raise ValueError("no image was seen by all of the subjects")
     images = np.array(sorted(shared))
     category = np.asarray(categories_of(images))
-    unknown = np.setdiff1d(category, classes)
-    if len(unknown):
-        raise ValueError(f"{_name(first)} has no column for category '{unknown[0]}'")
+    truth = rows_of(category, classes, lacks=f"{_name(first)} {NO_COLUMN}")
     total = np.zeros((len(images), len(classes)))
     for table in tables:
         total += table.take(images).log_probs.astype(np.float64)
@@ -224,7 +217,6 @@ def combine(tables, categories_of):
     if (counts == 0).any():
         raise ValueError(f"no image of class '{classes[counts == 0][0]}' was seen by all")
     total = log_softmax(total - (len(tables) - 1) * np.log(counts / len(images)), axis=1)
-    truth = np.searchsorted(classes, category)
     fold, calibrated, temperatures = np.zeros(len(images), dtype=np.int16), total, []
     if first.meta.get("calibrated"):
         for number, held_out in enumerate(plan_folds(images, category, by="image").predict):

@@ -138,7 +138,8 @@ def _moments(x, code, n_classes):
     """
     sums, squares = np.zeros((n_classes, x.shape[1])), np.zeros(x.shape[1])
     # Every class's first trial, every class's second, ...: four times as fast as add.reduceat.
-    turn = np.arange(len(x)) - np.searchsorted(code, code)
+    counts = np.bincount(code, minlength=n_classes)
+    turn = np.arange(len(x)) - (np.cumsum(counts) - counts)[code]
     for rows in (np.flatnonzero(turn == k) for k in range(turn.max(initial=-1) + 1)):
         part = x[rows]
         sums[code[rows]] += part

@@ -1,6 +1,6 @@
 """Training one student. Knows tensors and numbers; no files, no tracking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from brain_teacher.distillation.students import Student, validated_epochs
 from brain_teacher.distillation.targets import check_probs
 from brain_teacher.networks.classifiers import build_network, normalise
 from brain_teacher.networks.devices import autocast
+from brain_teacher.networks.training import one_cycle
 from brain_teacher.seeds import named_seed
 
 EVALUATION_BATCH = 512
@@ -44,6 +45,8 @@ class Recipe:
         Whether half of the images are flipped left to right.
     precision : {"float32", "bfloat16"}
         What training computes in; the answers are computed in float32 all the same.
+    loss_settings : dict
+        The loss's own, where it has any.
     """
 
     loss: str
@@ -61,6 +64,7 @@ class Recipe:
     shift: int
     flip: bool
     precision: str
+    loss_settings: dict = field(default_factory=dict)
 
 
 def train_student(
@@ -168,21 +172,13 @@ class Training:
             stem=recipe.stem,
             weights=recipe.weights,
         ).to(device)
-        # Two images a batch at least (batch: 2, an odd number): one breaks batch normalisation.
-        self._steps = max(min(-(-len(images) // recipe.batch), len(images) // 2), 1)
-        self._optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=recipe.learning_rate,
+        self._steps, self._optimizer, self._schedule = one_cycle(
+            self.network,
+            count=len(images),
+            batch=recipe.batch,
+            epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer,
-            recipe.learning_rate,
-            # 5 would end the warm-up on its first step, and OneCycleLR would divide by zero.
-            total_steps=max(self._steps * recipe.epochs + 1, 6),
-            pct_start=0.2,
-            cycle_momentum=False,
         )
         self._generator = torch.Generator().manual_seed(named_seed("order", seed))
 
@@ -192,7 +188,6 @@ class Training:
             self.network.train()
             total = torch.zeros((), device=self._device)
             order = torch.randperm(len(self._pictures), generator=self._generator)
-            # Nearly equal batches: a last batch of one image would break batch normalisation.
             for rows in torch.tensor_split(order, self._steps):
                 total += self._step(rows) * len(rows)
             self.epoch += 1
@@ -206,18 +201,20 @@ class Training:
         pixels = to_batch(mirror_edges(self._pictures.take(rows), recipe.shift), **drawn)
         with autocast(self._device, recipe.precision):
             logits = self.network(pixels)
-        loss = LOSSES[recipe.loss](
+        loss = LOSSES[recipe.loss]
+        value = loss.of(
             logits.float(),
             self._labels[rows],
-            self._targets(rows, pixels),
+            self._targets(rows, pixels) if loss.soft else None,
             temperature=recipe.temperature,
             alpha=recipe.alpha,
+            **recipe.loss_settings,
         )
         self._optimizer.zero_grad()
-        loss.backward()
+        value.backward()
         self._optimizer.step()
         self._schedule.step()
-        return loss.detach()
+        return value.detach()
 
     @torch.no_grad()
     def _targets(self, rows, pixels):

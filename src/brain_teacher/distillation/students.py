@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.decoding.soft_labels import check_log_probs, mean_nll
 from brain_teacher.files import read_npz
@@ -64,15 +65,21 @@ class Answers:
             if log_probs.shape != (rows, len(self.class_id)) or len(self.category[split]) != rows:
                 raise ValueError(f"{split}: log_probs and ids have different lengths")
             check_log_probs(log_probs, self.image_id[split])
+            self.truth(split)
 
     @property
     def diverged(self):
         """Whether the student's loss became infinite or NaN."""
         return self.meta["diverged"]
 
+    def truth(self, split):
+        """Column of each image's category."""
+        lacks = f"{split}: category '{{}}' of an image is none of the classes"
+        return rows_of(self.category[split], self.class_id, lacks=lacks)
+
     def correct(self, split):
         """Image id -> whether the most probable class is the image's category."""
-        right = self.class_id[self.log_probs[split].argmax(axis=1)] == self.category[split]
+        right = self.log_probs[split].argmax(axis=1) == self.truth(split)
         return dict(zip(self.image_id[split].tolist(), right.tolist(), strict=True))
 
     def accuracy(self, split):
@@ -85,9 +92,7 @@ class Answers:
         """Mean NLL in nats; None if the student diverged."""
         if self.diverged:
             return None
-        column_of = {name: column for column, name in enumerate(self.class_id)}
-        truth = np.array([column_of[name] for name in self.category[split]])
-        return mean_nll(self.log_probs[split], truth)
+        return mean_nll(self.log_probs[split], self.truth(split))
 
 
 def validated_epochs(epochs, epoch):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.soft_labels import ROW_TOLERANCE
 
 
@@ -38,14 +39,12 @@ class Targets:
 
     def join(self, image_ids, class_ids):
         """The probabilities for some images and classes, in the order given; joined by id."""
-        row_of = {image: row for row, image in enumerate(self.image_id)}
-        column_of = {name: column for column, name in enumerate(self.class_id)}
-        missing = [i for i in image_ids if i not in row_of]
-        missing += [c for c in class_ids if c not in column_of]
-        if missing or len(class_ids) != len(self.class_id):
-            raise ValueError(f"the teacher has no target for '{(missing or ['a class'])[0]}'")
-        rows = [row_of[image] for image in image_ids]
-        return self.probs[np.ix_(rows, [column_of[name] for name in class_ids])]
+        lacks = "the teacher has no target for '{}'"
+        rows = rows_of(image_ids, self.image_id, lacks=lacks)
+        columns = rows_of(class_ids, self.class_id, lacks=lacks)
+        if len(columns) != len(self.class_id):
+            raise ValueError(lacks.format("a class"))
+        return self.probs[np.ix_(rows, columns)]
 
 
 def check_probs(probs, image_id):

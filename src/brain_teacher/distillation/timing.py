@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from brain_teacher.distillation.engine import Training
 
@@ -18,6 +19,8 @@ def seconds_per_step(recipe, *, image_size, device):
         Side in pixels.
     device : str
     """
+    if device == "cpu":
+        torch.set_num_threads(1)  # as students are trained
     rng = np.random.default_rng(0)
     count = 3 * recipe.batch
     images = rng.integers(0, 256, (count, image_size, image_size, 3), dtype=np.uint8)

@@ -6,10 +6,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from brain_teacher.networks.image_features import DEVIATION as SD
 from brain_teacher.networks.image_features import MEAN
+from brain_teacher.networks.narrow import FULL_WIDTH, NarrowResNet
 from brain_teacher.networks.torchvision import (
     WEIGHTS_FILES,
     build_classifier,
@@ -17,7 +17,6 @@ from brain_teacher.networks.torchvision import (
     read_weights,
 )
 
-FULL_WIDTH = 64
 # With fewer than 8 channels, torch 2.15's AVX2 kernel of a 1x1 convolution with stride writes
 # outside its memory on the way back.
 LEAST_WIDTH = 8
@@ -27,27 +26,18 @@ RESNETS = {"resnet18": [2, 2, 2, 2], "resnet34": [3, 4, 6, 3]}
 LARGEST_SMALL_IMAGE = 64
 
 
-class _ResNet(ResNet):
-    """torchvision's ResNet with `width` channels in its first stage instead of 64."""
+class _ResNet(NarrowResNet):
+    """A ResNet for pictures, of torchvision's stem or one for small images."""
 
     def __init__(self, *, blocks, n_classes, width, small_stem):
-        self._width = width
-        super().__init__(BasicBlock, blocks, num_classes=n_classes)
+        super().__init__(blocks, width=width, num_classes=n_classes)
         if small_stem:
             self.conv1 = nn.Conv2d(3, width, 3, stride=1, padding=1, bias=False)
             self.maxpool = nn.Identity()
         else:
             self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
-        self.bn1 = nn.BatchNorm2d(width)
         self.fc = nn.Linear(8 * width, n_classes)
-
-    def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
-        if planes == FULL_WIDTH:
-            self.inplanes = self._width
-        return super()._make_layer(
-            block, planes * self._width // FULL_WIDTH, blocks, stride, dilate
-        )
 
 
 def check_network(network, *, width, stem, weights):

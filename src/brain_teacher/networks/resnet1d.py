@@ -2,11 +2,10 @@
 
 import torch
 from torch import nn
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from brain_teacher.networks.devices import autocast
+from brain_teacher.networks.narrow import FULL_WIDTH, NarrowResNet
 
-FULL_WIDTH = 64
 EVALUATION_BATCH = 512
 
 
@@ -39,25 +38,16 @@ def predict(network, signal, *, precision):
         return torch.cat([network(part) for part in signal.split(EVALUATION_BATCH)])
 
 
-class _ResNet18(ResNet):
+class _ResNet18(NarrowResNet):
     def __init__(self, n_classes, width):
-        self._width = width
-        super().__init__(BasicBlock, [2, 2, 2, 2])
+        super().__init__([2, 2, 2, 2], width=width)
         self.conv1 = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
         self.avgpool = _Mean()
         self.fc = _Readout(8 * width, n_classes)
         for module in list(self.modules()):
             for name, child in module.named_children():
                 if isinstance(child, nn.Conv2d):
                     setattr(module, name, _flat(child))
-
-    def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
-        if planes == FULL_WIDTH:
-            self.inplanes = self._width
-        return super()._make_layer(
-            block, planes * self._width // FULL_WIDTH, blocks, stride, dilate
-        )
 
 
 class _Mean(nn.Module):

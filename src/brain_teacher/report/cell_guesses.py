@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.report.layout import new_figure, shorten, write_caption, write_title
 
 _RIGHT, _WRONG = "#F5B27F", "#BFD9EC"
@@ -55,17 +56,17 @@ def top_guesses(soft_labels, category, image_ids):
         ``image_id``, ``category``, ``rank`` (1 is the first guess), ``guess``, ``probability``,
         ``right``: three rows an image, and one more where the right class is not among them.
     """
-    category_of = dict(zip(map(str, soft_labels.image_id), map(str, category), strict=True))
     table = soft_labels.take(image_ids).sorted().take(image_ids)
-    rows = []
-    for image, log_probs in zip(image_ids, table.log_probs.astype(float), strict=True):
+    place = rows_of(image_ids, soft_labels.image_id, lacks="there is no image '{}'")
+    shown, rows = np.asarray(category, dtype=str)[place].tolist(), []
+    for image, own, log_probs in zip(image_ids, shown, table.log_probs.astype(float), strict=True):
         order = np.argsort(-log_probs, kind="stable")
         for rank, column in enumerate(order, start=1):
             guess = str(table.class_id[column])
-            right = guess == category_of[image]
+            right = guess == own
             if rank <= _GUESSES or right:
                 probability = float(np.exp(log_probs[column]))
-                rows.append((image, category_of[image], rank, guess, probability, right))
+                rows.append((image, own, rank, guess, probability, right))
     columns = ["image_id", "category", "rank", "guess", "probability", "right"]
     return pd.DataFrame(rows, columns=columns)
 

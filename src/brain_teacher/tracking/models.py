@@ -1,5 +1,7 @@
 """Students as MLflow models, and the registered model's versions."""
 
+from importlib.metadata import version
+
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.tracking.store import import_mlflow, prepare_store
 
@@ -45,7 +47,6 @@ def log_student_model(mlflow, fingerprint, make_model, card):
     if whole:
         return whole[0].model_uri
     import numpy as np
-    import torch
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
@@ -60,7 +61,7 @@ def log_student_model(mlflow, fingerprint, make_model, card):
             name="student",
             input_example=np.full((2, 3, size, size), 128, dtype=np.float32),
             signature=ModelSignature(Schema([pixels]), Schema([answer])),
-            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            pip_requirements=[f"torch=={version('torch').split('+')[0]}"],
             metadata=card,
         )
     # start_run ended it again, now; the student was finished when it was finished.

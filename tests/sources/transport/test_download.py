@@ -100,8 +100,8 @@ def test_connections_that_break_early_still_bring_it(server, here):
 def test_killed_and_started_again_it_goes_on(server, here):
     server.slow = 0.02
     program = (
-        "from brain_teacher.sources.download import download\n"
-        "from brain_teacher.sources.transfer import RemoteFile\n"
+        "from brain_teacher.sources.transport.download import download\n"
+        "from brain_teacher.sources.transport.transfer import RemoteFile\n"
         f"download([RemoteFile('bdata/S1.h5', {server.url!r} + '/bdata/S1.h5')], {str(here)!r})\n"
     )
     process = subprocess.Popen(
@@ -214,6 +214,15 @@ def test_wrong_sizes_and_wrong_bytes(server, here, known, says):
     message = rf".*/here/bdata/S1\.h5 {says}; it was thrown away; fetch again"
     fails([file(server, **known)], here, message)
     assert left(here) == []
+
+
+def test_a_file_longer_than_announced_is_not_read_to_its_end(server, here):
+    # It was asked for in pieces of 16 KB, one a second: 20 requests in 19 s.
+    (server.folder / "long.bin").write_bytes(bytes(320_000))
+    long = RemoteFile("long.bin", f"{server.url}/long.bin", size=7)
+    message = f"{here}/long.bin has more than 16,384 bytes, not 7; it was thrown away; fetch again"
+    fails([long], here, message)
+    assert server.requests == [("/long.bin", None)] and left(here) == []
 
 
 def test_what_was_recorded_holds(server, here):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.image_cache import open_images
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Student, student_arrays
@@ -47,8 +48,7 @@ class Material:
 
     def rows(self, image_ids: Any) -> np.ndarray:
         """Row numbers of some images."""
-        row_of = {image: row for row, image in enumerate(self.image_id)}
-        return np.array([row_of[image] for image in image_ids], dtype=int)
+        return rows_of(image_ids, self.image_id, lacks="no picture of image '{}' was loaded")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -12,13 +12,9 @@ def step_seconds(recipe, *, image_size, device):
     image_size : int
     device : str
     """
-    import torch
-
     from brain_teacher.distillation.engine import Recipe
     from brain_teacher.distillation.timing import seconds_per_step
 
-    if device == "cpu":
-        torch.set_num_threads(1)
     return seconds_per_step(Recipe(**recipe), image_size=image_size, device=device)
 
 

@@ -10,6 +10,7 @@ from brain_teacher.cells.folder import STATE
 from brain_teacher.chain.students.cells import TRAINING, Material
 from brain_teacher.chain.students.soft_labels import common_folds, read_brain
 from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.image_cache import image_file
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.decoding.soft_labels import SoftLabels
@@ -63,10 +64,22 @@ def gather(params, dataset, soft_labels, origin, limit=None):
             parts = [_limited(part, table, limit) for part in parts]
             used = np.unique(np.concatenate([ids for p in parts for ids in p.image_id.values()]))
             table = table[table["image_id"].isin(used)]
+        labels = _labels(table, brain.class_id)
         pixels = image_file(list(table["path"]), params.distill.image_size, IMAGE_CACHE)
-    labels = np.searchsorted(brain.class_id, table["category"].to_numpy(dtype=str))
     image_id = table["image_id"].to_numpy(dtype=str)
     return Material(pixels.absolute(), labels, image_id, brain.class_id), parts
+
+
+def _labels(table, class_id):
+    """The number of each picture's category among the classes of the soft labels."""
+    unknown = table[~table["category"].isin(class_id)]
+    for picture in unknown.itertuples():
+        raise BrainTeacherError(
+            f"{picture.path} shows category '{picture.category}', of which the soft labels know "
+            f"nothing ({len(unknown)} of {len(table)} pictures are so); correct the category in "
+            "stimuli.csv, or decode again"
+        )
+    return rows_of(table["category"], class_id, lacks="there is no class '{}'")
 
 
 def _shown(data, brain, category):

@@ -56,14 +56,10 @@ def device_for(run_time):
 
 def measured_precision(recipe, *, image_size, device):
     """The faster precision here, as students are trained; nothing to measure without bfloat16."""
-    import torch
-
     from brain_teacher.distillation.engine import Recipe
     from brain_teacher.distillation.timing import faster_precision
     from brain_teacher.networks.devices import has_bfloat16
 
     if not has_bfloat16(device):
         return "float32"  # a step of emulated bfloat16 can take minutes
-    if device == "cpu":
-        torch.set_num_threads(1)
     return faster_precision(Recipe(**recipe), image_size=image_size, device=device)

@@ -11,10 +11,10 @@ import pandas as pd
 from pydantic import ValidationError
 
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.description import FILE, read_description, wrong_keys
-from brain_teacher.dataset.stimuli import STIMULI_FILE, name_trials, read_stimuli, wrong_stimuli
-from brain_teacher.dataset.trials import DATA_TYPES, IMAGERY, TRAINING
+from brain_teacher.dataset.rules import hold_to
+from brain_teacher.dataset.stimuli import STIMULI_FILE, name_trials, read_stimuli
+from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_through
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 from brain_teacher.sources.checks.pictures import check_pictures
 
@@ -36,9 +36,7 @@ def check_dataset(folder, *, validation_share=0.25):
     description = found.read(folder / FILE, read_description, folder, every=_wrong_keys)
     if description is None:
         return found
-    stimuli = found.read(
-        folder / STIMULI_FILE, read_stimuli, folder, every=lambda error: _wrong_rows(folder, error)
-    )
+    stimuli = found.read(folder / STIMULI_FILE, read_stimuli, folder)
     # Which image a number is cannot be known then; recordings and pictures can still be read.
     is_named = stimuli is not None or not (folder / STIMULI_FILE).exists()
     shown = {}
@@ -64,27 +62,6 @@ def _wrong_keys(error):
     return wrong_keys(cause) if isinstance(cause, ValidationError) else [str(error)]
 
 
-def _wrong_rows(folder, error):
-    """Every row that is wrong in ``stimuli.csv``, by what is wrong with it."""
-    try:
-        table = read_csv_table(folder / STIMULI_FILE, ("stimulus_id", "image_id", "category"))
-    except ValueError:
-        return [str(error)]
-    numbers = pd.to_numeric(table.pop("stimulus_id"), errors="coerce")
-    first = table.groupby("image_id").transform("first")
-    return [
-        f"{listed_rows(wrong, first=2)}: {reason}"
-        for wrong, reason in (
-            *wrong_stimuli(table, numbers),
-            (
-                (table[first.columns] != first).any(axis=1),
-                "the image has another category or group in an earlier row",
-            ),
-        )
-        if wrong.any()
-    ]
-
-
 def _check_recording(found, file, rois):
     """The label columns of a subject's file; None if it cannot be read."""
     if not file.is_file():  # HDF5 has many words for it
@@ -98,23 +75,9 @@ def _check_recording(found, file, rois):
         if roi not in masks or not masks[roi].any():
             known = ", ".join(name for name, mask in masks.items() if mask.any())
             found.problems.append(f"{file}: has no voxels of ROI {roi} (it has {known})")
-    wrong = ~np.isfinite(voxels)
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        found.problems.append(
-            f"{file}: {wrong.any(axis=0).sum()} of {voxels.shape[1]} voxels are not finite, first "
-            f"voxel {column} in row {row}"
-        )
-    # preprocess cuts decimals off: runs 1.5 and 1 would become one.
-    for name, wrong in (
-        ("Run is not a whole number", labels["Run"] != np.floor(labels["Run"])),
-        (
-            f"DataType is not 1 (training), 2 (test) or {IMAGERY} (imagery)",
-            ~np.isin(labels["DataType"], DATA_TYPES),
-        ),
-    ):
-        if wrong.any():
-            found.problems.append(f"{file}: {listed_rows(wrong)}: {name}")
+    if wrong := not_finite(voxels):
+        found.problems.append(f"{file}: {wrong}")
+    found.read(file, lambda: hold_to(label_rules(labels), first=0))
     constant = (voxels == voxels[0]).all(axis=0).sum()
     if constant:
         found.cautions.append(f"{file}: {constant} of {voxels.shape[1]} voxels are constant")
@@ -145,7 +108,8 @@ def _name(found, file, labels, stimuli):
     if not named.any():
         return None
     trials = name_trials(numbers[named], stimuli, data_type=kinds[named])
-    return trials.assign(run=labels["Run"][named], data_type=kinds[named])
+    run = runs_through({name: column[named] for name, column in labels.items()}, trials)
+    return trials.assign(run=run, data_type=kinds[named])
 
 
 def _is_known(number, kind, stimuli):

@@ -1,8 +1,11 @@
 """What a look at a data set finds, and how it is said."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+
+from brain_teacher.dataset.rules import WrongRows
 
 NAMED = 10  # rows or ids that are named of a longer list
 
@@ -38,14 +41,20 @@ class Findings:
             Of `function`.
         every : callable, optional
             Takes the error of a reader that stops at the first mistake, and gives a text for each
-            one there is.
+            one there is. Of `WrongRows` all are said as it is.
         """
         try:
             return function(*arguments)
         except FileNotFoundError:
             self.problems.append(f"{place} is missing")
         except (ValueError, OSError) as error:
-            texts = every(error) if every else [str(error)]
+            texts = [str(error).removeprefix(f"{Path(place).name} ")]
+            if isinstance(error, WrongRows):
+                texts = [
+                    f"{listed_rows(wrong, error.first)}: {reason}" for wrong, reason in error.rules
+                ]
+            elif every:
+                texts = every(error)
             self.problems += [f"{place}: {text}" for text in texts]
         return None
 

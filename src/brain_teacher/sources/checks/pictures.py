@@ -7,7 +7,6 @@ import pandas as pd
 from PIL import Image
 
 from brain_teacher.dataset import images as pictures
-from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.machine import cores
 from brain_teacher.sources.checks.findings import listed, listed_rows
 
@@ -29,12 +28,7 @@ def check_pictures(found, folder, category, *, validation_share):
     files = found.read(folder, pictures.find_shown, folder)
     unseen = found.read(folder, pictures.find_unseen, folder)
     missing = found.read(folder, pictures.read_missing, folder) or set()
-    splits = found.read(
-        folder / pictures.UNSEEN_FILE,
-        pictures.read_unseen_splits,
-        folder,
-        every=lambda error: _wrong_splits(folder, error),
-    )
+    splits = found.read(folder / pictures.UNSEEN_FILE, pictures.read_unseen_splits, folder)
     splits_are_known = splits is not None or not (folder / pictures.UNSEEN_FILE).exists()
     # All that lie there, also where two of them bear one id.
     paths = sorted((folder / "images").glob("shown/[!.]*.*"))
@@ -45,22 +39,6 @@ def check_pictures(found, folder, category, *, validation_share):
         _check_shown(found, folder / "images" / "shown", category, files, missing)
     if unseen is not None and splits_are_known:
         _check_unseen(found, folder, category, files or {}, unseen, splits, validation_share)
-
-
-def _wrong_splits(folder, error):
-    """Every row that is wrong in ``unseen.csv``, by what is wrong with it."""
-    try:
-        table = read_csv_table(folder / pictures.UNSEEN_FILE, ("image_id", "category", "split"))
-    except ValueError as reason:
-        return [str(reason)]
-    return [
-        f"{listed_rows(wrong, first=2)}: {reason}"
-        for wrong, reason in (
-            (~table["split"].isin(pictures.SPLITS), "split is not 'validation' or 'test'"),
-            (table["image_id"].duplicated(), "the image stands in an earlier row too"),
-        )
-        if wrong.any()
-    ] or [str(error)]
 
 
 def _check_decoding(found, paths):
@@ -113,14 +91,13 @@ def _check_unseen(found, folder, category, shown, unseen, splits, validation_sha
             f"{place}: {listed(others)}: no training image is of these categories: left out"
         )
     if splits is not None:
-        listing = splits.merge(unseen, on=["image_id", "category"], how="left")
-        lost = listing["path"].isna() & listing["category"].isin(categories)
+        lost = pictures.without_file(splits, unseen, categories)
         if lost.any():
             found.problems.append(
                 f"{folder / pictures.UNSEEN_FILE}: {listed_rows(lost, first=2)}: no such picture "
                 "under images/unseen/CATEGORY"
             )
-        splits = splits[~lost.to_numpy()]
+        splits = splits[~lost]
     divided = []
     for each in categories:  # one by one: `split_unseen` stops at the first that is wrong
         part = found.read(

@@ -10,16 +10,16 @@ from h5py import is_hdf5
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.description import Description, write_description
-from brain_teacher.dataset.ids import NAME
+from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.trials import DATA_TYPES
-from brain_teacher.sources.formats.npy import load_arrays
+from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
 TRIAL_COLUMNS = ("image_id", "category", "run")
 # Columns of a table of trials that are numbers, and their label in BData; besides ``image_id`` and
 # ``category``, all others are groups.
-NUMBERS = {"run": "Run", "data_type": "DataType", "block": "Block"}
+NUMBERS = {"run": "Run", "data_type": "DataType", "session": "Session", "block": "Block"}
 
 
 def from_bdata(folder, files):
@@ -77,7 +77,8 @@ def from_arrays(folder, voxels, trials):
         an ROI.
     trials : dict of str to Path
         By subject: a CSV, a row a trial, with columns ``image_id``, ``category``, ``run`` and, if
-        need be, ``data_type`` and ``block``; all others (style, session of an image) are groups.
+        need be, ``data_type``, ``session`` (each may number its runs from 1) and ``block``; all
+        others (style of an image) are groups.
 
     Returns
     -------
@@ -93,7 +94,6 @@ def from_arrays(folder, voxels, trials):
     for subject, file in trials.items():
         tables[subject] = _named(file, _read_trials, file)
     stimuli = _stimuli(tables, trials)
-    number = dict(zip(stimuli["image_id"], stimuli.index, strict=True))
     subjects, rois = {}, None
     for subject, file in voxels.items():
         parts, table = _named(file, read_arrays, file), tables[subject]
@@ -104,7 +104,8 @@ def from_arrays(folder, voxels, trials):
                 )
         labels = {NUMBERS[name]: table[name].to_numpy() for name in NUMBERS if name in table}
         run = labels.pop("Run")
-        stimulus_id = table["image_id"].map(number).to_numpy(dtype=np.float64)
+        rows = rows_of(table["image_id"], stimuli["image_id"], lacks="there is no image '{}'")
+        stimulus_id = stimuli.index.to_numpy(dtype=np.float64)[rows]
         subjects[subject] = write_subject(
             folder, subject, parts, stimulus_id=stimulus_id, run=run, **labels
         )

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
-from brain_teacher.files import atomic_write
-from brain_teacher.sources.formats.npy import load_arrays
+from brain_teacher.files import atomic_write, load_arrays
 
 # A class that nobody named still gets this probability: its logarithm is part of a loss.
 FLOOR = 1e-6

@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass, field
 from operator import methodcaller
 
-from brain_teacher.dataset.images import SPLITS
+from brain_teacher.dataset.images import SPLITS, is_too_large
 from brain_teacher.files import atomic_write
 from brain_teacher.sources.imagenet.tree import list_pictures
 
@@ -156,7 +156,7 @@ def split_in_order(image_ids, listed, share):
 def picture_error(data):
     """Why bytes are no picture that can be decoded to its end; None if they are one.
 
-    A picture of more pixels than PIL's limit (`PIL.Image.MAX_IMAGE_PIXELS`) is none.
+    A picture of more pixels than PIL's limit (`is_too_large`) is none.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -164,7 +164,7 @@ def picture_error(data):
         # Opened twice: `verify` checks sums and leaves nothing to load.
         for check in (methodcaller("verify"), methodcaller("load")):
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                if is_too_large(image):
                     return f"too large a picture ({image.width} x {image.height} pixels)"
                 check(image)
     except UnidentifiedImageError:

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.description import Description, write_description
+from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
-from brain_teacher.sources.recordings.source import Source
+from brain_teacher.sources.recordings.source import Recording
 from brain_teacher.sources.transport.transfer import RemoteFile
 
 N_IMAGES = 92
@@ -156,10 +157,7 @@ def read_kriegeskorte(raw):
 
 def read_cichy(raw):
     """Subject -> ROI -> dissimilarities."""
-    rois = {}
-    for roi, file in CICHY.items():
-        with np.load(Path(raw) / file, allow_pickle=False) as arrays:
-            rois[roi] = arrays["Net_RDM"]
+    rois = {roi: load_arrays(Path(raw) / file)["Net_RDM"] for roi, file in CICHY.items()}
     n_subjects = len(rois["IT"])
     subjects = {f"S{k + 1:02d}": {roi: rois[roi][k] for roi in rois} for k in range(n_subjects)}
     return subjects | {MEAN: {roi: values.mean(axis=0) for roi, values in rois.items()}}
@@ -215,13 +213,5 @@ def _build(raw, folder, name, subjects, source):
     )
 
 
-KRIEGESKORTE = Source(
-    KRIEGESKORTE_TERMS,
-    KRIEGESKORTE_FILES,
-    build_kriegeskorte,
-    "params/kriegeskorte92.yaml",
-    ends_with="plan",
-)
-CICHY_SOURCE = Source(
-    CICHY_TERMS, CICHY_FILES, build_cichy, "params/cichy92.yaml", ends_with="plan"
-)
+KRIEGESKORTE = Recording(KRIEGESKORTE_TERMS, KRIEGESKORTE_FILES, build_kriegeskorte)
+CICHY = Recording(CICHY_TERMS, CICHY_FILES, build_cichy)

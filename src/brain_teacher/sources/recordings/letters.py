@@ -4,6 +4,8 @@ The fonts are those that matplotlib carries, the strokes FreeType's through PIL:
 the two may draw single pixels otherwise (here matplotlib 3.11 and PIL 13 with FreeType 2.14).
 """
 
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 # Fonts that matplotlib carries and whose letters are letters (looked at, on a sheet). Left out: the
@@ -54,15 +56,16 @@ def draw_letter(font, letter, height):
     ValueError
         If this version of matplotlib has no such font.
     """
-    import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
-    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"
+    # Found, not imported: only `report` draws with matplotlib.
+    (place,) = find_spec("matplotlib").submodule_search_locations
+    file = Path(place) / "mpl-data" / "fonts" / "ttf" / f"{font}.ttf"
     try:
         type_face = ImageFont.truetype(file, 300)
     except OSError as error:
         raise ValueError(
-            f"matplotlib {matplotlib.__version__} has no font {font}; install the one of "
+            f"matplotlib {version('matplotlib')} has no font {font}; install the one of "
             "requirements.txt"
         ) from error
     large = Image.new("L", (600, 600))

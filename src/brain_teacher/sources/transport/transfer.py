@@ -171,7 +171,10 @@ def _once(session, partial, file, bar, stop, trusted):
         _append(answer, partial, bar, stop, most=file.size)
     if stop.is_set():
         return False, Refusal("nothing", None)
-    return expected is None or partial.size >= expected, Refusal("with less than it said", None)
+    # Longer than was announced, it is another file, and the rest of it would change nothing.
+    longer = file.size is not None and partial.size > file.size
+    is_over = longer or expected is None or partial.size >= expected
+    return is_over, Refusal("with less than it said", None)
 
 
 def _append(answer, partial, bar, stop, *, most):
