@@ -4,6 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 UV_VERSION := 0.13.9
+PYTEST := $(BIN)/python -m pytest
+SIDE_BY_SIDE := -n 2 --dist loadfile
+# Only these files are collected: the others take as long to load as their tests to run.
+MARKED = $$(grep -rl --include='test_*.py' 'mark\.$(1)' tests)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
@@ -12,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 NO_CLONE := this folder is no git clone (a ZIP, perhaps), and DVC needs one: git clone the repository
 
-.PHONY: install is-clone demo ui test test-full check-lock sample dial lock clean
+.PHONY: install is-clone demo ui lint test test-heavy trained test-full check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
@@ -44,18 +48,31 @@ demo: $(INSTALLED)
 ui: $(INSTALLED)
 	@exec $(BIN)/python -m brain_teacher.tracking.ui
 
-test: $(INSTALLED)
+# What needs no test to run, first. With types: ty check, once it passes.
+lint: $(INSTALLED)
 	$(BIN)/ruff check src tests benchmarks studies
 	$(BIN)/ruff format --check src tests benchmarks studies
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not full and not lock"
 
-test-full: $(INSTALLED)
-	$(BIN)/python -m pytest -m full
+# Two workers of one thread each, a file to a worker; what measures time or memory afterwards, alone.
+test: $(INSTALLED)
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not full and not trains and not alone"
+	$(PYTEST) -m "alone and not full and not trains" $(call MARKED,alone)
+
+# Heavier, but nothing that trains for minutes: servers, kills, whole recordings.
+test-heavy: $(INSTALLED)
+	$(PYTEST) $(SIDE_BY_SIDE) -m "full and not trains and not alone" $(call MARKED,full)
+	$(PYTEST) -m "full and alone" $(call MARKED,full)
+
+# The truth, the dial and the lock. If they pass, .ci/trained.json says on what: commit it.
+trained: $(INSTALLED)
+	$(BIN)/python tests/helpers/trained.py
+
+test-full: test-heavy trained
 
 # That dvc.lock is the lock of this code, these params and these data, and that it is true.
 check-lock: $(INSTALLED)
-	$(BIN)/python -m pytest -m lock
+	$(PYTEST) -m lock tests/lock
 
 # The shipped sample. Its seed was fixed before its result was seen; see docs/sample.md.
 sample: $(INSTALLED)

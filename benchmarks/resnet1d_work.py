@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from brain_teacher.decoding.decoders.resnet1d import train_step
 from brain_teacher.networks.devices import choose_precision
 from brain_teacher.networks.resnet1d import predict, resnet18_1d
+from brain_teacher.networks.resnet1d_training import train_step
 
 CLASSES = 150
 

@@ -1,9 +1,13 @@
 """The arrows between the rooms, what is loaded when, and that the project's files agree."""
 
+import ast
+import copy
 import importlib
+import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +18,10 @@ import click
 import grimp
 import pytest
 import yaml
+from importlinter.api import read_configuration
+from importlinter.contracts.forbidden import ForbiddenContract
+from importlinter.contracts.independence import IndependenceContract
+from importlinter.contracts.layers import LayersContract
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -22,6 +30,8 @@ from brain_teacher.cli import main
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+LINTER = read_configuration(str(ROOT / "pyproject.toml"))
+CONTRACTS = LINTER["contracts_options"]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text("utf-8"))["entry_points"]
 SOURCED = ["preprocess", "decode", "controls", "rivals", "distill", "compare", "explore"]
@@ -41,46 +51,117 @@ def test_the_repository_has_what_its_map_says(name):
     assert (ROOT / name).exists()
 
 
-def lint(folder):
-    """Run import-linter on the source under `folder`; its exit code and what it said."""
+@pytest.fixture(scope="module")
+def graph():
+    """Who imports whom, read once: each test changes a copy."""
+    return grimp.build_graph("brain_teacher", include_external_packages=True, cache_dir=None)
+
+
+KINDS = {
+    "layers": LayersContract,
+    "forbidden": ForbiddenContract,
+    "independence": IndependenceContract,
+}
+
+
+def broken(graph, contracts=CONTRACTS):
+    """The names of the contracts that do not hold of `graph`."""
+    names = set()
+    for content in contracts:
+        contract = KINDS[content["type"]](content["name"], LINTER["session_options"], content)
+        if not contract.check(copy.deepcopy(graph), verbose=False).kept:
+            names.add(content["name"])
+    return names
+
+
+def with_import(graph, importer, imported):
+    changed = copy.deepcopy(graph)
+    if imported not in changed.modules:
+        changed.add_module(imported, is_squashed=True)
+    changed.add_import(importer=f"brain_teacher.{importer}", imported=imported)
+    return changed
+
+
+# For each contract, an import that no other one forbids.
+WRONG = [
+    ("Data flows one way", "decoding.folds", "brain_teacher.distillation.losses"),
+    ("Data flows one way", "decoding.folds", "brain_teacher.chain.params"),
+    ("Data flows one way", "files", "brain_teacher.dataset.ids"),
+    ("A command never calls another", "commands.decode", "brain_teacher.commands.distill"),
+    ("The pure rooms know no command line, no tracking, no cells, no settings file",
+     "dataset.ids", "click"),
+    ("The pure rooms know no command line, no tracking, no cells, no settings file",
+     "analysis.verdict", "brain_teacher.cells.engine"),
+    ("Only tracking imports mlflow", "commands.decode", "mlflow"),
+    ("Only report draws", "analysis.verdict", "matplotlib"),
+    ("Only report draws", "commands.compare", "matplotlib"),
+    ("Only networks and what is made of them import torch", "commands.distill", "torch"),
+    ("Only networks and what is made of them import torch", "decoding.folds", "torch"),
+]  # fmt: skip
+
+
+def test_imports_go_the_way_of_the_data(graph):
+    assert broken(graph) == set()
+
+
+@pytest.mark.parametrize(("contract", "importer", "imported"), WRONG)
+def test_a_wrong_import_breaks_its_contract(graph, contract, importer, imported):
+    assert broken(with_import(graph, importer, imported)) == {contract}
+
+
+def test_each_contract_has_a_wrong_import_here():
+    assert [content["name"] for content in CONTRACTS] == list(dict.fromkeys(w[0] for w in WRONG))
+
+
+def test_no_floor_knows_one_above_it(graph):
+    floors = [floor.split(" | ") for floor in CONTRACTS[0]["layers"]]
+    assert len(floors) > 5
+    for (number, above), below in itertools.product(enumerate(floors), floors):
+        if below in floors[: number + 1]:
+            continue
+        for importer, imported in itertools.product(below, above):
+            changed = with_import(graph, importer, f"brain_teacher.{imported}")
+            assert broken(changed, CONTRACTS[:1]), (importer, imported)
+
+
+def test_a_room_that_is_on_no_floor_is_told(graph):
+    changed = copy.deepcopy(graph)
+    changed.add_module("brain_teacher.utils")
+    assert broken(changed) == {CONTRACTS[0]["name"]}
+
+
+def test_the_linter_reads_the_contracts_and_the_files(tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for _, importer, imported in WRONG:
+        file = tmp_path / "src" / "brain_teacher" / f"{importer.replace('.', '/')}.py"
+        with file.open("a") as text:
+            text.write(f"\n\ndef _wrong():\n    import {imported}\n")
     command = "from importlinter.cli import lint_imports_command as c; c(['--no-cache'])"
     done = subprocess.run(
         [sys.executable, "-c", command],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder / "src")},
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "src")},
         capture_output=True,
         text=True,
     )
-    return done.returncode, done.stdout + done.stderr
+    assert done.returncode == 1
+    assert f"Contracts: 0 kept, {len(CONTRACTS)} broken" in done.stdout, done.stdout + done.stderr
 
 
-def test_imports_go_the_way_of_the_data():
-    code, said = lint(ROOT)
-    assert code == 0, said
-    assert f"Contracts: {len(PROJECT['tool']['importlinter']['contracts'])} kept, 0 broken" in said
+COMMANDS = sorted((ROOT / "src" / "brain_teacher" / "commands").glob("[!_]*.py"))
 
 
-@pytest.mark.parametrize(
-    ("module", "line", "contract"),
-    [
-        ("decoding/folds.py", "from brain_teacher.distillation import losses", "one way"),
-        ("dataset/ids.py", "import click", "no command line, no tracking, no settings"),
-        (
-            "analysis/verdict.py",
-            "import brain_teacher.chain.params",
-            "no command line, no tracking",
-        ),
-        ("commands/decode.py", "import mlflow", "Only tracking imports mlflow"),
-    ],
-)
-def test_a_wrong_import_breaks_a_contract(module, line, contract, tmp_path):
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    with (tmp_path / "src" / "brain_teacher" / module).open("a") as file:
-        file.write(f"\n{line}\n")
-    code, said = lint(tmp_path)
-    assert code == 1
-    assert any(contract in row and "BROKEN" in row for row in said.splitlines()), said
+def test_each_command_has_a_file():
+    assert [file.stem.replace("_", "-") for file in COMMANDS] == sorted(main.commands)
+
+
+@pytest.mark.parametrize("file", COMMANDS, ids=lambda file: file.stem)
+def test_a_command_is_one_public_function_of_its_files_name(file):
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    body = ast.parse(file.read_text("utf-8")).body
+    names = [node.name for node in body if isinstance(node, functions)]
+    assert [name for name in names if not name.startswith("_")] == [file.stem]
 
 
 HEAVY = ("torch", "torchvision", "mlflow", "dvc", "sklearn", "matplotlib")
@@ -99,13 +180,15 @@ def loaded(code):
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["brain_teacher", "brain_teacher.cli", "brain_teacher.chain.params", "brain_teacher.files",
-     "brain_teacher.cells.engine", "brain_teacher.tracking", "brain_teacher.distillation.students"],
-)  # fmt: skip
-def test_importing_it_loads_nothing_heavy(module):
-    assert loaded(f"import {module}") == "[]"
+LIGHT = [
+    *("", ".cli", ".chain.params", ".files", ".cells.engine", ".tracking"),
+    ".distillation.students",
+]
+
+
+def test_importing_them_loads_nothing_heavy():
+    # One process for all: what none of them loads, each of them does not.
+    assert loaded("".join(f"import brain_teacher{name}\n" for name in LIGHT)) == "[]"
 
 
 def test_that_check_can_fail():
@@ -192,27 +275,43 @@ def test_every_command_that_calculates_is_an_entry_point():
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_an_entry_points_parameters_are_options_of_its_command(name):
-    options = {
-        option.removeprefix("--"): parameter
+def test_an_entry_point_declares_what_its_command_must_be_told(name):
+    required = {
+        option.removeprefix("--"): "string"
         for parameter in main.commands[name].params
-        if isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Option) and parameter.required
         for option in parameter.opts
     }
-    given = ENTRY_POINTS[name]["parameters"]
-    for key, content in given.items():
-        assert key in options
-        assert content["type"] == "string"
-        if "default" in content:
-            # Empty: as in params.yaml. Else the command line's own default: one value, one home.
-            assert content["default"] in ("", str(options[key].default)), key
-        else:
-            assert options[key].required
-    assert {key for key, option in options.items() if option.required} <= set(given)
-    called = " ".join(f"--{key} {{{key}}}" for key in given)
+    assert ENTRY_POINTS[name].get("parameters", {}) == required
+    called = "".join(f" --{key} {{{key}}}" for key in required)
     assert ENTRY_POINTS[name]["command"] == (
-        f"PYTHONPATH=src python -m brain_teacher {name} {called}"
+        f"PYTHONPATH=src python -m brain_teacher {name}{called}"
     )
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_mlflow_hands_every_option_to_the_command(name, monkeypatch):
+    from mlflow.projects.utils import load_project
+
+    told = {}
+    monkeypatch.setattr(main.commands[name], "callback", lambda **given: told.update(given))
+    options = [
+        parameter
+        for parameter in main.commands[name].params
+        if isinstance(parameter, click.Option) and not parameter.is_flag
+    ]
+    # With a blank: MLflow puts the whole into one line for a shell.
+    values = {
+        each.opts[0].removeprefix("--"): "1" if each.type.name != "text" else "a b"
+        for each in options
+    }
+    line = load_project(str(ROOT)).get_entry_point(name).compute_command(values, None)
+    program = shlex.split(line)
+    assert program[:5] == ["PYTHONPATH=src", "python", "-m", "brain_teacher", name]
+    main(program[4:], standalone_mode=False)
+    for each in options:
+        wanted = each.type.convert(values[each.opts[0].removeprefix("--")], each, None)
+        assert told[each.name] == ([wanted] if each.multiple else wanted)
 
 
 def test_the_mlproject_uses_conda_yaml():

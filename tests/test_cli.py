@@ -1,17 +1,23 @@
-"""The command line: help at once, exit codes, one line an error, empty options."""
+"""The command line: help at once, exit codes, one line an error, no option ignored."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from brain_teacher import __version__
+from brain_teacher.analysis.outcomes import primary_outcomes
+from brain_teacher.chain.params import load_params
 from brain_teacher.cli import main
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.machine import RunTime
+from brain_teacher.sources.recordings.catalogue import SOURCES
 
 ROOT = Path(__file__).parents[1]
 PARAMS = str(ROOT / "params.yaml")
@@ -21,6 +27,8 @@ COMMANDS = [
     *("import-soft-labels", "export"),
     *("fetch", "images", "use", "new-dataset", "check"),
 ]
+# What reads no settings takes no file of them.
+WITHOUT_SETTINGS = ["simulate", "fetch", "use", "new-dataset", "export"]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 
 
@@ -54,14 +62,17 @@ def called(monkeypatch):
     return replace
 
 
-@pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]], ids=str)
-def test_help_loads_nothing_heavy(command):
-    heavy = in_a_fresh_process(
+def test_help_loads_nothing_heavy():
+    # One process for all: what none of them loads, each of them does not.
+    said = in_a_fresh_process(
         "from brain_teacher.cli import main\n"
-        f"main([*{command!r}, '--help'], standalone_mode=False)\n"
-        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])\n"
+        f"for command in {[[], *[[name] for name in COMMANDS]]!r}:\n"
+        "    main([*command, '--help'], standalone_mode=False)\n"
+        f"    print('LOADED', *command, [name for name in {HEAVY!r} if name in sys.modules])\n"
     )
-    assert heavy.startswith("Usage: ") and heavy.endswith("LOADED []\n")
+    loaded = re.findall(r"^LOADED .*", said, re.MULTILINE)
+    assert loaded == ["LOADED []", *(f"LOADED {name} []" for name in COMMANDS)]
+    assert len(re.findall(r"^Usage: ", said, re.MULTILINE)) == len(loaded)
 
 
 def test_that_check_can_fail():
@@ -83,8 +94,22 @@ def test_every_command_explains_itself_with_an_example(name):
     result = run(name, "--help")
     assert result.exit_code == 0
     assert re.search(rf"Examples?:\n +brain-teacher {name} \S", result.output)
-    for option in ("--params FILE", "--quiet", "--debug", "--help"):
+    for option in ("--quiet", "--debug", "--help"):
         assert option in result.output
+    assert ("--params FILE" in result.output) == (name not in WITHOUT_SETTINGS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_settings_are_read_or_cannot_be_named(name, called, tmp_path):
+    calls = called(name)
+    result = run(*example_of(name), "--params", tmp_path / "no.yaml")
+    said = (
+        "Error: No such option '--params'."
+        if name in WITHOUT_SETTINGS
+        else f"Error: {tmp_path / 'no.yaml'} is missing; name the settings with --params FILE"
+    )
+    assert (result.exit_code, calls) == (2, [])
+    assert result.stderr.splitlines()[-1].startswith(said)
 
 
 def example_of(name):
@@ -92,11 +117,50 @@ def example_of(name):
     return re.search(r"brain-teacher ([\w-]+ .*)", run(name, "--help").output)[1].split()
 
 
+def with_settings(name):
+    """The repository's settings, for a command that reads settings."""
+    return [] if name in WITHOUT_SETTINGS else ["--params", PARAMS]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_is_a_line_that_the_command_takes(name, called):
     calls = called(name)
-    result = run(*example_of(name), "--params", PARAMS)
+    result = run(*example_of(name), *with_settings(name))
     assert (result.exit_code, result.output, len(calls)) == (0, "", 1)
+
+
+# Of options whose values are not any number or name; none is a default, or in an example.
+VALUES = {
+    "device": "cpu",
+    "loss": "soft-cross-entropy",
+    "split": "folds",
+    "nested": "true",
+    "alpha": "0.25",
+    "values": "log-probabilities",
+    "format": "npy",
+}
+
+
+def options():
+    """Each option of each command, but for those that all have, and a value for it."""
+    for name, command in main.commands.items():
+        for option in command.params:
+            if isinstance(option, click.Option) and option.name not in ("debug", "params_file"):
+                key = option.name
+                value = [] if option.is_flag else [VALUES.get(key, "7")]
+                yield pytest.param(name, [option.opts[0], *value], id=f"{name} {option.opts[0]}")
+
+
+@pytest.mark.parametrize(("name", "given"), list(options()))
+def test_no_option_is_taken_and_ignored(name, given, called):
+    calls = called(name)
+    example = [part for part in example_of(name) if part != given[0] or len(given) > 1]
+    # Of an option that the example gives, too, the last one counts.
+    for arguments in ([], given):
+        result = run(*example, *with_settings(name), *arguments)
+        assert (result.exit_code, result.output) == (0, "")
+    without, with_it = calls
+    assert without != with_it
 
 
 def test_the_version_is_the_packages():
@@ -201,16 +265,36 @@ def test_repeated_and_comma_separated_names_are_equal(called):
     assert commas.distill.teacher == ["none", "brain"] and commas.distill.roi == ["V1"]
 
 
-def test_empty_options_are_unset(called):
-    # `mlflow run` passes an unset parameter as an empty string.
-    names = ["subject", "roi", "decoder", "teacher", "temperature", "alpha", "seeds", "epochs"]
-    empty = [part for name in names for part in (f"--{name}", "")]
-    params, settings = distilled(called, *empty, "--out", "")
-    plain, others = distilled(called)
-    assert params == plain
-    for given in (settings, others):
-        assert not given["out"] and given["data"] == Path("data/sample")
-        assert given["soft_labels"] == "outputs/soft_labels" and given["quiet"] is False
+def test_options_that_are_not_given_are_as_in_the_settings(called):
+    params, given = distilled(called)
+    assert params == load_params(PARAMS)
+    assert given["out"] is None and given["data"] == Path("data/sample")
+    assert given["soft_labels"] == "outputs/soft_labels" and given["quiet"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--roi", ""], "--roi is empty; give a value, or leave it out"),
+        (["--roi="], "--roi is empty; give a value, or leave it out"),
+        (["--quiet", "--out", "", "--seeds", "2"], "--out is empty; give a value, or leave it out"),
+        (["--roi", "V1,,V2"], "Invalid value for '--roi': a name is empty"),
+        (["--teacher", ","], "Invalid value for '--teacher': a name is empty"),
+        (["--limit", "0"], "Invalid value for '--limit': 0 is not in the range x>=1."),
+    ],
+)
+def test_an_empty_option_is_not_ignored(arguments, said, called):
+    calls = called("distill")
+    result = run("distill", "--params", PARAMS, *arguments)
+    assert (result.exit_code, calls) == (2, [])
+    assert result.stderr.splitlines()[-1] == f"Error: {said}"
+
+
+def test_all_alone_is_every_name(called):
+    params, _ = distilled(called, "--teacher", "all", "--subject", "all")
+    assert params.distill.teacher == params.distill.subject == "all"
+    params, _ = distilled(called, "--teacher", "all,brain", "--roi", "all")
+    assert (params.distill.teacher, params.distill.roi) == (["all", "brain"], ["all"])
 
 
 def test_options_reach_the_settings(called):
@@ -230,19 +314,19 @@ def test_options_reach_the_settings(called):
 @pytest.mark.parametrize(
     ("name", "options", "expected"),
     [
-        ("decode", ["--subject", "S1,S2", "--roi", ""], {"subject": ("S1", "S2"), "roi": ()}),
+        ("decode", ["--subject", "S1,S2"], {"subject": ["S1", "S2"], "roi": None}),
         ("decode", ["--voxels", "v", "--out", "o"], {"voxels": "v", "out": "o"}),
-        ("decode", ["--data", "d", "--nested", ""], {"data": Path("d"), "out": ""}),
+        ("decode", ["--data", "d", "--roi", "all"], {"data": Path("d"), "out": None, "roi": "all"}),
         ("controls", ["--voxels", "v", "--out", "o"], {"voxels": "v", "out": "o"}),
         ("compare", ["--students", "s", "--out", "o"], {"students": "s", "out": "o"}),
         (
             "plan",
-            ["--discordant", "0.1", "--seed-sd", "1.5", "--effect", "2", "--students", ""],
+            ["--discordant", "0.1", "--seed-sd", "1.5", "--effect", "2"],
             {"discordant": 0.1, "seed_sd": 1.5, "effect": 2.0, "students": None, "power": 0.8},
         ),
         (
             "plan",
-            ["--students", "s", "--images", "500", "--power", "0.9", "--discordant", ""],
+            ["--students", "s", "--images", "500", "--power", "0.9"],
             {"students": "s", "images": 500, "power": 0.9, "discordant": None},
         ),
         ("promote", ["--students", "s", "--comparison", "c"], {"students": "s", "comparison": "c"}),
@@ -262,11 +346,9 @@ def test_other_options_reach_their_command(name, options, expected, called):
 def test_quiet_says_nothing(name, called):
     calls = called(name)
     for quiet in (False, True):
-        run(*example_of(name), "--params", PARAMS, *["--quiet"] * quiet)
+        run(*example_of(name), *with_settings(name), *["--quiet"] * quiet)
     loud, silent = (settings["say"] for _, settings in calls)
     assert silent("anything") is None
-    import click
-
     assert loud is click.echo
 
 
@@ -281,7 +363,6 @@ def test_simulates_defaults_are_those_of_the_command(called):
 
 
 def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
-    from brain_teacher.commands.fetch import NAMES
     from brain_teacher.sources.formats.soft_label_tables import FORMATS, VALUES
 
     def choices(command, option):
@@ -290,5 +371,15 @@ def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
 
     assert choices("import-soft-labels", "values") == VALUES
     assert choices("export", "format") == FORMATS
-    said = " ".join(run("fetch", "--help").output.split())
-    assert f"NAME is {', '.join(NAMES[:-1])} or {NAMES[-1]}." in said
+
+
+@pytest.mark.parametrize(
+    ("command", "table"),
+    [("decode", DECODERS), ("distill", LOSSES), ("compare", primary_outcomes()),
+     ("fetch", SOURCES)],
+    ids=["decode", "distill", "compare", "fetch"],
+)  # fmt: skip
+def test_help_names_every_entry_of_a_table(command, table):
+    said = run(command, "--help").output
+    for name, entry in table.items():
+        assert re.search(rf"^  {name} +{re.escape(entry.label)}$", said, re.MULTILINE), name

@@ -2,7 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from brain_teacher.errors import UsageError, nearest
+
+UNKNOWN = "unknown_key"
 
 
 def _no_bool(value):
@@ -25,6 +37,61 @@ Penalties = Annotated[list[Positive], Field(min_length=1)]
 
 
 class Block(BaseModel):
-    """A block of params.yaml: unknown keys are errors, nothing has a second default."""
+    """A block of params.yaml: unknown keys are errors, and whatever changes it is checked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, content):
+        if not isinstance(content, (dict, cls)):
+            raise ValueError(f"give a block of keys ({', '.join(cls.model_fields)})")
+        for key in content if isinstance(content, dict) else ():
+            if key not in cls.model_fields:
+                known = f" (there is {', '.join(cls.model_fields)})"
+                said = {"key": str(key), "guess": nearest(key, cls.model_fields) or known}
+                raise PydanticCustomError(UNKNOWN, "{guess}", said)
+        return content
+
+    @classmethod
+    def checked(cls, content):
+        """The block that says `content`.
+
+        Raises
+        ------
+        UsageError
+            For a key that is unknown (the nearest is offered), missing or out of range.
+        """
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise UsageError(_first_error(error)) from None
+
+    def model_copy(self, *, update=None, deep=False):
+        """The same with other values: checked, which pydantic's own is not.
+
+        ``model_copy(update={"distill": {"seeds": 3}})`` leaves the block's other keys as they are.
+        """
+        content = self.model_dump()
+        for key, value in (update or {}).items():
+            within = isinstance(getattr(self, key, None), Block) and isinstance(value, dict)
+            content[key] = content[key] | value if within else value
+        return self.checked(content)
+
+
+def _first_error(error):
+    # A misspelt key may be missing too: the misspelling says more.
+    first = min(error.errors(), key=lambda each: each["type"] != UNKNOWN)
+    place = [str(part) for part in first["loc"] if "[" not in str(part) and part != "literal"]
+    if first["type"] == UNKNOWN:
+        where = ".".join([*place, first["ctx"]["key"]])
+        return f"unknown key {where!r}{first['ctx']['guess']}"
+    where = ".".join(place)
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    value = first["input"]
+    shown = f" (it is {value!r})" if isinstance(value, str | int | float) else ""
+    if first["type"] == "literal_error" and first["loc"][-1] == "literal['all']":
+        example = f"[{value}], say" if isinstance(value, str) else "at least one"
+        return f"{where}: give 'all', or a list of names ({example}){shown}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}{shown}"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brain_teacher.analysis.outcomes import OUTCOMES
 from brain_teacher.analysis.statistics import Difference
 from brain_teacher.analysis.verdict import BRAIN_TAUGHT, Verdict, decide, open_control
 
@@ -285,6 +286,52 @@ def test_sentence_of_equal_differences_has_no_interval():
         " and image, so without an interval; 8 seeds, 960 images); after Holm's correction it is"
         " not distinguished from none; all differences are equal, so nothing is known of their"
         " error."
+    )
+
+
+# Outcomes of which less is better, or in other units
+
+
+def in_nats(each):
+    """The same result, had the points been hundredths of a nat, and less been better."""
+    return OUTCOMES["nll"].gain(each)
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        family(none=DOWN),
+        family(),
+        family(UP_LITTLE, permuted_images=CLOSE, brain_class=CLOSE),
+        family(CLOSE, none=UP),
+        family(CLOSE),
+        family(BELOW_ONLY),
+        family(WIDE),
+        family(smooth=WIDE, brain_class=difference(1, 0.5, -4, 6, se=2.0)),
+    ],
+)
+def test_less_of_what_is_bad_is_as_good_as_more_of_what_is_good(differences):
+    turned = {name: in_nats(each) for name, each in differences.items()}
+    found = decide(turned, margin=0.04, outcome=OUTCOMES["nll"])
+    expected = decide(differences, margin=0.04)
+    assert found.words == expected.words.replace("4 points", "0.04 nats")
+    assert found.null == expected.null
+    assert open_control(turned, OUTCOMES["nll"]) == open_control(differences)
+
+
+def test_sentence_in_nats_says_better_and_worse():
+    differences = family(brain_class=CLOSE, permuted_images=DOWN)
+    turned = {name: in_nats(each) for name, each in differences.items()}
+    assert decide(turned, margin=0.04, outcome=OUTCOMES["nll"]).sentence == (
+        "Taught by class structure: in these subjects brain minus none is -0.050 nats of NLL (95%"
+        " interval -0.080 to -0.020; 8 seeds, 960 images); after Holm's correction it is better"
+        " than none, smooth and smooth-matched, worse than permuted-images, not distinguished from"
+        " brain-class; whether words know it too is open."
+    )
+    wide = {name: in_nats(each) for name, each in family(WIDE).items()}
+    assert decide(wide, margin=0.04, outcome=OUTCOMES["nll"]).sentence.endswith(
+        "that these seeds and images could have seen (80% power, uncorrected p) is 0.033 nats"
+        " against none."
     )
 
 

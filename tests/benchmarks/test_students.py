@@ -40,6 +40,7 @@ def test_the_usual_loop_augments_as_ours_does(tmp_path):
 
 
 @pytest.mark.full
+@pytest.mark.alone
 def test_it_runs_quickly_and_says_what_it_could_not_measure(tmp_path):
     file = tmp_path / "rows.json"
     subprocess.run([sys.executable, BENCHMARK, "--quick", "--json", file], check=True, timeout=300)

@@ -10,6 +10,7 @@ import yaml
 from brain_teacher.chain.params import load_params
 from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.commands.compare import compare
+from brain_teacher.distillation.students import read_student
 from brain_teacher.errors import BrainTeacherError
 from helpers.answers import make_answers, write_answers
 from helpers.real_data import ROOT
@@ -122,6 +123,66 @@ def test_beside_no_effect_stands_what_could_not_be_seen(params, tmp_path):
     assert content["verdict"] == "no effect as large as 20 points"
     assert "Plan, against none: An effect of 20 points at 80% power" in text
     assert "What 4 seeds and 64 test images could not see: anything below " in text
+
+
+@pytest.fixture
+def of(params):
+    """The same plan about another outcome."""
+    return lambda outcome: load_params(
+        ROOT / "params.yaml", {"compare": {"family": FAMILY, "outcome": outcome, "margin": 0.04}}
+    )
+
+
+def test_the_outcome_is_the_plans(of, tmp_path):
+    students = make_students(tmp_path / "s", of("nll"))
+    text, content = run(of("nll"), students, tmp_path / "out")
+    assert (content["unit"], content["more_is_better"]) == ("nats", False)
+    assert "accuracy" not in content and set(content["nll"]) == {"brain", *FAMILY}
+    assert set(content["exploratory_outcomes"]) == {"accuracy", "top5", "ece"}
+    assert content["exploratory"] is False
+    by_hand = {}
+    for path in sorted(students.glob("*/student.npz")):
+        student = read_student(path)
+        by_hand.setdefault(student.meta["teacher"], []).append(student.nll("test"))
+    for each in content["differences"]:
+        # Less is better, and the difference is as it is: below 0.
+        expected = np.mean(by_hand["brain"]) - np.mean(by_hand[each["b"]])
+        assert each["mean"] == pytest.approx(expected, rel=1e-5) and each["high"] < 0
+        assert content["brain_minus"][each["b"]] == each["mean"]
+    assert content["verdict"] == "taught by the brain's view of each image"
+    assert "? Test NLL, 4 seeds, 64 unseen images" in text
+    assert "NLL in nats; less is better; SD and differences in nats." in text
+    assert "as large as the margin of 0.04 nats" in text
+    assert "it is better than none, smooth-matched, permuted-classes, semantic," in text
+    assert "Exploratory, not corrected: accuracy (a fraction), brain" in text
+    header = (tmp_path / "out/tables/comparison.csv").read_text().splitlines()[0]
+    assert header.startswith("teacher,seeds,NLL (nats),SD of seeds (nats),brain minus this (nats),")
+    points = (tmp_path / "out/figures/points.csv").read_text().splitlines()[0]
+    assert points == "teacher,seed,NLL,dataset,simulated"
+
+
+def test_top5_is_in_points(of, tmp_path):
+    students = make_students(tmp_path / "s", of("top5"))
+    text, content = run(of("top5"), students, tmp_path / "out")
+    assert "unit" not in content and content["top5"]["brain"] > content["top5"]["none"] > 0.5
+    assert re.search(r"brain minus none is \+\d+\.\d points of top-5 accuracy \(95% interval", text)
+
+
+def test_an_outcome_that_cannot_be_had_is_an_error(of, tmp_path):
+    students = tmp_path / "s"
+    for teacher in ("brain", *FAMILY):
+        for seed in (0, 1):
+            write_answers(students, make_answers(teacher, seed, classes=5))
+    message = f"{students}: brain seed 0: top-5 accuracy takes 6 classes at least; there are 5"
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}$"):
+        run(of("top5"), students, tmp_path / "out")
+
+
+def test_a_null_result_in_nats_says_what_it_would_have_taken(of, tmp_path):
+    students = make_students(tmp_path / "s", of("nll"), skill={})
+    text, content = run(of("nll"), students, tmp_path / "out")
+    assert content["verdict"] == "cannot tell"
+    assert "Plan, against none: An effect of 0.04 nats of NLL at 80% power" in text
 
 
 def test_teachers_may_have_recipes_of_their_own(params, tmp_path):

@@ -35,8 +35,6 @@ def work(tmp_path_factory):
         content["distill"] |= {"roi": ["HVC"], "seeds": 2}
 
     with project(folder, small) as patch:
-        # Cells this small take less time than starting processes for them.
-        patch.setenv("BRAIN_TEACHER_JOBS", "1")
         patch.setenv("BRAIN_TEACHER_DEVICE", "cpu")
         run(
             *("simulate", "--out", "data/sample", "--subjects", "2", "--categories", "3"),

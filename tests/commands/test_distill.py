@@ -36,8 +36,6 @@ def work(tmp_path_factory):
         content["search"], content["explore"] = SEARCH, {"seeds": 2}
 
     with project(folder, small) as patch:
-        # Students this small take less time than starting processes for them.
-        patch.setenv("BRAIN_TEACHER_JOBS", "1")
         patch.setenv("BRAIN_TEACHER_DEVICE", "cpu")
         patch.setattr("brain_teacher.chain.decodings.figures.write_figures", lambda *_: [])
         # A model of each teacher takes seconds: tests of tracking and of the chain log them.

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from brain_teacher.cells.folder import OutputFolder
+from brain_teacher.chain.params import load_params
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.ids import number_from_image_id
 from brain_teacher.sources.recordings import god
@@ -22,8 +23,8 @@ from helpers.serving import kill_once_larger, serving
 ROOT = Path(__file__).parents[2]
 NEXT = """\
 next:
-  the 1,200 shown pictures are ImageNet's: `brain-teacher images --from IMAGENET_DIR` (without \
-them: soft labels, but no students)
+  the 1,200 shown pictures are ImageNet's: `brain-teacher images --data data/god --from \
+IMAGENET_DIR` (without them: soft labels, but no students)
   brain-teacher use god
   dvc add data && dvc repro
 """
@@ -269,7 +270,10 @@ def test_the_two_versions_are_told_apart(size, tmp_path):
             "there is no 'gods'; did you mean 'god'? (known: god, miyawaki-figures, haxby-slice, "
             "kriegeskorte92, cichy92)",
         ),
-        (["god", "--subjects", "S6"], "--subjects: there is no 'S6' (known: S1, S2, S3, S4, S5)"),
+        (
+            ["god", "--subjects", "S6"],
+            "--subjects: there is no 'S6'; did you mean 'S5'? (known: S1, S2, S3, S4, S5)",
+        ),
         (["haxby-slice", "--features"], "--subjects and --features are for god"),
         (
             ["god", "--base-url", "mirror.example/god"],
@@ -325,8 +329,14 @@ def test_the_page_on_god_works_as_written(mirror, tmp_path):
         Image.new("RGB", (8, 8)).save(place)
     (tmp_path / "params").mkdir()
     (tmp_path / "params" / "god.yaml").write_bytes((ROOT / "params" / "god.yaml").read_bytes())
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params" / "god.yaml").read_bytes())
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    for command in (
+        [*git, "init", "-q"],
+        [*git, "add", "params.yaml"],
+        [*git, "commit", "-qm", "the sample's"],
+        [sys.executable, "-m", "dvc", "init", "-q"],
+    ):
         subprocess.run(command, check=True)
     said = ""
     for line in first.splitlines():
@@ -341,3 +351,4 @@ def test_the_page_on_god_works_as_written(mirror, tmp_path):
     assert "images: 1,200 of 1,200 shown (0 missing), 1,350 unseen of 150 categories" in said
     assert "data/god: nothing is wrong" in said
     assert "params.yaml is now that of god" in said
+    assert load_params("params.yaml") == load_params("params/god.yaml")

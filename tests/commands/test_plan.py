@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from brain_teacher.analysis.comparison import scores_of
+from brain_teacher.analysis.outcomes import OUTCOMES
 from brain_teacher.analysis.power import spread_of, visible_effect
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.chain.params import load_params
@@ -137,6 +138,40 @@ def write_pilot(folder, *, seeds=6, **options):
     return students
 
 
+def in_nats():
+    params = settings()
+    changed = {"compare": params.compare.model_copy(update={"outcome": "nll"})}
+    return params.model_copy(update=changed)
+
+
+def test_a_pilot_is_measured_by_the_outcome_that_will_be_compared(data, quick, tmp_path):
+    students = write_pilot(tmp_path / "pilot")
+    _, text = run(in_nats(), data, students=tmp_path / "pilot", images=500)
+    brain, none = (
+        np.mean([each.nll("validation") for each in students[name].values()])
+        for name in ("brain", "none")
+    )
+    assert "effects and SDs in nats of NLL." in text and "images for 0.04" in text
+    assert "An effect of 0.04 nats of NLL at 80% power" in text
+    spread = [
+        scores_of(students[name], split="validation", outcome=OUTCOMES["nll"])
+        for name in ("brain", "none")
+    ]
+    paired = pair_by_seed(*spread)[1]
+    assert paired.mean() == pytest.approx(brain - none, rel=1e-5)
+    visible = visible_effect(spread_of(paired), seeds=8, images=500)
+    assert f" {visible:.3f} " in text
+
+
+def test_what_can_be_stated_of_accuracy_cannot_be_of_nats(data, quick):
+    with pytest.raises(UsageError) as caught:
+        run(in_nats(), data, discordant=0.1)
+    assert str(caught.value) == (
+        "--discordant and --seed-sd are stated of accuracy, but compare.outcome is nll: name a "
+        "pilot with --students FOLDER"
+    )
+
+
 def test_a_pilots_spread_is_of_its_validation_images(data, quick, tmp_path):
     students = write_pilot(tmp_path / "pilot")
     said, text = run(settings(), data, students=tmp_path / "pilot", images=500)
@@ -191,6 +226,11 @@ def test_one_source_of_spread_is_needed(options, data):
         run(settings(), data, **options)
 
 
+def test_a_pilot_tells_its_own_spread(data):
+    with pytest.raises(UsageError, match="^--seed-sd goes with --discordant: a pilot tells"):
+        run(settings(), data, students="x", seed_sd=1.0)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -203,6 +243,10 @@ def test_one_source_of_spread_is_needed(options, data):
         (
             {"discordant": 0.1, "images": 1},
             "plan: two seeds and two images are needed, not 8 and 1",
+        ),
+        (
+            {"discordant": 0.1, "images": 0},
+            "plan: two seeds and two images are needed, not 8 and 0",
         ),
     ],
 )

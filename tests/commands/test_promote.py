@@ -85,8 +85,12 @@ def run(params, registry, everyone, tmp_path):
     for name, each in everyone.items():
         write_answers(tmp_path / "students", each, name)
 
-    def run(verdict, *, low=0.05, exploratory=False, plan=None, dry_run=False, students=None):
+    def run(
+        verdict, *, low=0.05, high=0.2, exploratory=False, plan=None, dry_run=False, students=None,
+        outcome="accuracy",
+    ):  # fmt: skip
         evidence = {
+            outcome: {},
             "verdict": verdict,
             "sentences": [f"{verdict}: ..."],
             "exploratory": exploratory,
@@ -97,7 +101,7 @@ def run(params, registry, everyone, tmp_path):
                 | {split: each.accuracy(split) for split in ("validation", "test")}
                 for each in everyone.values()
             ],
-            "differences": [{"b": "none", "mean": 0.1, "low": low, "high": 0.2, "p_corrected": 0}],
+            "differences": [{"b": "none", "mean": 0.1, "low": low, "high": high, "p_corrected": 0}],
         }
         write_json(tmp_path / "comparison" / "metrics.json", evidence)
         said = []
@@ -131,6 +135,17 @@ def test_each_verdicts_aliases(verdict, aliases, run, registry):
 def test_below_the_gate_it_is_brain_taught_and_no_champion(run, registry):
     run(IMAGES, low=0.02)
     assert set(registry.aliases) == {"challenger", "brain-taught"}
+
+
+@pytest.mark.parametrize(("high", "champion"), [(-0.021, True), (-0.02, False), (0.05, False)])
+def test_where_less_is_better_the_gate_is_turned_round(high, champion, run, registry):
+    said = run(IMAGES, low=-0.4, high=high, outcome="nll")
+    assert ("champion" in registry.aliases) == champion
+    assert said.endswith(
+        f"the upper bound of brain - none is {high:+.3f} nats of NLL (gate -0.020)."
+    )
+    assert "| brain minus | nats of NLL | 95% interval | p (Holm) |" in registry.cards[1][1]
+    assert f"| none | +0.100 | [-0.400, {high:+.3f}] |" in registry.cards[1][1]
 
 
 @pytest.mark.parametrize("changes", [{"exploratory": True}, {"plan": "another"}])

@@ -349,7 +349,7 @@ def test_a_drift_over_a_shared_order_is_not_decoded_by_round(tmp_path, decoder):
     own = {"logistic": {"C": [0.01]}, "ridge": {"penalty": [100.0]}}[decoder]
 
     def hits(voxels, normalise):
-        found = DECODERS[decoder](
+        found = DECODERS[decoder].decode(
             voxels,
             plan_for(voxels, by="round"),
             normalise=normalise,

@@ -1,5 +1,6 @@
-"""``use``: presets put in place; no change lost, nothing pushed into git."""
+"""``use``: presets put in place, whole; no change lost, nothing pushed into git."""
 
+import copy
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +13,68 @@ from helpers.running import ROOT, run, work_in
 
 PRESETS = sorted((ROOT / "params").glob("*.yaml"))
 REPOSITORYS = (ROOT / "params.yaml").read_text("utf-8")
+# A user's own: it is brought back, and is no part of a preset.
 SAMPLE = REPOSITORYS.replace("batch: 32", "batch: 16")
 GOD = (ROOT / "params" / "god.yaml").read_text("utf-8")
+# What each preset meant when it still said everything, where it was not as the sample's.
+NO_WORDS = ["none", "smooth-matched", "permuted-classes", "brain-class", "permuted-images"]
+DISSIMILARITIES = {
+    "decode.folds.by": "group",
+    "decode.folds.group": "picture",
+    "decode.normalise": "centre",
+    "decode.logistic.C": [0.1, 1.0, 10.0, 100.0],
+    "decode.ridge.penalty": [0.01, 0.1, 1.0, 10.0, 100.0],
+    "distill.subject": ["mean"],
+    "distill.roi": ["IT"],
+    "distill.split": "folds",
+}
+MEANT = {
+    "cichy92": DISSIMILARITIES,
+    "kriegeskorte92": DISSIMILARITIES,
+    "haxby-slice": {"decode.folds.by": "run", "distill.roi": ["slice"]},
+    "miyawaki-figures": {
+        "decode.folds.by": "group",
+        "decode.folds.group": "style",
+        "decode.calibrate": False,
+        "distill.roi": ["V1"],
+        "distill.teacher": [*NO_WORDS, "brain"],
+        "distill.batch": 15,
+        "distill.flip": False,
+        "compare.family": NO_WORDS,
+    },
+    "god": {
+        "decode.voxels": 500,
+        "search.epochs": [60, 120],
+        "distill.teacher": [*NO_WORDS, "brain"],
+        "distill.epochs": 60,
+        "distill.stem": "large",
+        "distill.width": 64,
+        "distill.image_size": 224,
+        "distill.batch": 64,
+        "distill.learning_rate": 0.001,
+        "distill.shift": 16,
+        "compare.family": NO_WORDS,
+        "compare.margin": 0.01,
+        "promote.gate": 0.005,
+    },
+}
+
+
+def meant(name):
+    """All settings of a preset."""
+    content = copy.deepcopy(yaml.safe_load(REPOSITORYS))
+    for place, value in ({"dataset.name": name} | MEANT[name]).items():
+        *above, key = place.split(".")
+        block = content
+        for part in above:
+            block = block[part]
+        block[key] = value
+    return content
+
+
+def says(file):
+    """What a settings file says, itself."""
+    return yaml.safe_load(file.read_text("utf-8"))
 
 
 def git(*arguments):
@@ -50,13 +111,81 @@ def fails(*arguments, code):
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_every_preset_can_be_used(path):
-    params = load_params(path)
-    assert params.dataset.name == path.stem
-    assert {*params.compare.family, "brain"} <= set(params.distill.teacher)
-    assert params.distill.decoder in params.decode.decoder
-    assert list(yaml.safe_load(path.read_text("utf-8"))) == list(yaml.safe_load(REPOSITORYS))
+def test_every_preset_can_be_used(path, params):
+    settings = load_params(path)
+    assert settings.dataset.name == path.stem
+    assert {*settings.compare.family, "brain"} <= set(settings.distill.teacher)
+    assert settings.distill.decoder in settings.decode.decoder
     assert path.read_text("utf-8").startswith("# ")
+    run("use", path.stem)
+    # Everything, in the order of the sample's; and alone it means the same.
+    assert says(params) == meant(path.stem)
+    assert list(says(params)) == list(yaml.safe_load(REPOSITORYS))
+    assert load_params(params) == settings
+
+
+def leaves(content, above=""):
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_holds_only_what_differs(path):
+    assert dict(leaves(says(path))) == {"dataset.name": path.stem} | MEANT[path.stem]
+    samples = dict(leaves(yaml.safe_load(REPOSITORYS)))
+    assert all(samples.get(place) != value for place, value in leaves(says(path)))
+
+
+def test_comments_stay_but_for_those_of_the_preset(params):
+    run("use", "god")
+    head = [line for line in GOD.splitlines() if line.startswith("#")]
+    lines = params.read_text().splitlines()
+    assert lines[: len(head)] == head and len(head) > 1
+    samples, changed = SAMPLE.splitlines(), 0
+    for line, before in zip(lines[len(head) :], samples, strict=True):
+        if line == before:
+            continue
+        changed += 1
+        key, _, comment = line.partition("#")
+        said = next(each for each in GOD.splitlines() if each.startswith(key.rstrip()))
+        assert comment == (said.partition("#")[2] or before.partition("#")[2])
+    assert changed == 1 + len(MEANT["god"])
+    # One of each: the preset's comment, the sample's, none; and a heading below a changed line.
+    assert "  epochs: 60                 # 1,200 images: 19 steps each" in lines
+    assert "  shift: 16                  # pixels, at random, each way" in lines
+    assert "  batch: 64" in lines
+    gate = lines.index(next(line for line in lines if line.startswith("  margin: 0.01")))
+    assert lines[gate + 1 : gate + 3] == ["", "promote:"]
+
+
+def test_a_sample_older_than_a_key_is_completed_and_keys_of_another_day_go(params):
+    old = yaml.safe_load(SAMPLE)
+    del old["decode"]["folds"], old["explore"], old["distill"]["epoch"]
+    old["distill"]["abolished"] = 3
+    old["search"] = "no block"
+    params.write_text(yaml.safe_dump(old))
+    git("commit", "-qam", "older")
+    run("use", "miyawaki-figures")
+    assert says(params) == meant("miyawaki-figures")
+
+
+def test_a_preset_of_ones_own(params):
+    Path("params/mine.yaml").write_text(
+        "# Mine\ndataset:\n  name: mine  # my own\ndistill:\n  flip: off\n"
+        "  recipes:\n    brain:\n      temperature: 4\n  weight_decay: 1e-3\n"
+        "search:\n  alpha: [0.1, 0.2]  # few\n  learning_rate: [1e-1, 0.2, 0.3]\n"
+    )
+    run("use", "mine")
+    assert load_params(params) == load_params("params/mine.yaml")
+    distill = load_params(params).distill
+    assert (distill.flip, distill.weight_decay) == (False, 0.001)
+    assert distill.recipe("brain")["temperature"] == 4 and distill.batch == 32
+    lines = params.read_text().splitlines()
+    assert "  name: mine  # my own" in lines and "  alpha: [0.1, 0.2]  # few" in lines
+    assert [line for line in lines if line.endswith("# of none, which has no soft term")]
 
 
 def test_gods_fits_the_data_set():
@@ -77,20 +206,27 @@ def test_without_a_name_the_presets_are_listed(params):
     (line,) = (each for each in lines if each.startswith("god: "))
     assert line == f"god: {GOD.partition(chr(10))[0].lstrip('# ')} (in use)"
     assert sum(each.endswith(" (in use)") for each in lines) == 1
+    run("use", "god", "--force")  # says the same, in more words
+    assert run("use").splitlines() == lines
+    Path("params/broken.yaml").write_text("# Broken\nno: [params")
+    assert "broken: Broken\n" in run("use")
+    assert fails("--force", code=2) == (
+        "--force belongs to a preset: `brain-teacher use NAME --force`"
+    )
 
 
 def test_there_and_back(params):
     assert run("use", "god") == (
         "params.yaml is now that of god; `brain-teacher use sample` brings the sample's back\n"
     )
-    assert params.read_text() == GOD
+    assert says(params) == meant("god")
     run("use", "god")  # what is in place already
     git("commit", "-qam", "to god")
     git("commit", "-q", "--allow-empty", "-m", "something else")
     run("use", "sample")
     assert params.read_text() == SAMPLE
     run("use", "god")  # the sample's is an older commit's: nothing is lost
-    assert params.read_text() == GOD
+    assert says(params) == meant("god")
 
 
 def test_the_newest_sample_counts(params):
@@ -112,7 +248,7 @@ def test_changes_that_git_does_not_have_are_not_lost(name, params):
     )
     assert params.read_text() == changed
     run("use", name, "--force")
-    assert params.read_text() == {"god": GOD, "sample": SAMPLE}[name]
+    assert says(params) == {"god": meant("god"), "sample": yaml.safe_load(SAMPLE)}[name]
 
 
 @pytest.mark.parametrize("gone", ["repository", "program"])
@@ -128,7 +264,7 @@ def test_without_git_nothing_is_overwritten_and_there_is_no_sample(gone, params,
     )
     params.unlink()
     run("use", "god")
-    assert params.read_text() == GOD
+    assert says(params) == meant("god")
 
 
 STORE = (ROOT / ".dvc" / "config").read_text()
@@ -146,7 +282,7 @@ def test_it_stops_while_dvc_would_push_into_git(params):
     run("use", "sample")
     remote("[core]\nremote = lab\n['remote \"lab\"']\nurl = s3://lab/god\n", "config.local")
     run("use", "god")
-    assert params.read_text() == GOD
+    assert says(params) == meant("god")
 
 
 def test_the_command_that_it_names_is_the_remedy(params):
@@ -157,7 +293,7 @@ def test_the_command_that_it_names_is_the_remedy(params):
 
     assert main(command.split()[1:]) == 0
     run("use", "god")
-    assert params.read_text() == GOD
+    assert says(params) == meant("god")
 
 
 @pytest.mark.parametrize("config", ["[core]\nremote mine\n", "[core]\nremoet = mine\n"])
@@ -171,7 +307,9 @@ def test_a_preset_that_is_not_there_or_wrong(params):
     assert fails("gods", code=2).startswith(
         "there is no preset 'gods'; did you mean 'god'? (there is sample, "
     )
-    (params.parent / "params" / "mine.yaml").write_text(GOD.replace("seeds: 8", "sedes: 8"))
+    (params.parent / "params" / "mine.yaml").write_text(
+        GOD.replace("  epochs: 60 ", "  sedes: 60 ")
+    )
     said = fails("mine", code=2)
     assert said == "params/mine.yaml: unknown key 'distill.sedes'; did you mean 'seeds'?"
     assert params.read_text() == SAMPLE

@@ -1,5 +1,7 @@
 """What every loss of ``LOSSES`` owes: one suite over all of them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -12,9 +14,15 @@ from brain_teacher.seeds import named_rng
 N, K = 8, 5
 
 
+def of(name):
+    """The loss with its own settings as they are by default."""
+    entry = LOSSES[name]
+    return partial(entry.of, **({} if entry.settings is None else entry.settings().model_dump()))
+
+
 @pytest.fixture(params=LOSSES)
 def loss(request):
-    return LOSSES[request.param]
+    return of(request.param)
 
 
 @pytest.fixture
@@ -23,6 +31,14 @@ def batch():
     logits = torch.tensor(rng.normal(0, 2, (N, K)), dtype=torch.float32, requires_grad=True)
     probs = torch.tensor(softmax(rng.normal(0, 1, (N, K)), axis=1), dtype=torch.float32)
     return logits, torch.tensor(rng.integers(0, K, N)), probs
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_entry_says_what_it_is(name):
+    entry = LOSSES[name]
+    assert entry.label and entry.of.__doc__
+    if entry.settings is not None:
+        assert entry.settings().model_dump().keys() == entry.settings.model_fields.keys()
 
 
 def test_it_gives_one_finite_number_and_gradients(loss, batch):
@@ -59,12 +75,12 @@ def test_the_order_of_the_images_does_not_matter(loss, batch):
     torch.testing.assert_close(first, second)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [name for name, each in LOSSES.items() if each.soft])
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
 def test_targets_are_already_soft_and_are_best_met_as_they_are(name, batch, temperature):
     # A student who says the target cannot do better: targets are softened no second time.
-    loss, (_, labels, probs) = LOSSES[name], batch
-    own = {"hinton": temperature, "soft-cross-entropy": 1.0}[name]  # T of the student
+    loss, (_, labels, probs) = of(name), batch
+    own = {"hinton": temperature}.get(name, 1.0)  # T of the student
     chosen = {"temperature": temperature, "alpha": 1.0}
     met = (own * probs.log()).requires_grad_()
     value = loss(met, labels, probs, **chosen)

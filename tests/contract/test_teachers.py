@@ -47,7 +47,7 @@ def lesson(name, log_probs, truth=TRUTH, *, temperature=2.0, seed=0):
 def teach(name, log_probs, **settings):
     """The teacher's probabilities, or None: of hard labels, of a network, of one that skips."""
     try:
-        answer = TEACHERS[name](lesson(name, log_probs, **settings))
+        answer = TEACHERS[name].teach(lesson(name, log_probs, **settings))
     except NotApplicable:
         return None
     return None if isinstance(answer, Live) else answer
@@ -86,7 +86,7 @@ def test_rows_are_probability_distributions_or_there_are_none(teacher, seed, sca
 
 
 def test_only_none_has_no_targets(name):
-    answer = TEACHERS[name](lesson(name, draw_log_probs()))
+    answer = TEACHERS[name].teach(lesson(name, draw_log_probs()))
     assert (answer is None) == (name == "none")
 
 
@@ -94,7 +94,7 @@ def test_the_soft_labels_stay_as_they_are(name):
     log_probs, truth = draw_log_probs(), TRUTH.copy()
     before = log_probs.copy()
     log_probs.flags.writeable = truth.flags.writeable = False
-    TEACHERS[name](lesson(name, log_probs, truth))
+    TEACHERS[name].teach(lesson(name, log_probs, truth))
     np.testing.assert_array_equal(log_probs, before)
 
 
@@ -179,5 +179,6 @@ def test_probabilities_in_place_of_log_probabilities_are_refused(name):
 
 
 def test_it_has_the_signature_of_all(name):
-    assert list(inspect.signature(TEACHERS[name]).parameters) == ["lesson"]
-    assert TEACHERS[name].__doc__
+    teacher = TEACHERS[name]
+    assert list(inspect.signature(teacher.teach).parameters) == ["lesson"]
+    assert teacher.teach.__doc__ and teacher.label

@@ -376,6 +376,7 @@ def test_intervals_of_a_wrongly_calibrated_decoder_cover():
     assert np.mean(column["ece_p"] <= 0.05) > 0.95
 
 
+@pytest.mark.alone
 def test_it_is_quick():
     labels, category, superclass = make_labels(classes=16, images=8, kind=4)
     times = []

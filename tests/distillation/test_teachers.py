@@ -23,7 +23,7 @@ def draw(seed, n=12, n_classes=4, scale=2.0):
 
 def teach(name, log_probs, truth, temperature=2.0, rng=None, **more):
     lesson = Lesson(np.asarray(log_probs), truth, temperature=temperature, rng=rng, **more)
-    return TEACHERS[name](lesson)
+    return TEACHERS[name].teach(lesson)
 
 
 def test_the_controls_are_those_of_the_design():

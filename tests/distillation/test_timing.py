@@ -41,6 +41,7 @@ def test_seconds_are_those_of_the_steps_after_the_first_epoch(monkeypatch):
     assert timing.seconds_per_step(RECIPE, image_size=8, device="cpu") == 2.0
 
 
+@pytest.mark.alone
 def test_a_wider_network_takes_longer():
     narrow, wide = (
         min(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from helpers.stores import make_store
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -78,6 +80,7 @@ def make_clone(path, **params):
         if wanted and (ROOT / name).is_file():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, path / name)
+    make_store(path / "mlflow.db")
     clone = Clone(path)
     small = {"epochs": 2, "seeds": 2, "image_size": 12, "width": 8, "precision": "float32"}
     clone.change_params(distill=small | params)

@@ -8,6 +8,7 @@ import yaml
 from click.testing import CliRunner
 
 from brain_teacher.cli import main
+from helpers.stores import make_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,10 +22,14 @@ def run(*arguments, code=0):
 
 def work_in(patch, folder, store):
     """Make `folder` the working folder, and `store` (a SQLite file) the MLflow store."""
+    if not store.exists():
+        make_store(store)
     patch.chdir(folder)
     for name in ("DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
         patch.delenv(name, raising=False)
     patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+    # Work this small takes less time than starting processes for it; clones start them.
+    patch.setenv("BRAIN_TEACHER_JOBS", "1")
 
 
 @contextmanager

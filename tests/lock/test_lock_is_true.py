@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "outputs" / "comparison" / "metrics.json"
 
-pytestmark = pytest.mark.lock
+pytestmark = [pytest.mark.lock, pytest.mark.trains]
 
 
 def run(*command, cwd=ROOT):

@@ -11,7 +11,7 @@ import pytest
 FAULTS = """
 import resource, torch
 torch.set_num_threads(1)
-from brain_teacher.distillation.memory import keep_freed_memory
+from brain_teacher.networks.memory import keep_freed_memory
 {call}
 def steps(count):
     for _ in range(count):
@@ -22,6 +22,7 @@ print(-steps(100) + steps(10))
 """
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_a_steps_memory_is_there_for_the_next():
     usual, kept = (

@@ -2,10 +2,12 @@
 
 import pytest
 
+from helpers.running import work_in
+
 
 @pytest.fixture(scope="session")
 def _store(tmp_path_factory):
-    # One for all modules: making MLflow's schema takes seconds.
+    # One for all modules: opening one takes MLflow a second.
     return tmp_path_factory.mktemp("mlflow") / "mlflow.db"
 
 
@@ -14,8 +16,5 @@ def work(tmp_path_factory, _store):
     """An empty folder, which is the working directory, with an MLflow store outside it."""
     folder = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("DVC_ROOT", "DVC_STAGE", "MLFLOW_RUN_ID"):
-            patch.delenv(name, raising=False)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{_store}")
-        patch.chdir(folder)
+        work_in(patch, folder, _store)
         yield folder

@@ -107,7 +107,7 @@ def hits(voxels, *, by, decoder="ridge", normalise="fold"):
     """How many of the 1,200 images are right; 8 by chance."""
     own = {"ridge": {"penalty": [100.0]}, "logistic": {"C": [0.1]}}[decoder]
     voxels = training_trials(voxels)
-    found = DECODERS[decoder](
+    found = DECODERS[decoder].decode(
         voxels,
         plan_for(voxels, by=by),
         normalise=normalise,

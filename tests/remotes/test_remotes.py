@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import remote_servers as servers
+
+from helpers import remote_servers as servers
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "remotes.md").read_text("utf-8")

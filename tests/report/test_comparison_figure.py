@@ -156,10 +156,10 @@ def test_saves_as_png(figure, tmp_path):
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("module", ["figures", "decoder_figures"])
+@pytest.mark.parametrize("module", ["comparison_figure", "decoder_figures", "student_figures"])
 def test_pyplot_is_never_loaded(module):
     code = (
-        f"import sys, brain_teacher.analysis.{module}\n"
+        f"import sys, brain_teacher.report.{module}\n"
         "print('matplotlib.figure' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
     )
     shown = subprocess.run(

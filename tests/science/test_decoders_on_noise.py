@@ -20,7 +20,7 @@ SEED = 20261125
 CATEGORIES, ROUNDS, RUNS, VOXELS = 150, 8, 3, 1000
 COMMON = {"normalise": "run", "select": "f-score", "n_voxels": 300, "calibrate": True}
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.trains
 
 
 def draw_noise(seed):
@@ -81,7 +81,7 @@ def one_thread():
 
 
 def hits_and_images(name, voxels, plan):
-    labels = DECODERS[name](voxels, plan, **COMMON, **own_settings(name, voxels))
+    labels = DECODERS[name].decode(voxels, plan, **COMMON, **own_settings(name, voxels))
     return count_hits(labels, voxels), len(labels.image_id)
 
 

@@ -20,7 +20,7 @@ from brain_teacher.commands.simulate import DEFAULTS, simulate
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.trains
 
 
 def teach(folder, monkeypatch, *, seed, teachers, seeds, calibrate=True, **simulation):

@@ -14,7 +14,7 @@ import redraws
 
 SMALL = {"subjects": 2, "categories": 4, "shown": 4, "unseen": 40, "voxels": 60}
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.trains
 
 
 @pytest.fixture

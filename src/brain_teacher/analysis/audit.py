@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.analysis.comparison import scores_of
+from brain_teacher.analysis.outcomes import ACCURACY
 from brain_teacher.analysis.statistics import Scores, paired_difference
 
 SEEN, NEW = "seen before", "new"
 
 
-def audit(answers, *, seen, teacher, family):
-    """Accuracy and differences over the test images of classes seen before, and of the others.
+def audit(answers, *, seen, teacher, family, outcome=ACCURACY):
+    """An outcome and its differences over the test images of classes seen before, and of the rest.
 
     Students choose among all classes in both groups; only the images are divided.
 
@@ -23,17 +24,19 @@ def audit(answers, *, seen, teacher, family):
     teacher : str
     family : sequence of str
         The controls.
+    outcome : Outcome
 
     Returns
     -------
     DataFrame
         A row for each group that has images and each teacher, the controls in the family's order,
         then `teacher`: ``classes`` (`SEEN`, `NEW`), ``n classes``, ``images``, ``teacher``,
-        ``accuracy (%)``, ``TEACHER minus this (points)``, ``95% low``, ``95% high`` (two-way,
-        points), ``p``; none is corrected for the number of comparisons. NaN for `teacher` itself,
-        and where a group has one image.
+        the outcome (``accuracy (%)``), ``TEACHER minus this (points)``, ``95% low``, ``95% high``
+        (two-way, in the same unit), ``p``; none is corrected for the number of comparisons. NaN
+        for `teacher` itself, and where a group has one image.
     """
-    scores = {name: scores_of(answers[name]) for name in (*family, teacher)}
+    scores = {name: scores_of(answers[name], outcome=outcome) for name in (*family, teacher)}
+    scale, minus = outcome.scale, outcome.minus(teacher)
     category = _categories(answers[teacher])
     was_seen, rows = np.isin(category, list(seen)), []
     for group, columns in ((SEEN, was_seen), (NEW, ~was_seen)):
@@ -43,13 +46,13 @@ def audit(answers, *, seen, teacher, family):
         size = {"n classes": len(np.unique(category[columns])), "images": int(columns.sum())}
         for name, each in part.items():
             row = {"classes": group, **size, "teacher": name}
-            row["accuracy (%)"] = 100 * each.accuracy.mean()
+            row[outcome.column] = scale * each.accuracy.mean()
             found = None
             if name != teacher and size["images"] > 1:
                 found = paired_difference(part[teacher], each)
-            row[f"{teacher} minus this (points)"] = 100 * found.mean if found else np.nan
-            row["95% low"] = 100 * found.low if found else np.nan
-            row["95% high"] = 100 * found.high if found else np.nan
+            row[minus] = scale * found.mean if found else np.nan
+            row["95% low"] = scale * found.low if found else np.nan
+            row["95% high"] = scale * found.high if found else np.nan
             row["p"] = found.p if found else np.nan
             rows.append(row)
     return pd.DataFrame(rows)

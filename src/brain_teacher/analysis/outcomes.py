@@ -1,130 +1,186 @@
-"""Secondary outcomes of the same answers, exploratory: NLL, top-5, and calibration (ECE)."""
+"""``OUTCOMES``: what students are compared by. One is primary (``compare.outcome``).
 
-import numpy as np
-from scipy.special import stdtrit
+Reading the table does not load numpy. The ECE cannot be the primary one: it is no mean over images,
+so that the two-way interval does not exist for it. Nor would a jackknife or a bootstrap over images
+mend that: its absolute values have no slope where a bin is calibrated, and it is too high by an
+amount that falls with the number of images and differs between teachers. It stays exploratory.
+"""
 
-from brain_teacher.analysis.statistics import Scores, paired_difference
-from brain_teacher.decoding.quality import reliability
-from brain_teacher.decoding.soft_labels import SoftLabels
-
-# What each is, for people: its unit, and which way is better.
-OUTCOMES = {
-    "nll": "NLL (nats; less is better)",
-    "top5": "top-5 accuracy (a fraction)",
-    "ece": "ECE (a fraction; less is better)",
-}
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import log
 
 
-def secondary_outcomes(answers, *, teacher, family):
-    """Means by teacher and paired differences, not corrected for the number of comparisons.
+class NoOutcome(ValueError):
+    """These answers have no such outcome; others they may have."""
 
-    NLL and top-5 are of single answers: their 95% intervals are two-way, over seeds and test
-    images. The ECE is of a student: its interval is Student's over the paired seeds, on these test
-    images.
 
-    Parameters
+@dataclass(frozen=True)
+class Outcome:
+    """An entry of ``OUTCOMES``.
+
+    Attributes
     ----------
-    answers : dict of str to list of Answers
-        By teacher, of students that did not diverge; all over the same test images.
-    teacher : str
-    family : sequence of str
-        The controls.
-
-    Returns
-    -------
-    dict
-        Outcome -> ``mean`` (teacher -> number) and ``TEACHER_minus`` (control -> ``mean``, ``low``,
-        ``high``). What cannot be had is absent: top-5 of five classes, the NLL where a right class
-        has probability 0, an interval over fewer than two pairs.
+    label : str
+        What it is called in tables, figures and sentences.
+    of : callable
+        ``(answers, split)`` -> its value for each image in the order of the ids; or a single one,
+        if it is not `of_images`. Raises `NoOutcome` where it cannot be had.
+    unit : str
+        Of the values as they are shown: ``%``, or their own.
+    guess : callable
+        ``n_classes`` -> the value of who gives every class the same probability.
+    differ : str
+        What differences are called in a sentence.
+    digits : int
+        After the point, as shown.
+    more_is_better : bool
+    of_images : bool
+        Whether it is a mean over images, and so can be the primary outcome.
     """
-    names = [teacher, *family]
-    measured = {name: [_measure(each) for each in answers[name]] for name in names}
-    seeds = {name: [each.meta["seed"] for each in answers[name]] for name in names}
-    found = {}
-    for outcome in OUTCOMES:
-        if any(outcome not in each for name in names for each in measured[name]):
-            continue
-        scores = {
-            name: Scores(seeds[name], np.atleast_2d([each[outcome] for each in measured[name]]))
-            for name in names
-        }
-        found[outcome] = {
-            "mean": {name: float(each.correct.mean()) for name, each in scores.items()},
-            f"{teacher}_minus": _against(scores, teacher, family),
-        }
-    return found
+
+    label: str
+    of: Callable
+    unit: str
+    guess: Callable
+    differ: str
+    digits: int = 1
+    more_is_better: bool = True
+    of_images: bool = True
+
+    @property
+    def scale(self):
+        """What a value is multiplied by to be shown: fractions are shown in %."""
+        return 100 if self.unit == "%" else 1
+
+    @property
+    def step(self):
+        """The unit of differences, and of the margin as it is shown."""
+        return "points" if self.unit == "%" else self.unit
+
+    @property
+    def shown_as(self):
+        """The unit as it stands behind a number."""
+        return self.unit if self.unit == "%" else f" {self.unit}"
+
+    @property
+    def better(self):
+        """Said where it is not what a reader expects."""
+        return "" if self.more_is_better else "; less is better"
+
+    @property
+    def column(self):
+        """What heads a column of values."""
+        return f"{self.label} ({self.unit})"
+
+    def minus(self, teacher):
+        """What heads a column of differences."""
+        return f"{teacher} minus this ({self.step})"
+
+    @property
+    def sign(self):
+        """The format of a difference that is scaled already."""
+        return f"+z.{self.digits}f"
+
+    def number(self, value):
+        """A value as text, in its unit."""
+        return f"{self.scale * value:.{self.digits}f}"
+
+    def signed(self, value):
+        """A difference as text, in `step`."""
+        return format(self.scale * value, self.sign)
+
+    def given(self, value):
+        """A margin or effect as text, in `step`, with no more digits than it was given."""
+        return f"{self.scale * value:g}"
+
+    def gain(self, difference):
+        """The difference so that above 0 means better, whatever the outcome."""
+        if self.more_is_better:
+            return difference
+        each = difference
+        return replace(
+            each, mean=-each.mean, low=-each.high, high=-each.low, low90=-each.high90,
+            high90=-each.low90,
+        )  # fmt: skip
 
 
-def outcome_sentence(outcomes, *, teacher, control):
-    """All outcomes in a sentence: the means of both, their difference and its interval.
+def accuracy(answers, split):
+    """Whether the most probable class is the image's."""
+    correct = answers.correct(split)
+    return [correct[image] for image in sorted(correct)]
 
-    Parameters
-    ----------
-    outcomes : dict
-        From `secondary_outcomes`.
-    teacher, control : str
 
-    Returns
-    -------
-    str
-    """
-    parts = []
-    for outcome, found in outcomes.items():
-        mean, difference = found["mean"], found[f"{teacher}_minus"].get(control)
-        against = ""
-        if difference is not None:
-            against = ", difference {mean:+z.3f} (95% interval {low:+z.3f} to {high:+z.3f})"
-            against = against.format(**difference)
-        parts.append(
-            f"{OUTCOMES[outcome]}, {teacher} {mean[teacher]:.3f}, "
-            f"{control} {mean[control]:.3f}{against}"
+def nll(answers, split):
+    """Negative log-probability of the image's class, in nats."""
+    import numpy as np
+
+    labels, _, truth = _sorted(answers, split)
+    values = -labels.log_probs[np.arange(len(truth)), truth].astype(np.float64)
+    if not np.isfinite(values).all():
+        image = labels.image_id[np.flatnonzero(~np.isfinite(values))[0]]
+        raise NoOutcome(f"image '{image}': its class has probability 0, so its NLL is infinite")
+    return values
+
+
+def top5(answers, split):
+    """Whether the image's class is among the five most probable ones."""
+    import numpy as np
+
+    labels, _, truth = _sorted(answers, split)
+    if len(labels.class_id) < 6:
+        raise NoOutcome(
+            f"top-5 accuracy takes 6 classes at least; there are {len(labels.class_id)}"
         )
-    return f"Exploratory, not corrected: {'; '.join(parts)}."
+    # Stable: equal probabilities rank in the order of the class ids, as the decoders' do.
+    first = np.argsort(-labels.log_probs, axis=1, kind="stable")[:, :5]
+    return (first == truth[:, None]).any(axis=1)
 
 
-def _against(scores, teacher, family):
-    differences = {}
-    for control in family:
-        if len(set(scores[teacher].seeds) & set(scores[control].seeds)) >= 2:
-            differences[control] = _interval(scores[teacher], scores[control])
-    return differences
+def ece(answers, split):
+    """Expected calibration error over 10 equally wide bins of the top-1 confidence.
 
+    As `decoding.quality` has it; one value a student.
+    """
+    from brain_teacher.decoding.quality import reliability
 
-def _interval(a, b):
-    if a.correct.shape[1] > 1:
-        found = paired_difference(a, b)
-        return {"mean": found.mean, "low": found.low, "high": found.high}
-    common = sorted(set(a.seeds) & set(b.seeds))
-    values = [a.correct[a.seeds.index(s), 0] - b.correct[b.seeds.index(s), 0] for s in common]
-    mean = np.mean(values)
-    half = stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / len(values) ** 0.5
-    return {"mean": float(mean), "low": float(mean - half), "high": float(mean + half)}
-
-
-def _measure(answers):
-    """Of one student: NLL and top-5 of each image in the order of the ids, and its ECE."""
-    split = "test"
-    labels = SoftLabels(
-        answers.log_probs[split],
-        answers.image_id[split],
-        answers.class_id,
-        np.zeros(len(answers.image_id[split]), dtype=int),
-    ).sorted()
-    category = answers.category[split][np.argsort(answers.image_id[split])]
-    truth = labels.truth(category)
-    nll = -labels.log_probs[np.arange(len(truth)), truth].astype(np.float64)
-    measured = {"ece": [expected_calibration_error(labels, category)]}
-    if np.isfinite(nll).all():
-        measured["nll"] = nll
-    if len(labels.class_id) > 5:
-        # Stable: equal probabilities rank in the order of the class ids, as the decoders' do.
-        first = np.argsort(-labels.log_probs, axis=1, kind="stable")[:, :5]
-        measured["top5"] = (first == truth[:, None]).any(axis=1)
-    return measured
-
-
-def expected_calibration_error(soft_labels, category):
-    """ECE over 10 equally wide bins of the top-1 confidence, as `decoding.quality` has it."""
-    rows = reliability(soft_labels, category)
+    labels, category, _ = _sorted(answers, split)
+    rows = reliability(labels, category)
     gaps = [row["images"] * abs(row["accuracy"] - row["confidence"]) for row in rows]
-    return float(sum(gaps) / len(category))
+    return [float(sum(gaps) / len(category))]
+
+
+def _sorted(answers, split):
+    """Answers in the order of the image ids, each image's category, and its column."""
+    import numpy as np
+
+    from brain_teacher.decoding.soft_labels import SoftLabels
+
+    ids = answers.image_id[split]
+    fold = np.zeros(len(ids), dtype=int)
+    labels = SoftLabels(answers.log_probs[split], ids, answers.class_id, fold).sorted()
+    category = answers.category[split][np.argsort(ids)]
+    return labels, category, labels.truth(category)
+
+
+OUTCOMES = {
+    "accuracy": Outcome("accuracy", accuracy, "%", lambda n: 1 / n, "points"),
+    "nll": Outcome("NLL", nll, "nats", log, "nats of NLL", 3, more_is_better=False),
+    "top5": Outcome(
+        "top-5 accuracy", top5, "%", lambda n: min(5 / n, 1.0), "points of top-5 accuracy"
+    ),
+    "ece": Outcome(
+        "ECE", ece, "%", lambda n: 0.0, "points of ECE", more_is_better=False, of_images=False
+    ),
+}
+ACCURACY = OUTCOMES["accuracy"]
+
+
+def primary_outcomes():
+    """Those that ``compare.outcome`` may name."""
+    return {name: each for name, each in OUTCOMES.items() if each.of_images}
+
+
+def outcome_of(metrics):
+    """The outcome that a ``metrics.json`` is about: its means stand under the outcome's name."""
+    return next(each for name, each in OUTCOMES.items() if name in metrics)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from brain_teacher.analysis.outcomes import ACCURACY
 from brain_teacher.analysis.two_way import mean_squares
 
 # Beyond these nobody trains or photographs: "cannot be had".
@@ -166,19 +167,20 @@ def _fewest(visible, effect, most):
     return high
 
 
-def plan_sentences(spread, effect, *, seeds, images, comparisons, power=0.8):
+def plan_sentences(spread, effect, *, seeds, images, comparisons, power=0.8, outcome=ACCURACY):
     """What an effect takes, and what so many seeds and images cannot see, in words.
 
     Parameters
     ----------
     spread : Spread
     effect : float
-        A fraction.
+        A fraction, or nats, as the outcome is.
     seeds, images : int
         What is there, or planned.
     comparisons : int
         In the family: Holm's first step divides the level by it.
     power : float
+    outcome : Outcome
 
     Returns
     -------
@@ -187,7 +189,7 @@ def plan_sentences(spread, effect, *, seeds, images, comparisons, power=0.8):
     options = {"power": power}
     strict = options | {"level": 0.05 / comparisons}
     shown, strictly = (
-        100 * visible_effect(spread, seeds=seeds, images=images, **each)
+        outcome.number(visible_effect(spread, seeds=seeds, images=images, **each))
         for each in (options, strict)
     )
     more_images = images_needed(spread, effect, seeds=seeds, **options)
@@ -199,10 +201,10 @@ def plan_sentences(spread, effect, *, seeds, images, comparisons, power=0.8):
     if more_images is None and more_seeds is None:
         takes += _more_of_both(spread, effect, seeds, options)
     return [
-        f"An effect of {100 * effect:g} points at {100 * power:g}% power (p < 0.05, uncorrected) "
-        f"takes {', or '.join(takes)}.",
+        f"An effect of {outcome.given(effect)} {outcome.differ} at {100 * power:g}% power (p < "
+        f"0.05, uncorrected) takes {', or '.join(takes)}.",
         f"What {seeds} seeds and {images:,} test images could not see: anything below "
-        f"{shown:.1f} points (below {strictly:.1f} at Holm's first step, p < 0.05 / "
+        f"{shown} {outcome.step} (below {strictly} at Holm's first step, p < 0.05 / "
         f"{comparisons}).",
     ]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from brain_teacher.analysis.outcomes import ACCURACY
 from brain_teacher.analysis.statistics import smallest_effect
 
 HARMED = "harmed"
@@ -33,7 +34,7 @@ class Verdict:
         return self.words == CANNOT_TELL or self.words.startswith(NO_EFFECT)
 
 
-def decide(differences, *, margin, diverged=()):
+def decide(differences, *, margin, outcome=ACCURACY, diverged=()):
     """The verdict on one brain: the first row that holds.
 
     ==================================================  ===========================================
@@ -62,14 +63,17 @@ def decide(differences, *, margin, diverged=()):
     control whose name begins with ``smooth``; without one, neither *class structure* nor
     *regularised* can be said. The image controls are ``permuted-images`` and ``brain-class``;
     ``semantic`` stands for what words know. Not to be above it is no evidence that words know it
-    too: that needs a bound.
+    too: that needs a bound. Where less of the outcome is better, all of this is said of the
+    difference with its sign turned round.
 
     Parameters
     ----------
     differences : dict of str to Difference
         The brain minus each control of the family, from `compare_to_controls`.
     margin : float
-        d, a fraction: 0.04 is 4 percentage points.
+        d, a fraction (0.04 is 4 percentage points), or nats.
+    outcome : Outcome
+        What the differences are of.
     diverged : iterable of (str, int)
         Teacher and seed of each student that diverged, and so has no scores.
 
@@ -86,9 +90,10 @@ def decide(differences, *, margin, diverged=()):
         raise ValueError("the family has no control 'none'; without it there is no verdict")
     if not 0 < margin < 1:
         raise ValueError(f"margin is {margin}; it must be a fraction between 0 and 1 (0.04)")
-    none, family, diverged = differences["none"], set(differences), sorted(diverged)
-    above = {name for name, each in differences.items() if _differs(each) and each.mean > 0}
-    bounded = {name for name, each in differences.items() if each.high90 < margin}
+    gains = {name: outcome.gain(each) for name, each in differences.items()}
+    none, family, diverged = gains["none"], set(differences), sorted(diverged)
+    above = {name for name, each in gains.items() if _differs(each) and each.mean > 0}
+    bounded = {name for name, each in gains.items() if each.high90 < margin}
     smoothing = {name for name in family if name.startswith("smooth")}
     no_classes = {"none"} | smoothing | (family & {"permuted-classes"})
     structure = smoothing and no_classes <= above and bounded & IMAGE_CONTROLS
@@ -101,43 +106,45 @@ def decide(differences, *, margin, diverged=()):
         (REGULARISED, "none" in above and not smoothing <= above and smoothing <= bounded),
         # All answers equal gives an interval of no width, which is no evidence of equivalence.
         (
-            _no_effect(margin),
+            _no_effect(margin, outcome),
             -margin < none.low90 and none.high90 < margin and not none.constant,
         ),
         (CANNOT_TELL, True),
     )
     words = next(words for words, holds in rows if holds)
-    return Verdict(words, _sentence(words, differences, above, diverged))
+    return Verdict(words, _sentence(words, differences, outcome, above, diverged))
 
 
 def _differs(difference):
     return difference.p_corrected < LEVEL
 
 
-def _no_effect(margin):
-    points = f"{100 * margin:g}"
-    return f"{NO_EFFECT} {points} {'point' if points == '1' else 'points'}"
+def _no_effect(margin, outcome):
+    points = outcome.given(margin)
+    return f"{NO_EFFECT} {points} {outcome.step[: -1 if points == '1' else None]}"
 
 
-def _sentence(words, differences, above, diverged):
+def _sentence(words, differences, outcome, above, diverged):
     """One sentence: the numbers against none, who was beaten, and what limits the verdict."""
     none = differences["none"]
     parts = [
-        f"{words}: in these subjects brain minus none is {100 * none.mean:+z.1f} points "
-        f"({_interval(none)}; {none.seeds} seeds, {none.images} images)"
+        f"{words}: in these subjects brain minus none is {outcome.signed(none.mean)} "
+        f"{outcome.differ} ({_interval(none, outcome)}; {none.seeds} seeds, {none.images} images)"
     ]
-    below = [name for name, each in differences.items() if _differs(each) and each.mean < 0]
-    neither = [name for name in differences if name not in above and name not in below]
+    differ = [name for name, each in differences.items() if _differs(each) and each.mean != 0]
+    neither = [name for name in differences if name not in differ]
+    # Of what is better the less there is of it, "above" would mislead.
+    better, worse = ("above", "below") if outcome.more_is_better else ("better than", "worse than")
     groups = (
-        ("above", "and", [name for name in differences if name in above]),
-        ("below", "and", below),
+        (better, "and", [name for name in differ if name in above]),
+        (worse, "and", [name for name in differ if name not in above]),
         ("not distinguished from", "or", neither),
     )
     # Holm's p decides, while the interval shown is uncorrected: say which of them speaks.
     places = ", ".join(f"{place} {_list(names, word)}" for place, word, names in groups if names)
     parts.append(f"after Holm's correction it is {places}")
     if words == CANNOT_TELL:
-        parts.append(_smallest(differences))
+        parts.append(_smallest(differences, outcome))
     if words == CLASSES:
         parts.append("whether words know it too is open")
     lacking = sorted(IMAGE_CONTROLS - set(differences))
@@ -154,13 +161,13 @@ def _sentence(words, differences, above, diverged):
     return sentence[0].upper() + sentence[1:] + "."
 
 
-def _interval(difference):
+def _interval(difference, outcome):
     if difference.constant:
         return "the same for every seed and image, so without an interval"
-    return f"95% interval {100 * difference.low:+z.1f} to {100 * difference.high:+z.1f}"
+    return f"95% interval {outcome.signed(difference.low)} to {outcome.signed(difference.high)}"
 
 
-def open_control(differences):
+def open_control(differences, outcome=ACCURACY):
     """The open comparison that sees least: what a null result hangs on.
 
     Where the brain is not above none, that comparison decides; else any control it is not above.
@@ -168,25 +175,29 @@ def open_control(differences):
     Parameters
     ----------
     differences : dict of str to Difference
+    outcome : Outcome
+        What they are of.
 
     Returns
     -------
     str
         A control's name.
     """
-    above = {name for name, each in differences.items() if _differs(each) and each.mean > 0}
+    above = {
+        name for name, each in differences.items() if _differs(each) and outcome.gain(each).mean > 0
+    }
     names = ["none"] if "none" not in above else [name for name in differences if name not in above]
     return max(names or differences, key=lambda name: smallest_effect(differences[name]))
 
 
-def _smallest(differences):
-    worst = open_control(differences)
+def _smallest(differences, outcome):
+    worst = open_control(differences, outcome)
     effect = smallest_effect(differences[worst])
     if effect == 0:
         return "all differences are equal, so nothing is known of their error"
     return (
         "the smallest effect that these seeds and images could have seen (80% power, uncorrected "
-        f"p) is {100 * effect:.1f} points against {worst}"
+        f"p) is {outcome.number(effect)} {outcome.step} against {worst}"
     )
 
 

@@ -2,8 +2,8 @@
 
 import os
 
-from brain_teacher.analysis.outcomes import outcome_sentence
 from brain_teacher.analysis.power import plan_sentences, spread_of
+from brain_teacher.analysis.secondary import outcome_sentence
 from brain_teacher.analysis.sign_flips import out_of_reach
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.analysis.verdict import CANNOT_TELL, open_control
@@ -18,7 +18,7 @@ from brain_teacher.report.words import (
 )
 
 
-def title_of(everyone, scores):
+def title_of(everyone, scores, outcome):
     """What was compared, and *simulated* where it was."""
     meta = next(iter(everyone.values())).meta
     seeds, images = scores[BRAIN].correct.shape
@@ -34,7 +34,7 @@ def title_of(everyone, scores):
     return (
         f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {who} teach a "
         f"{describe_network(meta['settings'])}? "
-        f"Test accuracy, {seeds} seeds, {images} {seen}"
+        f"Test {outcome.label}, {seeds} seeds, {images} {seen}"
     )
 
 
@@ -62,7 +62,7 @@ def notes_on(params, everyone, result, found):
 
 def _plan_notes(params, result):
     """Beside a null result: what it would have taken, against the control it hangs on."""
-    control = open_control(result.differences)
+    control = open_control(result.differences, result.outcome)
     difference = result.differences[control]
     if difference.constant:
         return []
@@ -73,6 +73,7 @@ def _plan_notes(params, result):
         seeds=difference.seeds,
         images=difference.images,
         comparisons=len(result.differences),
+        outcome=result.outcome,
     )
     # "Cannot tell" says itself what could not be seen, from the result's own error.
     rest = [] if result.verdict.words == CANNOT_TELL else sentences[1:]

@@ -1,17 +1,21 @@
-"""``params.yaml`` as strict models: the one home of every setting."""
+"""``params.yaml`` as strict models: the one home of every setting.
+
+A file may leave out whatever has a default, as a preset does, or one that is older than a key. The
+defaults are what the sample's params.yaml says, which names every key (a test compares).
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import (
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
+from brain_teacher.analysis.outcomes import OUTCOMES, primary_outcomes
+from brain_teacher.chain.dataset import choose
 from brain_teacher.dataset.ids import NAME
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.distillation.losses import LOSSES
+from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.errors import UsageError, nearest
 from brain_teacher.settings import (
     All,
@@ -20,7 +24,6 @@ from brain_teacher.settings import (
     Count,
     Names,
     Number,
-    Penalties,
     Positive,
     Share,
     Whole,
@@ -33,12 +36,35 @@ RECIPE = (
     "batch", "learning_rate", "weight_decay", "shift", "flip", "precision",
 )  # fmt: skip
 
+# The controls that the brain is held against.
+FAMILY = [
+    "none", "smooth-matched", "permuted-classes", "semantic", "brain-class", "permuted-images",
+]  # fmt: skip
+
+
+def _name_in(table):
+    def check(name):
+        if name not in table:
+            raise ValueError(f"no such name{nearest(name, table)} (known: {', '.join(table)})")
+        return name
+
+    return check
+
+
+def _with_blocks(model, table):
+    """The model with a block for each of a table's entries that has settings of its own."""
+    blocks = {name: each.settings for name, each in table.items() if each.settings is not None}
+    if twice := blocks.keys() & model.model_fields:
+        raise ValueError(f"{model.__name__}: {', '.join(sorted(twice))} is a setting, too")
+    fields = {name: (block, Field(default_factory=block)) for name, block in blocks.items()}
+    return create_model(model.__name__.lstrip("_"), __base__=model, **fields)
+
 
 class Dataset(Block):
     """Which data set, and how its unseen images are split."""
 
     name: str
-    validation_share: Share
+    validation_share: Share = 0.25
 
     @field_validator("name")
     @classmethod
@@ -51,14 +77,14 @@ class Dataset(Block):
 class Preprocess(Block):
     """Which recordings are cut into which ROIs."""
 
-    subject: All | Names
-    roi: All | Names
+    subject: All | Names = "all"
+    roi: All | Names = "all"
 
 
 class Folds(Block):
     """What stays together on one side of a fold."""
 
-    by: Literal["image", "round", "run", "group"]
+    by: Literal["image", "round", "run", "group"] = "image"
     count: Literal["auto", "most"] | Annotated[Whole, Field(ge=2)] = "auto"
     group: str | None = None
 
@@ -71,59 +97,24 @@ class Folds(Block):
         return self
 
 
-class Logistic(Block):
-    """Multinomial logistic regression."""
+class _Decode(Block):
+    """How voxels become soft labels; below this a block of settings for each decoder."""
 
-    C: Penalties
-
-
-class Ridge(Block):
-    """Ridge regression to one-hot categories."""
-
-    penalty: Penalties
-
-
-class Features(Block):
-    """Ridge regression to image features, then similarity to each category's mean features."""
-
-    source: Literal["network", "file"]
-    network: str
-    weights: str
-    layer: str
-    penalty: Penalties
-
-
-class Resnet1d(Block):
-    """A 1-D ResNet18 over the voxels."""
-
-    seed: Annotated[Whole, Field(ge=0)]
-    width: Count
-    epochs: Count
-    batch: Annotated[Whole, Field(ge=2)]
-    learning_rate: Positive
-    weight_decay: Annotated[Number, Field(ge=0)]
-    precision: Literal["float32", "bfloat16", "auto"]
-
-
-class Decode(Block):
-    """How voxels become soft labels."""
-
-    decoder: Names
-    folds: Folds
-    nested: Yes
-    normalise: Literal["run", "fold", "centre"]
-    select: Literal["f-score", "correlation"]
-    voxels: Count
-    calibrate: Yes
-    logistic: Logistic
-    ridge: Ridge
-    features: Features
-    resnet1d: Resnet1d
+    decoder: Names = ["logistic"]
+    folds: Folds = Folds()
+    nested: Yes = False
+    normalise: Literal["run", "fold", "centre"] = "run"
+    select: Literal["f-score", "correlation"] = "f-score"
+    voxels: Count = 300
+    calibrate: Yes = True
 
     def settings(self, decoder):
         """Of one decoder: what is common to all, and its own block."""
         common = {"folds", "normalise", "select", "voxels", "calibrate"}
         return self.model_dump(include=common) | {"own": getattr(self, decoder).model_dump()}
+
+
+Decode = _with_blocks(_Decode, DECODERS)
 
 
 class Own(Block):
@@ -138,11 +129,11 @@ class Own(Block):
 class Search(Block):
     """What `brain-teacher search` tries, for every teacher as many recipes."""
 
-    seeds: Count
-    temperature: Annotated[list[Positive], Field(min_length=1)]
-    alpha: Annotated[list[Alpha], Field(min_length=1)]
-    learning_rate: Annotated[list[Positive], Field(min_length=1)]
-    epochs: Annotated[list[Count], Field(min_length=1)]
+    seeds: Count = 2
+    temperature: Annotated[list[Positive], Field(min_length=1)] = [1, 2, 4]
+    alpha: Annotated[list[Alpha], Field(min_length=1)] = [0.5, 0.8]
+    learning_rate: Annotated[list[Positive], Field(min_length=1)] = [0.001, 0.003, 0.01]
+    epochs: Annotated[list[Count], Field(min_length=1)] = [30, 60]
 
     @model_validator(mode="after")
     def _budget(self):
@@ -156,33 +147,39 @@ class Search(Block):
         return self
 
 
-class Distill(Block):
-    """How students are taught."""
+class _Distill(Block):
+    """How students are taught; below this a block for each loss that has settings of its own."""
 
-    subject: All | Names
-    roi: Names
-    decoder: str
-    teacher: All | Names
-    similarity: str
-    split: Literal["unseen", "folds"]
-    loss: Literal["hinton", "soft-cross-entropy"]
-    temperature: Positive
-    alpha: Alpha
-    recipes: dict[str, Own]
-    seeds: Count
-    epochs: Count
-    epoch: Literal["last", "best"]
-    network: str
-    stem: Literal["auto", "small", "large"]
-    width: Count
-    weights: str
-    image_size: Annotated[Whole, Field(ge=8)]
-    batch: Annotated[Whole, Field(ge=2)]
-    learning_rate: Positive
-    weight_decay: Annotated[Number, Field(ge=0)]
-    shift: Annotated[Whole, Field(ge=0)]
-    flip: Yes
-    precision: Literal["float32", "bfloat16", "auto"]
+    subject: All | Names = "all"
+    roi: Names = ["HVC"]
+    decoder: str = "logistic"
+    teacher: All | Names = [*FAMILY, "brain"]
+    similarity: str = "superclass"
+    split: Literal["unseen", "folds"] = "unseen"
+    loss: Annotated[str, AfterValidator(_name_in(LOSSES))] = "hinton"
+    temperature: Positive = 2
+    alpha: Alpha = 0.8
+    recipes: dict[str, Own] = {}
+    seeds: Count = 8
+    epochs: Count = 30
+    epoch: Literal["last", "best"] = "last"
+    network: str = "resnet18"
+    stem: Literal["auto", "small", "large"] = "auto"
+    width: Count = 16
+    weights: str = "none"
+    image_size: Annotated[Whole, Field(ge=8)] = 24
+    batch: Annotated[Whole, Field(ge=2)] = 32
+    learning_rate: Positive = 0.003
+    weight_decay: Annotated[Number, Field(ge=0)] = 0.05
+    shift: Annotated[Whole, Field(ge=0)] = 2
+    flip: Yes = True
+    precision: Literal["float32", "bfloat16", "auto"] = "auto"
+
+    @field_validator("recipes")
+    @classmethod
+    def _teachers(cls, recipes):
+        choose(list(recipes), list(TEACHERS), "distill.recipes")
+        return recipes
 
     @model_validator(mode="after")
     def _shift(self):
@@ -193,7 +190,13 @@ class Distill(Block):
     def recipe(self, teacher=None):
         """How a teacher's students are trained: what is common to all, and its own."""
         own = self.recipes[teacher].model_dump(exclude_none=True) if teacher in self.recipes else {}
-        return self.model_dump(include=set(RECIPE)) | own
+        found = self.model_dump(include=set(RECIPE)) | own
+        if LOSSES[self.loss].settings is None:
+            return found
+        return found | {"loss_settings": getattr(self, self.loss).model_dump()}
+
+
+Distill = _with_blocks(_Distill, LOSSES)
 
 
 class Explore(Block):
@@ -205,32 +208,43 @@ class Explore(Block):
 class Compare(Block):
     """The family of comparisons and the margin, fixed before the result."""
 
-    outcome: Literal["accuracy"]
-    family: Names
-    margin: Share
+    outcome: Annotated[str, AfterValidator(_name_in(OUTCOMES))] = "accuracy"
+    family: Names = FAMILY
+    margin: Share = 0.04
+
+    @field_validator("outcome")
+    @classmethod
+    def _of_images(cls, value):
+        known = primary_outcomes()
+        if value not in known:
+            raise ValueError(
+                f"the {OUTCOMES[value].label} is no mean over images, so that it has no interval "
+                f"over them; give {' or '.join(known)}"
+            )
+        return value
 
 
 class Promote(Block):
     """When the challenger becomes the champion."""
 
-    gate: Annotated[Number, Field(ge=0, lt=1)]
+    gate: Annotated[Number, Field(ge=0, lt=1)] = 0.02
 
 
 class Params(Block):
     """All of params.yaml, a block a stage."""
 
     dataset: Dataset
-    preprocess: Preprocess
-    decode: Decode
-    search: Search
-    explore: Explore
-    distill: Distill
-    compare: Compare
-    promote: Promote
+    preprocess: Preprocess = Preprocess()
+    decode: Decode = Decode()
+    search: Search = Search()
+    explore: Explore = Explore()
+    distill: Distill = Distill()
+    compare: Compare = Compare()
+    promote: Promote = Promote()
 
     def with_distill(self, **changes):
         """The same with other keys of the block ``distill``."""
-        return self.model_copy(update={"distill": self.distill.model_copy(update=changes)})
+        return self.model_copy(update={"distill": changes})
 
     @property
     def plan(self):
@@ -240,13 +254,14 @@ class Params(Block):
 
 
 def load_params(path, overrides=None):
-    """Read params.yaml, with the command line's options put over it.
+    """Read params.yaml, or a preset, with the command line's options put over it.
 
     Parameters
     ----------
     path : path-like
     overrides : dict of str to dict, optional
-        Block -> key -> value; None and empty values mean: as in the file.
+        Block -> key -> value; None means: as in the file. What is given of ``distill`` holds for
+        every teacher, whatever its own recipe says.
 
     Raises
     ------
@@ -262,34 +277,18 @@ def load_params(path, overrides=None):
         raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no blocks (dataset, preprocess, decode, ...)")
-    for block, values in (overrides or {}).items():
-        given = {key: value for key, value in values.items() if value not in (None, "", (), [])}
-        if isinstance(content.get(block), dict):
-            content[block] |= given
+    given = {
+        block: {key: value for key, value in values.items() if value is not None}
+        for block, values in (overrides or {}).items()
+    }
     try:
-        return Params.model_validate(content)
-    except ValidationError as error:
-        raise UsageError(f"{path}: {_first_error(error)}") from None
-
-
-def _first_error(error):
-    # A misspelt key is both an unknown and a missing one: the unknown one says more.
-    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    first = errors[0]
-    place = [str(part) for part in first["loc"] if "[" not in str(part) and part != "literal"]
-    where = ".".join(place)
-    if first["type"] == "extra_forbidden":
-        model = Params
-        for part in place[:-1]:
-            model = model.model_fields[part].annotation
-        guess = nearest(place[-1], model.model_fields)
-        known = "" if guess else f" (there is {', '.join(model.model_fields)})"
-        return f"unknown key {where!r}{guess}{known}"
-    if first["type"] == "missing":
-        return f"{where} is missing"
-    value = first["input"]
-    shown = f" (it is {value!r})" if isinstance(value, str | int | float) else ""
-    if first["type"] == "literal_error" and first["loc"][-1] == "literal['all']":
-        example = f"[{value}], say" if isinstance(value, str) else "at least one"
-        return f"{where}: give 'all', or a list of names ({example}){shown}"
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}{shown}"
+        params = Params.checked(content)
+        if asked := given.get("distill"):
+            recipes = params.model_dump()["distill"]["recipes"].items()
+            asked["recipes"] = {
+                teacher: {key: value for key, value in own.items() if key not in asked}
+                for teacher, own in recipes
+            }
+        return params.model_copy(update=given)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None

@@ -2,21 +2,27 @@
 
 import click
 
-from brain_teacher.cli.options import FLOAT, INTEGER, TEXT, common, repeatable, say_unless, settings
+from brain_teacher.cli.options import (
+    Telling,
+    common,
+    repeatable,
+    say_unless,
+    settings,
+    with_settings,
+)
 from brain_teacher.commands.simulate import DEFAULTS, LIMITS
 
 
 def simulation_options(command):
-    """The sizes of a simulated data set; empty means the default."""
+    """The sizes of a simulated data set."""
     for name, what in reversed(SIMULATION.items()):
-        kind = {float: FLOAT, str: TEXT}.get(type(DEFAULTS[name]), INTEGER)
+        kind = int if DEFAULTS[name] is None else type(DEFAULTS[name])
         command = click.option(
             f"--{name.replace('_', '-')}",
             type=kind,
             default=DEFAULTS[name],
             show_default=True,
-            metavar="|".join(LIMITS[name]) if kind is TEXT else None,
-            callback=lambda ctx, option, value: DEFAULTS[option.name] if value is None else value,
+            metavar="|".join(map(str, LIMITS[name])) if kind is str else None,
             help=what,
         )(command)
     return command
@@ -44,7 +50,7 @@ SIMULATION = {
 @common
 @click.option("--out", required=True, metavar="DIR", help="The data set folder to make.")
 @simulation_options
-def simulate(params_file, quiet, **options):
+def simulate(quiet, **options):
     """Draw a data set of simulated pictures and simulated brains.
 
     \b
@@ -56,18 +62,17 @@ def simulate(params_file, quiet, **options):
     command(**options, say=say_unless(quiet))
 
 
-@click.command()
+@click.command(cls=Telling, tables={"NAME": "sources.recordings.catalogue:SOURCES"})
 @common
 @click.argument("name", metavar="NAME")
 @click.option("--out", metavar="DIR", help="The data set folder.  [default: data/NAME]")
 @repeatable("subjects", "GOD's, S1 to S5", "all")
 @click.option("--features", is_flag=True, help="Also GOD's ImageFeatures.h5.")
 @click.option("--base-url", metavar="URL", help="A mirror that holds the files by their names.")
-def fetch(params_file, quiet, name, **options):
+def fetch(quiet, name, **options):
     """Download published recordings and make them a data set.
 
-    NAME is god, miyawaki-figures, haxby-slice, kriegeskorte92 or cichy92. A download that broke
-    goes on where it was; sizes and checksums are verified.
+    A download that broke goes on where it was; sizes and checksums are verified.
 
     \b
     Examples:
@@ -93,7 +98,7 @@ def per_subject(name, what):
 @click.option("--images", metavar="DIR", help="The pictures shown: IMAGE_ID.png.")
 @click.option("--unseen", metavar="DIR", help="Pictures no subject saw: CATEGORY/IMAGE_ID.png.")
 @click.option("--simulated", is_flag=True, help="Say so wherever numbers from it appear.")
-def new_dataset(params_file, quiet, folder, **options):
+def new_dataset(quiet, folder, **options):
     """Make a data set folder DIR of your own recordings.
 
     \b
@@ -107,7 +112,7 @@ def new_dataset(params_file, quiet, folder, **options):
 
 
 @click.command()
-@common
+@with_settings
 @click.argument("folder", metavar="DIR")
 def check(params_file, quiet, folder):
     """Say all that is wrong with the data set DIR, at once.

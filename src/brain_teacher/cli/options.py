@@ -1,7 +1,10 @@
 """What the commands share: errors as exit codes, options, and how a command speaks."""
 
+import re
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
+from pkgutil import resolve_name
 
 import click
 
@@ -11,6 +14,13 @@ from brain_teacher.machine import RunTime
 
 class Group(click.Group):
     """Turns our errors into one line and an exit code; a traceback only with ``--debug``."""
+
+    def resolve_command(self, ctx, args):
+        for option, value in pairwise(args):
+            if value == "" or re.fullmatch("--[a-z-]+=", value):
+                option = value.rstrip("=") or option
+                raise click.UsageError(f"{option} is empty; give a value, or leave it out", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx):
         try:
@@ -31,29 +41,43 @@ class Group(click.Group):
             ctx.exit(code)
 
 
+class Telling(click.Command):
+    """Its help lists the entries of tables, which are loaded only then.
+
+    Parameters
+    ----------
+    tables : dict of str to str
+        Title -> ``module:NAME`` of a table whose entries have a label, or of a function that gives
+        one.
+    """
+
+    def __init__(self, *args, tables, **settings):
+        super().__init__(*args, **settings)
+        self._tables = tables
+
+    def format_epilog(self, ctx, formatter):
+        for title, place in self._tables.items():
+            table = resolve_name(f"brain_teacher.{place}")
+            table = table() if callable(table) else table
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.label) for name, entry in table.items()])
+        super().format_epilog(ctx, formatter)
+
+
 def names(ctx, param, values):
-    """Repeatable names, also separated by commas; empty ones (``mlflow run``'s unset) left out."""
-    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+    """Repeatable names, also separated by commas; None where none is given."""
+    found = [part.strip() for value in values for part in value.split(",")]
+    if "" in found:
+        raise click.BadParameter("a name is empty", ctx, param)
+    return found or None
 
 
-def listed(values):
-    """A list of names as params.yaml would have it; ``all`` alone stays a word."""
-    return "all" if values == ("all",) else list(values)
+def names_or_all(ctx, param, values):
+    """Names as in params.yaml: ``all`` alone stays a word."""
+    found = names(ctx, param, values)
+    return "all" if found == ["all"] else found
 
 
-class Unset(click.ParamType):
-    """A number or text that may be the empty string, which means: as in params.yaml."""
-
-    def __init__(self, kind):
-        self._kind = kind
-        self.name = kind.name
-
-    def convert(self, value, param, ctx):
-        return None if value == "" else self._kind.convert(value, param, ctx)
-
-
-INTEGER, FLOAT, TEXT = Unset(click.INT), Unset(click.FLOAT), Unset(click.STRING)
-BOOLEAN = Unset(click.BOOL)
 # Of every command that makes something: where and how it runs, never what comes out.
 RUN_TIME = {
     "jobs": {
@@ -79,27 +103,21 @@ TABLES = ("soft_labels", "controls", "rivals")
 
 def common(command):
     """The options that every command has."""
-    for option in (
-        click.option(
-            "--debug",
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=lambda ctx, option, value: ctx.meta.update(debug=value),
-            help="Show tracebacks.",
-        ),
-        click.option("--quiet", is_flag=True, help="Say nothing but errors."),
-        click.option(
-            "--params",
-            "params_file",
-            default="params.yaml",
-            show_default=True,
-            metavar="FILE",
-            help="The settings.",
-        ),
-    ):
-        command = option(command)
-    return command
+    debug = click.option(
+        "--debug", is_flag=True, expose_value=False, is_eager=True, help="Show tracebacks.",
+        callback=lambda ctx, option, value: ctx.meta.update(debug=value),
+    )  # fmt: skip
+    quiet = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+    return quiet(debug(command))
+
+
+def with_settings(command):
+    """Those of a command that reads settings."""
+    option = click.option(
+        "--params", "params_file", default="params.yaml", show_default=True, metavar="FILE",
+        help="The settings.",
+    )  # fmt: skip
+    return option(common(command))
 
 
 def run_time_options(*names):
@@ -124,25 +142,19 @@ def run_time_options(*names):
 def data_option(command):
     """``--data``: the data set folder."""
     help_text = "A data set.  [default: data/<dataset.name>]"
-    return click.option("--data", default="", metavar="DIR", help=help_text)(command)
+    return click.option("--data", metavar="DIR", help=help_text)(command)
 
 
 def out_option(what):
-    """``--out``, empty for a folder under runs/."""
+    """``--out``; without it a folder under runs/."""
     help_text = f"Where {what} go.  [default: runs/<command>-<UTC time>]"
-    return click.option("--out", default="", metavar="DIR", help=help_text)
+    return click.option("--out", metavar="DIR", help=help_text)
 
 
 def folder_option(name, default):
-    """A folder that is read; empty means the one of dvc.yaml."""
-    return click.option(
-        f"--{name}",
-        default=default,
-        show_default=True,
-        metavar="DIR",
-        callback=lambda ctx, option, value: value or default,
-        help="What the command before it wrote.",
-    )
+    """A folder that is read; the default is the one of dvc.yaml."""
+    what = "What the command before it wrote."
+    return click.option(f"--{name}", default=default, show_default=True, metavar="DIR", help=what)
 
 
 def tables_options(command):
@@ -152,10 +164,10 @@ def tables_options(command):
     return command
 
 
-def repeatable(name, what, default="as in params.yaml"):
+def repeatable(name, what, default="as in params.yaml", callback=names_or_all):
     """An option that can be given several times, or once with commas."""
-    help_text = f"{what}; repeat it, or separate with commas.  [default: {default}]"
-    return click.option(f"--{name}", multiple=True, callback=names, metavar="NAME", help=help_text)
+    what += f"; repeat it, or separate with commas.  [default: {default}]"
+    return click.option(f"--{name}", multiple=True, callback=callback, metavar="NAME", help=what)
 
 
 def settings(params_file, **overrides):
@@ -178,4 +190,4 @@ def say_unless(quiet):
 
 def data_folder(params, data):
     """``--data``, or the folder of the data set that params.yaml names."""
-    return Path(data) if data else Path("data") / params.dataset.name
+    return Path("data") / params.dataset.name if data is None else Path(data)

@@ -2,11 +2,11 @@
 
 import click
 
-from brain_teacher.cli.options import call, common, data_option, settings
+from brain_teacher.cli.options import call, data_option, settings, with_settings
 
 
 @click.command()
-@common
+@with_settings
 @data_option
 @click.option("--from", "tree", required=True, metavar="DIR", help="An ImageNet tree; only read.")
 @click.option(

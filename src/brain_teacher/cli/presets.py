@@ -9,7 +9,7 @@ from brain_teacher.cli.options import common, say_unless
 @common
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option("--force", is_flag=True, help="Lose changes of params.yaml that git does not have.")
-def use(params_file, quiet, name, force):
+def use(quiet, name, force):
     """Put a preset (params/NAME.yaml) in place as params.yaml; without a name, list them.
 
     \b
@@ -19,4 +19,4 @@ def use(params_file, quiet, name, force):
     """
     from brain_teacher.commands.use import use as command
 
-    command(name, target=params_file, force=force, say=say_unless(quiet))
+    command(name, force=force, say=say_unless(quiet))

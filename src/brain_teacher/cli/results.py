@@ -2,11 +2,20 @@
 
 import click
 
-from brain_teacher.cli.options import common, folder_option, out_option, say_unless, settings
+from brain_teacher.cli.options import (
+    Telling,
+    folder_option,
+    out_option,
+    say_unless,
+    settings,
+    with_settings,
+)
 
 
-@click.command()
-@common
+@click.command(
+    cls=Telling, tables={"Outcomes (compare.outcome)": "analysis.outcomes:primary_outcomes"}
+)
+@with_settings
 @folder_option("students", "outputs/students")
 @out_option("metrics.json, tables and figures")
 def compare(params_file, quiet, students, out):
@@ -22,7 +31,7 @@ def compare(params_file, quiet, students, out):
 
 
 @click.command()
-@common
+@with_settings
 @folder_option("students", "outputs/students")
 @folder_option("comparison", "outputs/comparison")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")

@@ -3,32 +3,30 @@
 import click
 
 from brain_teacher.cli.options import (
-    FLOAT,
-    INTEGER,
     RUN_TIME,
     TABLES,
-    TEXT,
+    Telling,
     call,
-    common,
     data_folder,
     data_option,
     folder_option,
-    listed,
+    names,
     out_option,
     repeatable,
     run_time_options,
     say_unless,
     settings,
     tables_options,
+    with_settings,
 )
 
 decoder_option = click.option(
-    "--decoder", type=TEXT, metavar="NAME", help="Whose soft labels.  [default: as in params.yaml]"
+    "--decoder", metavar="NAME", help="Whose soft labels.  [default: as in params.yaml]"
 )
 
 
 @click.command()
-@common
+@with_settings
 @data_option
 @folder_option("soft-labels", "outputs/soft_labels")
 @out_option("the ResNet34's weights and soft labels")
@@ -43,29 +41,31 @@ def rivals(params_file, quiet, data, soft_labels, out, teacher, run_time):
     """
     from brain_teacher.commands.rivals import rivals as command
 
-    params = settings(params_file, distill={"teacher": listed(teacher)})
+    params = settings(params_file, distill={"teacher": teacher})
     given = {"soft_labels": soft_labels, "run_time": run_time}
     call(command, params, data, quiet, out=out, **given)
 
 
-@click.command()
-@common
+@click.command(cls=Telling, tables={"Losses": "distillation.losses:LOSSES"})
+@with_settings
 @data_option
 @tables_options
 @out_option("students")
 @repeatable("subject", "A subject; several are combined")
-@repeatable("roi", "An ROI; several are combined")
+@repeatable("roi", "An ROI; several are combined", callback=names)
 @decoder_option
 @repeatable("teacher", "A teacher, or all")
-@click.option("--split", type=TEXT, metavar="unseen|folds", help="Which images are tested.")
-@click.option("--loss", type=TEXT, metavar="NAME", help="hinton or soft-cross-entropy.")
-@click.option("--temperature", type=FLOAT, help="T of the soft term.")
-@click.option("--alpha", type=FLOAT, help="Weight of the soft term.")
-@click.option("--seeds", type=INTEGER, help="How many seeds a teacher.")
-@click.option("--epochs", type=INTEGER, help="Passes through the training images.")
-@click.option("--network", type=TEXT, metavar="NAME", help="A classifier of torchvision.")
-@click.option("--width", type=INTEGER, help="Of a ResNet; 64 is torchvision's.")
-@click.option("--limit", type=INTEGER, help="About so many images of each split: a smoke run.")
+@click.option("--split", metavar="unseen|folds", help="Which images are tested.")
+@click.option("--loss", metavar="NAME", help="What students minimise: see below.")
+@click.option("--temperature", type=float, help="T of the soft term.")
+@click.option("--alpha", type=float, help="Weight of the soft term.")
+@click.option("--seeds", type=int, help="How many seeds a teacher.")
+@click.option("--epochs", type=int, help="Passes through the training images.")
+@click.option("--network", metavar="NAME", help="A classifier of torchvision.")
+@click.option("--width", type=int, help="Of a ResNet; 64 is torchvision's.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="About so many images of each split: a smoke run."
+)
 @run_time_options(*RUN_TIME)
 def distill(params_file, quiet, data, out, subject, roi, teacher, limit, run_time, **options):
     """Train the students of every teacher.
@@ -78,18 +78,18 @@ def distill(params_file, quiet, data, out, subject, roi, teacher, limit, run_tim
     from brain_teacher.commands.distill import distill as command
 
     tables = {name: options.pop(name) for name in TABLES}
-    chosen = {"subject": listed(subject), "roi": list(roi), "teacher": listed(teacher), **options}
+    chosen = {"subject": subject, "roi": roi, "teacher": teacher, **options}
     params = settings(params_file, distill=chosen)
     call(command, params, data, quiet, **tables, out=out, limit=limit, run_time=run_time)
 
 
 @click.command()
-@common
+@with_settings
 @data_option
 @tables_options
 @out_option("pilot students and the chosen recipes")
 @repeatable("teacher", "A teacher, or all")
-@click.option("--seeds", type=INTEGER, help="Pilot seeds a recipe.")
+@click.option("--seeds", type=int, help="Pilot seeds a recipe.")
 @run_time_options(*RUN_TIME)
 def search(params_file, quiet, data, out, teacher, seeds, run_time, **tables):
     """Choose each teacher's recipe on pilot seeds and validation images.
@@ -100,24 +100,26 @@ def search(params_file, quiet, data, out, teacher, seeds, run_time, **tables):
     """
     from brain_teacher.commands.search import search as command
 
-    params = settings(params_file, distill={"teacher": listed(teacher)}, search={"seeds": seeds})
+    params = settings(params_file, distill={"teacher": teacher}, search={"seeds": seeds})
     call(command, params, data, quiet, **tables, out=out, run_time=run_time)
 
 
 @click.command()
-@common
+@with_settings
 @data_option
-@click.option("--students", type=TEXT, metavar="DIR", help="A pilot: what search or distill wrote.")
-@click.option("--discordant", type=FLOAT, metavar="SHARE", help="Without a pilot: see below.")
-@click.option("--seed-sd", type=FLOAT, metavar="POINTS", help="Without a pilot: see below.")
+@click.option("--students", metavar="DIR", help="A pilot: what search or distill wrote.")
+@click.option("--discordant", type=float, metavar="SHARE", help="Without a pilot: see below.")
+@click.option("--seed-sd", type=float, metavar="POINTS", help="Without a pilot: see below.")
 @click.option(
-    "--effect", type=FLOAT, metavar="POINTS", help="To be seen.  [default: compare.margin]"
+    "--effect", type=float, metavar="POINTS", help="To be seen.  [default: compare.margin]"
 )
-@click.option("--seeds", type=INTEGER, help="How many seeds a teacher.  [default: distill.seeds]")
-@click.option("--images", type=INTEGER, help="How many test images.  [default: the data set's]")
-@click.option("--power", type=FLOAT, help="Chance to see the effect.  [default: 0.8]")
+@click.option("--seeds", type=int, help="How many seeds a teacher.  [default: distill.seeds]")
+@click.option(
+    "--images", type=click.IntRange(min=1), help="How many test images.  [default: the data set's]"
+)
+@click.option("--power", default=0.8, show_default=True, help="Chance to see the effect.")
 @run_time_options("jobs", "device")
-def plan(params_file, quiet, data, seeds, power, run_time, **options):
+def plan(params_file, quiet, data, seeds, **options):
     """Before a run: how many seeds and test images an effect takes, and what it costs.
 
     The spread comes from a pilot's students (their validation images), or is stated:
@@ -132,26 +134,19 @@ def plan(params_file, quiet, data, seeds, power, run_time, **options):
     from brain_teacher.commands.plan import plan as command
 
     params = settings(params_file, distill={"seeds": seeds})
-    command(
-        params,
-        data=data_folder(params, data),
-        **options,
-        power=0.8 if power is None else power,
-        run_time=run_time,
-        say=say_unless(quiet),
-    )
+    command(params, data=data_folder(params, data), **options, say=say_unless(quiet))
 
 
 @click.command()
-@common
+@with_settings
 @data_option
 @folder_option("soft-labels", "outputs/soft_labels")
 @out_option("students, table and figures")
 @repeatable("subject", "A subject", "all there are")
 @repeatable("roi", "An ROI", "all there are")
 @decoder_option
-@click.option("--seeds", type=INTEGER, help="How many seeds a brain.  [default: as explore.seeds]")
-@click.option("--epochs", type=INTEGER, help="Passes through the training images.")
+@click.option("--seeds", type=int, help="How many seeds a brain.  [default: as explore.seeds]")
+@click.option("--epochs", type=int, help="Passes through the training images.")
 @run_time_options(*RUN_TIME)
 def explore(
     params_file, quiet, data, soft_labels, out, subject, roi, decoder, seeds, epochs, run_time

@@ -2,13 +2,20 @@
 
 import click
 
-from brain_teacher.cli.options import common, data_folder, data_option, say_unless, settings
+from brain_teacher.cli.options import (
+    common,
+    data_folder,
+    data_option,
+    say_unless,
+    settings,
+    with_settings,
+)
 
 VALUES = click.Choice(["probabilities", "log-probabilities", "counts"])
 
 
 @click.command("import-soft-labels")
-@common
+@with_settings
 @data_option
 @click.argument("table", metavar="TABLE")
 @click.option("--decoder", required=True, metavar="NAME", help="What to call where it comes from.")
@@ -42,7 +49,7 @@ def import_soft_labels(params_file, quiet, data, table, **options):
     "--format", type=click.Choice(["npy", "csv", "parquet"]), default="csv", show_default=True
 )
 @click.option("--out", metavar="FILE", help="[default: FILE's name, in this folder]")
-def export(params_file, quiet, file, **options):
+def export(quiet, file, **options):
     """Write a soft-label FILE as CSV, Parquet or NumPy array.
 
     \b

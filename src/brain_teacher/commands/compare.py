@@ -56,21 +56,20 @@ def compare(params, *, students, out, say=print):
     found = by_teacher(everyone, params.compare.family, students)
     plan = params.compare
     with about(students):
-        result = compare_answers(found, teacher=BRAIN, family=plan.family, margin=plan.margin)
+        result = compare_answers(found, teacher=BRAIN, **plan.model_dump())
+    outcome, margin = result.outcome, {"margin": plan.margin, "outcome": result.outcome}
     table = _table(result, found)
-    title = title_of(everyone, result.scores)
+    title = title_of(everyone, result.scores, outcome)
     says = [
         f"Verdict: {result.verdict.sentence}",
         *notes_on(params, everyone, result, found),
     ]
-    seen, audited = _audited(first, found, plan.family)
+    seen, audited = _audited(first, found, plan.family, outcome)
     if audited is not None:
         settings = first.meta["settings"]
         control = NONE if NONE in plan.family else plan.family[0]
-        says.append(
-            audit_sentence(audited, teacher=BRAIN, control=control, weights=settings["weights"])
-        )
-    margin = params.compare.margin
+        said = {"control": control, "weights": settings["weights"], "outcome": outcome}
+        says.append(audit_sentence(audited, teacher=BRAIN, **said))
     out = Path(out or run_folder("compare"))
     meta = first.meta
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
@@ -82,32 +81,33 @@ def compare(params, *, students, out, say=print):
         OutputFolder(out, say).locked(),
         tracked("compare", name, tags=tags, params=settings) as tracker,
     ):
-        content = _metrics(everyone, result, meta)
+        content = _metrics(everyone, result, meta, plan.outcome)
         content |= {"plan": plan_digest(params), "exploratory": is_exploratory(params, everyone)}
         figures = {
             "comparison": comparison_figure(
                 result.scores,
                 result.differences,
                 teacher=BRAIN,
-                chance=1 / len(first.class_id),
-                margin=margin,
+                chance=outcome.guess(len(first.class_id)),
                 title=title,
+                **margin,
             ),
             "curves": curves_figure(
                 _curves(everyone, [*plan.family, BRAIN]), title=f"Learning curves: {name}"
             ),
         }
-        text = as_text(table, title, margin=margin)
+        text = as_text(table, title, **margin)
         filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         text = "\n".join([text, *filled])
-        markdown = as_markdown(table, title, margin=margin) + "\n" + "\n\n".join(says) + "\n"
-        points = figure_points(result.scores)
+        markdown = as_markdown(table, title, **margin) + "\n" + "\n\n".join(says) + "\n"
+        points = figure_points(result.scores, outcome)
         files = _write(out, figures, points, table, markdown, text, meta)
         if audited is not None:
             content["pretraining"] = {"seen": seen, "rows": _rows(audited)}
-            files += _write_audit(out / "tables", audited, title)
+            files += _write_audit(out / "tables", audited, title, outcome)
         write_json(out / METRICS, content)
-        metrics = {f"accuracy/{name}": value for name, value in content["accuracy"].items()}
+        means = content[plan.outcome]
+        metrics = {f"{plan.outcome}/{name}": value for name, value in means.items()}
         metrics |= {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
         tracker.log(metrics=metrics, artifacts=[*files, out / METRICS])
     say(text)
@@ -128,15 +128,16 @@ def _table(result, found):
         flips=result.flips,
         equivalence=result.equivalence,
         recipes=recipes if len(set(recipes.values())) > 1 else None,
+        outcome=result.outcome,
     )
 
 
-def _audited(first, found, family):
+def _audited(first, found, family, outcome):
     """Ids of the classes that pretrained weights may have seen, and the results by group."""
     if first.meta["settings"]["weights"] == NO_WEIGHTS:
         return [], None
     seen = first.class_id[seen_by_pretraining(first.class_id)].tolist()
-    return seen, audit(found, seen=seen, teacher=BRAIN, family=family)
+    return seen, audit(found, seen=seen, teacher=BRAIN, family=family, outcome=outcome)
 
 
 def _rows(audited):
@@ -144,11 +145,11 @@ def _rows(audited):
     return audited.astype(object).where(audited.notna(), None).to_dict("records")
 
 
-def _write_audit(tables, audited, title):
+def _write_audit(tables, audited, title, outcome):
     writers = {
         tables / "pretraining.csv": lambda path: audited.to_csv(path, index=False),
         tables / "pretraining.md": lambda path: path.write_text(
-            audit_markdown(audited, title), "utf-8"
+            audit_markdown(audited, title, outcome), "utf-8"
         ),
     }
     for path, write in writers.items():
@@ -197,7 +198,7 @@ def _write(out, figures, points, table, markdown, text, meta):
     return [*writers, *(path for paths in drawn for path in paths)]
 
 
-def _metrics(everyone, result, meta):
+def _metrics(everyone, result, meta, outcome):
     ordered = sorted(
         everyone.values(),
         key=lambda each: (each.meta["teacher"], each.meta["seed"], each.meta.get("fold", 0)),
@@ -220,10 +221,18 @@ def _metrics(everyone, result, meta):
         ],
         "students": students,
         "differences": [_difference(name, result) for name in result.differences],
-        "accuracy": means,
+        # `outcome_of` finds it by this key.
+        outcome: means,
         "brain_minus": {name: d.mean for name, d in result.differences.items()},
         "exploratory_outcomes": result.outcomes,
-    }
+    } | _unit(result.outcome)
+
+
+def _unit(outcome):
+    """Of means, differences and gate, where they are not the fractions that they usually are."""
+    if outcome.unit == "%":
+        return {}
+    return {"unit": outcome.unit, "more_is_better": outcome.more_is_better}
 
 
 def _difference(name, result):

@@ -4,31 +4,31 @@ import shlex
 from pathlib import Path
 
 from brain_teacher.cells.folder import STATE, OutputFolder
-from brain_teacher.chain.dataset import open_dataset
+from brain_teacher.chain.dataset import choose, open_dataset
 from brain_teacher.dataset.description import FILE
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 from brain_teacher.files import atomic_folder
 from brain_teacher.sources.recordings import god
-from brain_teacher.sources.recordings.catalogue import SOURCES
+from brain_teacher.sources.recordings.catalogue import GOD, SOURCES
 from brain_teacher.sources.transport.download import CHECKSUMS, download, forget
 from brain_teacher.sources.transport.transfer import DownloadError, RemoteFile
 
-GOD = "god"
-NAMES = (GOD, *SOURCES)
-IMAGES = "the 1,200 shown pictures are ImageNet's: `brain-teacher images --from IMAGENET_DIR`"
+IMAGES = (
+    "the 1,200 shown pictures are ImageNet's: `brain-teacher images --data {} --from IMAGENET_DIR`"
+)
 
 
-def fetch(name, *, out=None, subjects=(), features=False, base_url=None, say=print, quiet=False):
+def fetch(name, *, out=None, subjects=None, features=False, base_url=None, say=print, quiet=False):
     """Download a published recording and make it a data set folder.
 
     Parameters
     ----------
     name : str
-        One of `NAMES`.
+        A key of `SOURCES`.
     out : path-like or None
         The data set folder; None: ``data/<name>``.
-    subjects : sequence of str
-        GOD's, S1 to S5; none: all.
+    subjects : sequence of str or "all", optional
+        GOD's, S1 to S5; None: all.
     features : bool
         Also GOD's ``ImageFeatures.h5``.
     base_url : str or None
@@ -42,8 +42,9 @@ def fetch(name, *, out=None, subjects=(), features=False, base_url=None, say=pri
     Path
         The data set folder.
     """
-    if name not in NAMES:
-        raise UsageError(f"there is no {name!r}{nearest(name, NAMES)} (known: {', '.join(NAMES)})")
+    if name not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise UsageError(f"there is no {name!r}{nearest(name, SOURCES)} (known: {known})")
     if name != GOD and (subjects or features):
         raise UsageError(f"--subjects and --features are for {GOD}")
     if base_url is not None and not base_url.startswith(("http://", "https://")):
@@ -52,44 +53,44 @@ def fetch(name, *, out=None, subjects=(), features=False, base_url=None, say=pri
         )
     out = Path(out or Path("data") / name)
     if name == GOD:
-        subjects = tuple(dict.fromkeys(subjects or god.SUBJECTS))
+        subjects = choose(subjects or "all", god.SUBJECTS, "--subjects")
         return _fetch_god(out, subjects, features, base_url, say, quiet)
     return _fetch_small(name, out, base_url, say, quiet)
 
 
 def _fetch_small(name, out, base_url, say, quiet):
     """Files of pinned content, made into a data set."""
-    source = SOURCES[name]
-    say(source.terms)
+    recording = SOURCES[name].recording
+    say(recording.terms)
     if (out / FILE).exists():
         raise UsageError(f"{out} is there already; remove it to make it anew, or choose --out")
     # Beside the data set, not in it: DVC need not keep what can be had again.
     raw = out.parent / STATE / "fetch" / name
     files = [
         RemoteFile(f.path, f"{base_url.rstrip('/')}/{f.path}", f.size, f.sha256) if base_url else f
-        for f in source.files
+        for f in recording.files
     ]
     with OutputFolder(raw, say).locked():
         _download(files, raw, quiet)
         with about(raw), atomic_folder(out) as folder:
-            source.build(raw, folder)
+            recording.build(raw, folder)
     description = open_dataset(out).description
     say(f"{out}: {name}, {len(description.subjects)} subjects, ROIs {', '.join(description.roi)}")
-    for line in _next_steps(name, source, out):
+    for line in _next_steps(name, SOURCES[name].ends_with, out):
         say(line)
     return out
 
 
-def _next_steps(name, source, out):
-    runs, given = f"runs/{name}", f"--params {source.settings}"
+def _next_steps(name, ends_with, out):
+    runs, given = f"runs/{name}", f"--params params/{name}.yaml"
     place = "" if out == Path("data") / name else f" --data {shlex.quote(str(out))}"
     yield "next:"
     yield f"  brain-teacher preprocess {given}{place} --out {runs}/voxels"
     yield (f"  brain-teacher decode {given}{place} --voxels {runs}/voxels --out {runs}/soft_labels")
-    if source.ends_with == "plan":
+    if ends_with == "plan":
         yield f"  brain-teacher plan {given}{place} --discordant 0.15 --seed-sd 2"
         yield "(which says why so few pictures carry no students)"
-    if source.ends_with == "compare":
+    if ends_with == "compare":
         yield (
             f"  brain-teacher distill {given}{place} --soft-labels {runs}/soft_labels "
             f"--out {runs}/students"
@@ -99,11 +100,6 @@ def _next_steps(name, source, out):
 
 def _fetch_god(out, subjects, features, base_url, say, quiet):
     """GOD's files as they are, and ``dataset.yaml``."""
-    unknown = [name for name in subjects if name not in god.SUBJECTS]
-    if unknown:
-        raise UsageError(
-            f"--subjects: there is no {unknown[0]!r} (known: {', '.join(god.SUBJECTS)})"
-        )
     say(god.TERMS)
     with OutputFolder(out, say).locked():
         _download(_god_files(out, subjects, features, base_url, say), out, quiet)
@@ -127,7 +123,7 @@ def _fetch_god(out, subjects, features, base_url, say, quiet):
         _describe(out, subjects)
     say(f"{out}: {len(subjects)} subjects")
     say("next:")
-    say(f"  {IMAGES} (without them: soft labels, but no students)")
+    say(f"  {IMAGES.format(shlex.quote(str(out)))} (without them: soft labels, but no students)")
     say("  brain-teacher use god")
     say("  dvc add data && dvc repro")
     return out

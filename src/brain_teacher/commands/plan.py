@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.folds import join_folds
+from brain_teacher.analysis.outcomes import ACCURACY, OUTCOMES
 from brain_teacher.analysis.power import (
     images_needed,
     plan_sentences,
@@ -92,7 +93,7 @@ def plan(
     seed_sd : float, optional
         Beside `discordant`: SD over seeds of the difference in accuracy, percentage points.
     effect : float, optional
-        Percentage points; None: the margin.
+        In percentage points, or nats, as ``compare.outcome`` is; None: the margin.
     images : int, optional
         Test images; None: as many as the data set has.
     power : float
@@ -103,19 +104,31 @@ def plan(
         raise UsageError(
             "name a pilot with --students FOLDER, or state --discordant and --seed-sd: one of both"
         )
+    if students is not None and seed_sd is not None:
+        raise UsageError("--seed-sd goes with --discordant: a pilot tells its own spread")
+    outcome = OUTCOMES[params.compare.outcome]
+    if students is None and outcome is not ACCURACY:
+        raise UsageError(
+            "--discordant and --seed-sd are stated of accuracy, but compare.outcome is "
+            f"{params.compare.outcome}: name a pilot with --students FOLDER"
+        )
     sizes = _sizes_of(params, data)
-    images = images or sizes.test * sizes.folds
-    effect = params.compare.margin if effect is None else effect / 100
+    images = sizes.test * sizes.folds if images is None else images
+    effect = params.compare.margin if effect is None else effect / outcome.scale
     seeds = params.distill.seeds
     try:
         if students is None:
             spread = stated_spread(discordant=discordant, seed_sd=(seed_sd or 0.0) / 100)
             says = [_stated(discordant, seed_sd or 0.0)]
         else:
-            spreads, pilot = _pilot(students)
-            table, worst = _table(spreads, effect, seeds, images, power)
+            spreads, pilot = _pilot(students, outcome)
+            table, worst = _table(spreads, effect, seeds, images, power, outcome)
             spread = spreads[worst]
-            says = [_piloted(students, pilot), table, f"Against {worst}, which sees least:"]
+            says = [
+                _piloted(students, pilot, outcome),
+                table,
+                f"Against {worst}, which sees least:",
+            ]
         says += plan_sentences(
             spread,
             effect,
@@ -123,6 +136,7 @@ def plan(
             images=images,
             comparisons=len(params.compare.family),
             power=power,
+            outcome=outcome,
         )
     except ValueError as error:
         raise UsageError(f"plan: {error}") from error
@@ -176,7 +190,7 @@ def _folds(folds, shown, stimuli):
     return max(2, min(MOST_FOLDS, smallest)) if folds.count == "auto" else folds.count
 
 
-def _pilot(folder):
+def _pilot(folder, outcome):
     """The spread of brain minus each other teacher, on the pilot's validation images."""
     everyone = _best_recipes(student_folder.read_all(folder).values())
     scores = {}
@@ -188,7 +202,8 @@ def _pilot(folder):
                 f"{folder} has no students of 'brain' and of a control (it has "
                 f"{', '.join(sorted(scores))})"
             )
-        scores = {name: scores_of(students, split=PILOT_SPLIT) for name, students in scores.items()}
+        measure = {"split": PILOT_SPLIT, "outcome": outcome}
+        scores = {name: scores_of(students, **measure) for name, students in scores.items()}
         spreads = {
             name: spread_of(pair_by_seed(scores[BRAIN], each)[1])
             for name, each in scores.items()
@@ -201,7 +216,7 @@ def _best_recipes(students):
     """Of a search's students those of each teacher's best recipe: what will be trained."""
     found = {}
     for student in students:
-        recipe = tuple(sorted(student.meta["settings"].items()))
+        recipe = repr(sorted(student.meta["settings"].items()))
         found.setdefault(student.meta["teacher"], {}).setdefault(recipe, []).append(student)
     best = []
     for recipes in found.values():
@@ -213,8 +228,8 @@ def _mean_validation(students):
     return np.mean([student.accuracy(PILOT_SPLIT) or 0.0 for student in students])
 
 
-def _table(spreads, effect, seeds, images, power):
-    """What each control's comparison takes, in points; and the control that sees least."""
+def _table(spreads, effect, seeds, images, power, outcome):
+    """What each control's comparison takes; and the control that sees least."""
     visible = {
         name: visible_effect(each, seeds=seeds, images=images, power=power)
         for name, each in spreads.items()
@@ -225,10 +240,10 @@ def _table(spreads, effect, seeds, images, power):
         rows.append(
             {
                 "brain minus": name,
-                "SD of seeds": f"{100 * each.seed**0.5:.1f}",
-                "SD of images": f"{100 * each.image**0.5:.1f}",
-                "smallest effect": f"{100 * visible[name]:.1f}",
-                f"images for {100 * effect:g}": "none" if needed is None else f"{needed:,}",
+                "SD of seeds": outcome.number(each.seed**0.5),
+                "SD of images": outcome.number(each.image**0.5),
+                "smallest effect": outcome.number(visible[name]),
+                f"images for {outcome.given(effect)}": "none" if needed is None else f"{needed:,}",
             }
         )
     shown = tabulate(rows, headers="keys", disable_numparse=True, colalign=("left", *["right"] * 4))
@@ -242,12 +257,12 @@ def _stated(discordant, seed_sd):
     )
 
 
-def _piloted(folder, scores):
+def _piloted(folder, scores, outcome):
     seeds, images = scores.correct.shape
     few = " So few seeds tell their own spread badly: a guess." if seeds < 5 else ""
     return (
         f"Plan, from the pilot in {folder}: {seeds} seeds, {images} validation images (no test "
-        f"image was looked at); effects and SDs in points.{few}"
+        f"image was looked at); effects and SDs in {outcome.differ}.{few}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from brain_teacher.analysis.outcomes import outcome_of
 from brain_teacher.analysis.verdict import BRAIN_TAUGHT, IMAGES
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.provenance import plan_digest
@@ -21,7 +22,8 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
 
     It becomes ``brain-taught``, too, when the verdict is *taught by the brain's view of each image*
     or *taught by class structure that only the brain knows*, and ``champion`` when it is the first
-    of these and the lower bound of brain - none lies above the gate. Neither is given where the
+    of these and the lower bound of brain - none lies above the gate (where less of the outcome is
+    better: the upper bound below it, turned round). Neither is given where the
     comparison is exploratory; an alias that it no longer deserves is taken away.
 
     Parameters
@@ -105,16 +107,20 @@ def _key(meta):
 
 def _judge(evidence, params):
     """The aliases that the student has earned, and the reason in a sentence."""
-    verdict, gate = evidence["verdict"], params.promote.gate
-    low = next(d["low"] for d in evidence["differences"] if d["b"] == "none")
-    bound = f"the lower bound of brain - none is {100 * low:+.1f} points (gate {100 * gate:+.1f})"
+    verdict, outcome = evidence["verdict"], outcome_of(evidence)
+    none = next(d for d in evidence["differences"] if d["b"] == "none")
+    sign, which, end = (1, "lower", "low") if outcome.more_is_better else (-1, "upper", "high")
+    bound = (
+        f"the {which} bound of brain - none is {outcome.signed(none[end])} {outcome.differ} "
+        f"(gate {outcome.signed(sign * params.promote.gate)})"
+    )
     if evidence["exploratory"] or evidence["plan"] != plan_digest(params):
         return [CHALLENGER], (
             "Not champion: the comparison is exploratory, or the plan in params.yaml was changed "
             f"after it; the verdict is {verdict!r}, {bound}."
         )
     taught = [TAUGHT] * (verdict in BRAIN_TAUGHT)
-    if verdict == IMAGES and low > gate:
+    if verdict == IMAGES and sign * none[end] > params.promote.gate:
         reason = f"Champion, because the verdict is {verdict!r} and {bound}."
         return [CHALLENGER, CHAMPION, *taught], reason
     return [CHALLENGER, *taught], f"Not champion: the verdict is {verdict!r}, {bound}."

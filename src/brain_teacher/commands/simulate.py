@@ -122,22 +122,8 @@ def simulate(
         If a setting is out of range, `out` exists and is not an empty folder, or the categories are
         too few to make so many different rounds of.
     """
-    settings = {
-        "snr": snr,
-        "subjects": subjects,
-        "categories": categories,
-        "shown": shown,
-        "unseen": unseen,
-        "voxels": voxels,
-        "image_size": image_size,
-        "seed": seed,
-        "order": order,
-        "design": design,
-        "drift": drift,
-        "imagery": imagery,
-        "knows": knows,
-        "noise_seed": noise_seed,
-    }
+    given = locals()
+    settings = {name: given[name] for name in DEFAULTS}
     for name, value in settings.items():
         _check(name, value)
 

@@ -1,9 +1,14 @@
 """``use``: put a preset of ``params/`` in place as params.yaml."""
 
 import subprocess
+from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 
 import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.tokens import CommentToken
 
 from brain_teacher.chain.params import load_params
 from brain_teacher.errors import BrainTeacherError, UsageError, nearest
@@ -15,8 +20,11 @@ SAMPLE = "sample"
 STORE = "store"
 
 
-def use(name, *, target, force=False, say=print):
+def use(name, *, target="params.yaml", force=False, say=print):
     """Put a preset in place, or list the presets.
+
+    A preset says what differs from the sample's settings. What is put in place says everything: the
+    sample's params.yaml, its comments kept, with the preset's values, comments and first lines.
 
     Parameters
     ----------
@@ -24,7 +32,7 @@ def use(name, *, target, force=False, say=print):
         The file ``params/<name>.yaml`` beside `target`, or ``sample``: the newest params.yaml in
         git whose data set is the sample. None: list them.
     target : path-like
-        What is replaced, as a whole or not at all: params.yaml.
+        What is replaced, as a whole or not at all.
     force : bool
         Also if its changes are lost.
     say : callable
@@ -39,6 +47,8 @@ def use(name, *, target, force=False, say=print):
     target = Path(target)
     presets = {path.stem: path for path in sorted((target.parent / "params").glob("*.yaml"))}
     if name is None:
+        if force:
+            raise UsageError("--force belongs to a preset: `brain-teacher use NAME --force`")
         for line in _listed(presets, target):
             say(line)
         return
@@ -47,12 +57,14 @@ def use(name, *, target, force=False, say=print):
             f"there is no preset {name!r}{nearest(name, [SAMPLE, *presets])} "
             f"(there is {', '.join([SAMPLE, *presets])})"
         )
-    if name == SAMPLE:
-        content = _newest_sample(target)
-    else:
-        load_params(presets[name])
-        content = presets[name].read_bytes()
+    content = _newest_sample(target)
+    if name != SAMPLE:
+        content = _laid_over(content or b"", presets[name])
         _check_remote(name, target.parent)
+    elif content is None:
+        raise BrainTeacherError(
+            f"git has no {target} of data set {SAMPLE!r}: clone the repository with its history"
+        )
     if not force:
         _check_kept(target, content)
     with atomic_write(target) as temporary:
@@ -61,16 +73,23 @@ def use(name, *, target, force=False, say=print):
 
 
 def _listed(presets, target):
-    current = target.read_bytes() if target.exists() else None
+    current = _settings(target)
     yield f"{SAMPLE}: the sample's, as git last had it"
     for name, path in presets.items():
-        content = path.read_bytes()
-        first = content.decode("utf-8", "replace").partition("\n")[0].lstrip("# ")
-        yield f"{name}: {first}{' (in use)' if content == current else ''}"
+        used = current is not None and _settings(path) == current
+        first = path.read_bytes().decode("utf-8", "replace").partition("\n")[0].lstrip("# ")
+        yield f"{name}: {first}{' (in use)' if used else ''}"
+
+
+def _settings(path):
+    try:
+        return load_params(path)
+    except UsageError:
+        return None  # missing, or wrong: `use NAME` says what
 
 
 def _newest_sample(target):
-    """params.yaml of the newest commit in which it names the sample."""
+    """params.yaml of the newest commit in which it names the sample; None where git has none."""
     for commit in (_git(target, "log", "--format=%H", "--", target.name) or b"").decode().split():
         content = _git(target, "show", f"{commit}:./{target.name}")
         try:
@@ -78,9 +97,48 @@ def _newest_sample(target):
                 return content
         except (yaml.YAMLError, AttributeError, KeyError, TypeError):
             continue  # removed there, or never settings of ours
-    raise BrainTeacherError(
-        f"git has no {target} of data set {SAMPLE!r}: clone the repository with its history"
-    )
+    return None
+
+
+def _laid_over(base, path):
+    """The text `base` with the settings of the preset `path`, whole."""
+    editor, text = YAML(), path.read_text("utf-8")
+    editor.width, editor.default_flow_style, editor.allow_duplicate_keys = 4096, None, True
+    settings = load_params(path).model_dump(exclude_none=True)
+    laid = editor.load(base) or CommentedMap()
+    _lay(laid, settings, editor.load(text))
+    stream = BytesIO()
+    editor.dump(laid, stream)
+    head = takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True))
+    return "".join(head).encode() + stream.getvalue()
+
+
+def _lay(block, settings, preset):
+    """Make `block` say `settings`: in its own words, but for what the preset says otherwise."""
+    for key in [key for key in block if key not in settings]:
+        del block[key]
+    for place, (key, value) in enumerate(settings.items()):
+        said = preset.get(key)
+        if key not in block:
+            block.insert(place, key, None)
+        if isinstance(value, dict) and value:
+            if not (isinstance(block[key], dict) and block[key]):
+                block[key] = CommentedMap()
+                block[key].fa.set_block_style()
+            _lay(block[key], value, said or {})
+        elif block[key] != value:
+            block[key] = said if said == value else value
+            if preset and (comment := _behind(preset, key).partition("\n")[0]):
+                # The lines below, up to the next key, are a part of it: those stay.
+                rest = _behind(block, key).partition("\n")[2]
+                token = CommentToken(f"{comment}\n{rest}", preset.ca.items[key][2].start_mark)
+                block.ca.items[key] = [None, None, token, None]
+
+
+def _behind(block, key):
+    """The comment behind a value."""
+    token = (block.ca.items.get(key) or [None] * 3)[2]
+    return token.value if token else ""
 
 
 def _check_remote(name, root):

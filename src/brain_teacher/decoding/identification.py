@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from brain_teacher.dataset.trials import IMAGERY, run_numbers
-from brain_teacher.decoding.decoders.features import correlations, scale_by
+from brain_teacher.decoding.feature_similarity import correlations, scale_by
 from brain_teacher.decoding.out_of_fold import class_numbers, training_trials, trial_pairs
 from brain_teacher.decoding.quality import exact_interval
 from brain_teacher.decoding.solvers import ridge

@@ -1,6 +1,6 @@
 """Training one student. Knows tensors and numbers; no files, no tracking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ class Recipe:
         Whether half of the images are flipped left to right.
     precision : {"float32", "bfloat16"}
         What training computes in; the answers are computed in float32 all the same.
+    loss_settings : dict
+        The loss's own, where it has any.
     """
 
     loss: str
@@ -62,6 +64,7 @@ class Recipe:
     shift: int
     flip: bool
     precision: str
+    loss_settings: dict = field(default_factory=dict)
 
 
 def train_student(
@@ -198,18 +201,20 @@ class Training:
         pixels = to_batch(mirror_edges(self._pictures.take(rows), recipe.shift), **drawn)
         with autocast(self._device, recipe.precision):
             logits = self.network(pixels)
-        loss = LOSSES[recipe.loss](
+        loss = LOSSES[recipe.loss]
+        value = loss.of(
             logits.float(),
             self._labels[rows],
-            self._targets(rows, pixels),
+            self._targets(rows, pixels) if loss.soft else None,
             temperature=recipe.temperature,
             alpha=recipe.alpha,
+            **recipe.loss_settings,
         )
         self._optimizer.zero_grad()
-        loss.backward()
+        value.backward()
         self._optimizer.step()
         self._schedule.step()
-        return loss.detach()
+        return value.detach()
 
     @torch.no_grad()
     def _targets(self, rows, pixels):

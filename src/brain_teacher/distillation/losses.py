@@ -1,6 +1,7 @@
-"""``LOSSES``: what a student minimises.
+"""``LOSSES``: what a student minimises. Reading the table does not load torch.
 
-Every loss is a function ``(logits, labels, probs, *, temperature, alpha) -> scalar``:
+Every loss is a function ``(logits, labels, probs, *, temperature, alpha, ...) -> scalar``; what
+else it takes are settings of its own:
 
 logits : Tensor of shape (batch, n_classes), float32
     The student's raw output; ``s_T = softmax(logits / T)``.
@@ -14,11 +15,35 @@ alpha : float
     Weight of the soft term, 0 to 1.
 """
 
-import torch
-import torch.nn.functional as F
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from brain_teacher.settings import Block
 
 # Below this a target counts as never: log 0 would make the loss infinite.
 FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class Loss:
+    """An entry of ``LOSSES``.
+
+    Attributes
+    ----------
+    label : str
+        What it is, for people.
+    of : callable
+        The function; imports torch when called.
+    settings : type of Block, optional
+        Its own settings with their defaults: the block ``distill.<name>``.
+    soft : bool
+        Whether it looks at the teacher; else it is never given any `probs`.
+    """
+
+    label: str
+    of: Callable
+    settings: type[Block] | None = None
+    soft: bool = True
 
 
 def hinton(logits, labels, probs, *, temperature, alpha):
@@ -30,6 +55,9 @@ def hinton(logits, labels, probs, *, temperature, alpha):
     ----------
     .. [1] Hinton, Vinyals & Dean (2015), arXiv:1503.02531.
     """
+    import torch
+    import torch.nn.functional as F
+
     hard = F.cross_entropy(logits, labels)
     if probs is None:
         return hard
@@ -51,10 +79,15 @@ def soft_cross_entropy(logits, labels, probs, *, temperature, alpha):
     .. [1] Szegedy et al. (2016), arXiv:1512.00567.
     .. [2] Peterson et al. (2019), arXiv:1908.07086.
     """
+    import torch.nn.functional as F
+
     hard = F.cross_entropy(logits, labels)
     if probs is None:
         return hard
     return (1 - alpha) * hard + alpha * F.cross_entropy(logits, probs)
 
 
-LOSSES = {"hinton": hinton, "soft-cross-entropy": soft_cross_entropy}
+LOSSES = {
+    "hinton": Loss("Hinton's: KL divergence of softened answers, times T^2", hinton),
+    "soft-cross-entropy": Loss("cross-entropy with softened targets", soft_cross_entropy),
+}

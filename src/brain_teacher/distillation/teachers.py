@@ -4,6 +4,9 @@ Every teacher is a function of a `Lesson`, and gives probabilities of shape (n_i
 None for hard labels only, or `Live` for a network that looks at each augmented batch.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import elementwise
 from scipy.special import entr, logsumexp
@@ -218,22 +221,42 @@ def _derangement(n, rng):
             return order
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """An entry of ``TEACHERS``.
+
+    Attributes
+    ----------
+    label : str
+        What it is, for people.
+    teach : callable
+        Of a `Lesson`.
+    table : str, optional
+        The table besides the brain's that it reads (`Lesson.tables`).
+    """
+
+    label: str
+    teach: Callable
+    table: str | None = None
+
+
 TEACHERS = {
-    "none": none,
-    "smooth": smooth,
-    "smooth-matched": smooth_matched,
-    "permuted-classes": permuted_classes,
-    "semantic": semantic,
-    "brain-class": brain_class,
-    "permuted-images": permuted_images,
-    "permuted-trials": permuted_trials,
-    "resnet34-live": resnet34_live,
-    "resnet34-table": resnet34_table,
-    "resnet34-degraded": resnet34_degraded,
-    "brain": brain,
+    "none": Teacher("hard labels only", none),
+    "smooth": Teacher("even targets: label smoothing", smooth),
+    "smooth-matched": Teacher("even but for the true class, as sure as the brain", smooth_matched),
+    "permuted-classes": Teacher("the brain's, off-target mass exchanged", permuted_classes),
+    "semantic": Teacher("the brain's confidence, the rest by what words know", semantic),
+    "brain-class": Teacher("the brain's mean of each class", brain_class),
+    "permuted-images": Teacher("the brain's, exchanged within a class", permuted_images),
+    PERMUTED_TRIALS: Teacher(
+        "a decoder's of exchanged trials", permuted_trials, table=PERMUTED_TRIALS
+    ),
+    "resnet34-live": Teacher("a ResNet34 that looks at each batch", resnet34_live),
+    RIVAL: Teacher("the ResNet34's out-of-fold soft labels", resnet34_table, table=RIVAL),
+    "resnet34-degraded": Teacher("these, as weak as the brain", resnet34_degraded, table=RIVAL),
+    "brain": Teacher("the brain's soft labels", brain),
 }
-# The tables besides the brain's that a teacher reads.
-TABLES = {PERMUTED_TRIALS: PERMUTED_TRIALS, RIVAL: RIVAL, "resnet34-degraded": RIVAL}
+TABLES = {name: each.table for name, each in TEACHERS.items() if each.table is not None}
 
 
 def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarity=None, tables=()):
@@ -276,7 +299,7 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarit
         if not np.array_equal(table.class_id, rows.class_id):
             raise ValueError(f"the table {name!r} has other classes than the brain's")
     classes = rows.class_id
-    answer = TEACHERS[teacher](
+    answer = TEACHERS[teacher].teach(
         Lesson(
             rows.log_probs.astype(np.float64),
             rows.truth(np.asarray(category)[order]),

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from brain_teacher.analysis.outcomes import ACCURACY
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.analysis.verdict import LEVEL
 from brain_teacher.report.tables import in_order
@@ -19,7 +20,7 @@ from brain_teacher.report.tables import in_order
 _CONTROL, _TEACHER, _FAINT, _BAND = "#0072B2", "#D55E00", "0.72", "0.93"
 
 
-def comparison_figure(scores, differences, *, teacher, chance, margin, title):
+def comparison_figure(scores, differences, *, teacher, chance, margin, title, outcome=ACCURACY):
     """A figure of both panels with title and caption; the caller saves it.
 
     Parameters
@@ -29,11 +30,13 @@ def comparison_figure(scores, differences, *, teacher, chance, margin, title):
         `teacher` minus each control, from `compare_to_controls`.
     teacher : str
     chance : float
-        Accuracy of guessing, a fraction.
+        The outcome of guessing.
     margin : float
-        The verdict's d, a fraction.
+        The verdict's d; as `chance`, in the outcome's own unit (a fraction, nats).
     title : str
         Says what was compared, and *simulated* where it was.
+    outcome : Outcome
+        What the scores and differences are of.
 
     Returns
     -------
@@ -42,15 +45,16 @@ def comparison_figure(scores, differences, *, teacher, chance, margin, title):
     figure = Figure(figsize=(10, 2.6 + 0.42 * (len(differences) + 1)), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08, wspace=0.04)
     axes = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1))
-    draw_comparison(scores, differences, axes, teacher=teacher, chance=chance, margin=margin)
+    settings = {"teacher": teacher, "chance": chance, "margin": margin, "outcome": outcome}
+    draw_comparison(scores, differences, axes, **settings)
     figure.suptitle(textwrap.fill(title, 90), x=0.01, ha="left", fontsize=12, fontweight="bold")
-    caption = _caption(scores, differences, teacher, margin)
+    caption = _caption(scores, differences, teacher, margin, outcome)
     caption = textwrap.fill(caption, 165, break_on_hyphens=False)
     figure.supxlabel(caption, x=0.01, ha="left", fontsize=8, color="0.25")
     return figure
 
 
-def draw_comparison(scores, differences, axes, *, teacher, chance, margin):
+def draw_comparison(scores, differences, axes, *, teacher, chance, margin, outcome=ACCURACY):
     """Draw both panels, one row a teacher: controls in the family's order, then `teacher`.
 
     On the left every small point is a seed, thin lines join the students of one seed, and the
@@ -61,7 +65,7 @@ def draw_comparison(scores, differences, axes, *, teacher, chance, margin):
 
     Parameters
     ----------
-    scores, differences, teacher, chance, margin
+    scores, differences, teacher, chance, margin, outcome
         As for `comparison_figure`.
     axes : sequence of two matplotlib.axes.Axes
 
@@ -77,8 +81,8 @@ def draw_comparison(scores, differences, axes, *, teacher, chance, margin):
     """
     names = in_order(scores, differences, teacher)
     left, right = axes
-    _draw_accuracy(scores, names, left, teacher, chance)
-    _draw_differences(scores, differences, right, teacher, margin)
+    _draw_outcome(scores, names, left, teacher, chance, outcome)
+    _draw_differences(scores, differences, right, teacher, margin, outcome)
     for ax in axes:
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_yticks(range(len(names)), names)
@@ -90,29 +94,31 @@ def draw_comparison(scores, differences, axes, *, teacher, chance, margin):
     return axes
 
 
-def figure_points(scores):
+def figure_points(scores, outcome=ACCURACY):
     """The picture's points, to lie beside it as CSV.
 
     Parameters
     ----------
     scores : dict of str to Scores
+    outcome : Outcome
 
     Returns
     -------
     DataFrame
-        Columns ``teacher``, ``seed``, ``accuracy`` (a fraction): a row for each student.
+        Columns ``teacher``, ``seed``, the outcome (``accuracy``, a fraction): a row a student.
     """
     rows = [
-        (name, seed, accuracy)
+        (name, seed, value)
         for name, each in scores.items()
-        for seed, accuracy in zip(each.seeds, each.accuracy, strict=True)
+        for seed, value in zip(each.seeds, each.accuracy, strict=True)
     ]
-    return pd.DataFrame(rows, columns=["teacher", "seed", "accuracy"])
+    return pd.DataFrame(rows, columns=["teacher", "seed", outcome.label])
 
 
-def _draw_accuracy(scores, names, ax, teacher, chance):
-    points = figure_points({name: scores[name] for name in names})
-    table = 100 * points.pivot(index="teacher", columns="seed", values="accuracy").loc[names]
+def _draw_outcome(scores, names, ax, teacher, chance, outcome):
+    points = figure_points({name: scores[name] for name in names}, outcome)
+    table = points.pivot(index="teacher", columns="seed", values=outcome.label).loc[names]
+    table, chance = outcome.scale * table, outcome.scale * chance
     rows = np.arange(len(names))
     # A seed that a teacher lacks is NaN, where matplotlib breaks the line.
     ax.plot(table, rows, color=_FAINT, linewidth=0.7, zorder=1, gid="pairs")
@@ -121,22 +127,23 @@ def _draw_accuracy(scores, names, ax, teacher, chance):
         seeds = table.loc[name]
         ax.plot(seeds, [row] * len(seeds), ".", color=colour, markersize=5, alpha=0.6, zorder=2)
         _mark(ax, seeds.mean(), row, colour, marker, filled=True)
-    ax.axvline(100 * chance, color="0.2", linewidth=1, linestyle=":", zorder=0, gid="chance")
-    _write_above(ax, 100 * chance, f"chance {100 * chance:.3g}%")
-    ax.set_xlabel("accuracy on test images (%)")
+    ax.axvline(chance, color="0.2", linewidth=1, linestyle=":", zorder=0, gid="chance")
+    _write_above(ax, chance, f"chance {chance:.3g}{outcome.shown_as}")
+    ax.set_xlabel(f"{outcome.label} on test images ({outcome.unit}{outcome.better})")
 
 
-def _draw_differences(scores, differences, ax, teacher, margin):
-    ax.axvspan(-100 * margin, 100 * margin, color=_BAND, linewidth=0, zorder=0, gid="margin")
+def _draw_differences(scores, differences, ax, teacher, margin, outcome):
+    scale = outcome.scale
+    ax.axvspan(-scale * margin, scale * margin, color=_BAND, linewidth=0, zorder=0, gid="margin")
     ax.axvline(0, color="0.2", linewidth=1, zorder=1, gid="zero")
     for row, (name, each) in enumerate(differences.items()):
         sure = each.p_corrected < LEVEL
         _, by_seed = pair_by_seed(scores[teacher], scores[name])
-        by_seed = 100 * by_seed.mean(axis=1)
+        by_seed = scale * by_seed.mean(axis=1)
         # A little below the bar, so that neither hides the other.
         ax.plot(by_seed, [row + 0.22] * len(by_seed), ".", color="0.45", markersize=5, alpha=0.7)
         ax.plot(
-            [100 * each.low, 100 * each.high],
+            [scale * each.low, scale * each.high],
             [row, row],
             color=_TEACHER,
             linewidth=2,
@@ -146,9 +153,13 @@ def _draw_differences(scores, differences, ax, teacher, margin):
             zorder=3,
             gid="interval",
         )
-        _mark(ax, 100 * each.mean, row, _TEACHER, "D", filled=sure)
-    _write_above(ax, 0, f"±{100 * margin:g} points")
-    ax.set_xlabel(f"{teacher} minus control (percentage points)")
+        _mark(ax, scale * each.mean, row, _TEACHER, "D", filled=sure)
+    _write_above(ax, 0, f"±{outcome.given(margin)} {outcome.step}")
+    ax.set_xlabel(f"{teacher} minus control ({_long(outcome)}{outcome.better})")
+
+
+def _long(outcome):
+    return outcome.step.replace("points", "percentage points")
 
 
 def _write_above(ax, x, text):
@@ -170,7 +181,7 @@ def _mark(ax, x, y, colour, marker, *, filled):
     )
 
 
-def _caption(scores, differences, teacher, margin):
+def _caption(scores, differences, teacher, margin, outcome):
     # Every teacher has the same test images.
     images = scores[teacher].correct.shape[1]
     counts = sorted({each.seeds for each in differences.values()})
@@ -179,6 +190,6 @@ def _caption(scores, differences, teacher, margin):
         f"Left: each small point is a seed, thin lines join the students of one seed, large "
         f"markers are means. Right: bars are two-way 95% intervals over {seeds} paired seeds and "
         f"{images} test images (not corrected), small points are single seeds, the band is "
-        f"±{100 * margin:g} percentage points. Filled on a solid bar: Holm-corrected p < "
+        f"±{outcome.given(margin)} {_long(outcome)}. Filled on a solid bar: Holm-corrected p < "
         f"{LEVEL:g} within the family of {len(differences)}; hollow on a dashed bar: not."
     )

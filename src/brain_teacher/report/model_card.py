@@ -1,14 +1,16 @@
 """The model card of a promoted student."""
 
+from brain_teacher.analysis.outcomes import outcome_of
 from brain_teacher.report.words import features_note
 
 
 def model_card_text(best, evidence, reason, looks):
     """The model card: what it is, what stands behind it, what it must not be used for."""
-    meta = best.meta
+    meta, outcome = best.meta, outcome_of(evidence)
     origin = "Simulated recordings: says nothing of real brains. " if meta["simulated"] else ""
     rows = [
-        f"| {d['b']} | {100 * d['mean']:+.1f} | [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}] "
+        f"| {d['b']} | {outcome.signed(d['mean'])} | "
+        f"[{outcome.signed(d['low'])}, {outcome.signed(d['high'])}] "
         f"| {'<0.001' if d['p_corrected'] < 0.001 else format(d['p_corrected'], '.3f')} |"
         for d in evidence["differences"]
     ]
@@ -20,7 +22,7 @@ def model_card_text(best, evidence, reason, looks):
             "",
             " ".join([f"**Verdict.** {evidence['sentences'][0]} {reason}", *features_note(meta)]),
             "",
-            "| brain minus | points | 95% interval | p (Holm) |",
+            f"| brain minus | {outcome.differ} | 95% interval | p (Holm) |",
             "|---|---|---|---|",
             *rows,
             "",

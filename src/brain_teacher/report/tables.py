@@ -9,37 +9,37 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from brain_teacher.analysis.outcomes import ACCURACY
+
 
 def _p(p):
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+# What has none is a value or SD of the outcome, or a difference.
 _FORMATS = {
     "seeds": "{:.0f}".format,
-    "accuracy (%)": "{:.1f}".format,
-    "SD of seeds (points)": "{:.1f}".format,
-    "95% low": "{:+z.1f}".format,
-    "95% high": "{:+z.1f}".format,
     "p (Holm)": _p,
     "sign-flip p (Holm)": _p,
     "p (equivalence)": _p,
     "T": "{:g}".format,
     "alpha": "{:g}".format,
 }
-_SIGNED_POINTS = "{:+z.1f}".format
 # In the CSV alone: the family is what was planned, so that a reader needs the corrected ones.
 _RAW = ("p", "sign-flip p")
 # For a terminal: units stand in the note, and a header's longest word is its column's width.
 _SHORT = {"p (equivalence)": "p (equiv.)"}
 _NOTE = (
-    "Accuracy in %; SD and differences in points. 95%: two-way interval over seeds and test "
+    "{outcome}; SD and differences in {step}. 95%: two-way interval over seeds and test "
     "images, not corrected. p (Holm): of that interval's test, corrected within the family. "
     "Sign-flip: exact, over seeds, on these test images. p (equiv.): that the difference is as "
-    "large as the margin of {margin:g} points."
+    "large as the margin of {margin} {step}."
 )
 
 
-def teacher_table(scores, differences, *, teacher, flips, equivalence, recipes=None):
+def teacher_table(
+    scores, differences, *, teacher, flips, equivalence, recipes=None, outcome=ACCURACY
+):
     """One row a teacher: the controls in the family's order, then `teacher`.
 
     Parameters
@@ -55,33 +55,35 @@ def teacher_table(scores, differences, *, teacher, flips, equivalence, recipes=N
     recipes : dict of str to (float, float), optional
         Temperature and alpha by teacher, where they differ between teachers; one without a soft
         term is absent.
+    outcome : Outcome
+        What the scores and differences are of.
 
     Returns
     -------
     DataFrame
-        Columns ``teacher``, ``seeds``, ``accuracy (%)`` (mean over seeds), ``SD of seeds
-        (points)``, ``TEACHER minus this (points)``, ``95% low``, ``95% high`` (two-way, points,
-        not corrected), ``p``, ``p (Holm)``, ``sign-flip p``, ``sign-flip p (Holm)``, ``p
-        (equivalence)``; of `recipes` ``T`` and ``alpha``. NaN where there is nothing to say: the
-        comparison of `teacher` with itself, the SD of one seed.
+        Columns ``teacher``, ``seeds``, the outcome (``accuracy (%)``, a mean over seeds), ``SD of
+        seeds (points)``, ``TEACHER minus this (points)``, ``95% low``, ``95% high`` (two-way, in
+        the same unit, not corrected), ``p``, ``p (Holm)``, ``sign-flip p``, ``sign-flip p
+        (Holm)``, ``p (equivalence)``; of `recipes` ``T`` and ``alpha``. NaN where there is
+        nothing to say: the comparison of `teacher` with itself, the SD of one seed.
 
     Raises
     ------
     ValueError
         If a teacher has no scores.
     """
-    rows = []
+    rows, scale = [], outcome.scale
     for name in in_order(scores, differences, teacher):
-        accuracy, difference = 100 * scores[name].accuracy, differences.get(name)
+        values, difference = scale * scores[name].accuracy, differences.get(name)
         flip = flips.get(name)
         row = {
             "teacher": name,
-            "seeds": len(accuracy),
-            "accuracy (%)": accuracy.mean(),
-            "SD of seeds (points)": accuracy.std(ddof=1) if len(accuracy) > 1 else np.nan,
-            f"{teacher} minus this (points)": 100 * difference.mean if difference else np.nan,
-            "95% low": 100 * difference.low if difference else np.nan,
-            "95% high": 100 * difference.high if difference else np.nan,
+            "seeds": len(values),
+            outcome.column: values.mean(),
+            f"SD of seeds ({outcome.step})": values.std(ddof=1) if len(values) > 1 else np.nan,
+            outcome.minus(teacher): scale * difference.mean if difference else np.nan,
+            "95% low": scale * difference.low if difference else np.nan,
+            "95% high": scale * difference.high if difference else np.nan,
             "p": difference.p if difference else np.nan,
             "p (Holm)": difference.p_corrected if difference else np.nan,
             "sign-flip p": flip.p if flip else np.nan,
@@ -102,7 +104,7 @@ def in_order(scores, differences, teacher):
     return names
 
 
-def as_markdown(table, caption, *, margin):
+def as_markdown(table, caption, *, margin, outcome=ACCURACY):
     """The table for a README or report, under its caption, with a note on intervals and p.
 
     Parameters
@@ -112,39 +114,46 @@ def as_markdown(table, caption, *, margin):
     caption : str
         Says what was compared, and *simulated* where it was.
     margin : float
-        A fraction.
+        A fraction, or nats, as the outcome is.
+    outcome : Outcome
 
     Returns
     -------
     str
     """
-    headers, cells = _shown(table)
+    headers, cells = _shown(table, outcome)
     text = tabulate(cells, headers=headers, tablefmt="pipe", **_layout(headers))
-    return f"{caption}\n\n{text}\n\n{_note(margin)}\n"
+    return f"{caption}\n\n{text}\n\n{_note(margin, outcome)}\n"
 
 
-def as_text(table, title, *, margin):
+def as_text(table, title, *, margin, outcome=ACCURACY):
     """The same for a terminal of 100 columns, under a title; else as `as_markdown`."""
-    headers, cells = _shown(table)
-    wrapped = [_wrapped(header) for header in headers]
+    headers, cells = _shown(table, outcome)
+    wrapped = [_wrapped(header, outcome) for header in headers]
     height = max(map(len, wrapped))
     top = list(zip(*([*lines, *[""] * (height - len(lines))] for lines in wrapped), strict=True))
     # As rows, since tabulate makes a header's column two wider than the header.
     lines = tabulate([*top, *cells], tablefmt="plain", **_layout(headers)).splitlines()
     lines.insert(height, "-" * max(map(len, lines)))
-    note = textwrap.fill(_note(margin), 92, break_on_hyphens=False)
+    note = textwrap.fill(_note(margin, outcome), 92, break_on_hyphens=False)
     return "\n".join([title, "", *map(str.rstrip, lines), "", note, ""])
 
 
-def _shown(table):
+def _shown(table, outcome):
     columns = [column for column in table.columns if column not in _RAW]
-    cells = [[_cell(column, row[column]) for column in columns] for _, row in table.iterrows()]
+    plain = f"{{:.{outcome.digits}f}}".format
+    formats = {outcome.column: plain, f"SD of seeds ({outcome.step})": plain} | _FORMATS
+    cells = [
+        [_cell(column, row[column], formats, outcome) for column in columns]
+        for _, row in table.iterrows()
+    ]
     return columns, cells
 
 
-def _wrapped(header):
+def _wrapped(header, outcome):
     """A header's lines, a word a line where it must be."""
-    short = _SHORT.get(header, header).removesuffix(" (points)").removesuffix(" (%)")
+    short = _SHORT.get(header, header)
+    short = short.removesuffix(f" ({outcome.step})").removesuffix(f" ({outcome.unit})")
     return textwrap.wrap(short, 6, break_long_words=False)
 
 
@@ -156,17 +165,20 @@ def _layout(headers):
     }
 
 
-def _note(margin):
-    return _NOTE.format(margin=100 * margin)
+def _note(margin, outcome):
+    name = f"{outcome.label[0].upper()}{outcome.label[1:]} in {outcome.unit}{outcome.better}"
+    return _NOTE.format(outcome=name, step=outcome.step, margin=outcome.given(margin))
 
 
-def _cell(column, value):
+def _cell(column, value, formats, outcome):
     if column == "teacher":
         return value
-    return "" if pd.isna(value) else _FORMATS.get(column, _SIGNED_POINTS)(value)
+    if pd.isna(value):
+        return ""
+    return formats[column](value) if column in formats else format(value, outcome.sign)
 
 
-def audit_markdown(table, caption):
+def audit_markdown(table, caption, outcome=ACCURACY):
     """The table for a report, under its caption.
 
     Parameters
@@ -174,13 +186,15 @@ def audit_markdown(table, caption):
     table : DataFrame
         From `audit`.
     caption : str
+    outcome : Outcome
 
     Returns
     -------
     str
     """
     signed = [column for column in table if "minus" in column or column.startswith("95%")]
-    formats = dict.fromkeys(signed, "{:+z.1f}") | {"accuracy (%)": "{:.1f}", "p": "{:.3f}"}
+    formats = dict.fromkeys(signed, f"{{:{outcome.sign}}}")
+    formats |= {outcome.column: f"{{:.{outcome.digits}f}}", "p": "{:.3f}"}
     cells = [
         ["" if pd.isna(value) else formats.get(name, "{}").format(value) for name, value in each]
         for each in (row.items() for _, row in table.iterrows())

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from brain_teacher.analysis.outcomes import ACCURACY
+
 # In the brain's meta and the students': how many shown images have no picture.
 WITHOUT_PICTURE = "images_without_picture"
 # In the students' meta: the trained network by whose image features the brain was decoded.
@@ -25,7 +27,7 @@ def said_simulated(simulated):
     return "simulated" if simulated else "real recordings"
 
 
-def audit_sentence(table, *, teacher, control, weights):
+def audit_sentence(table, *, teacher, control, weights, outcome=ACCURACY):
     """The two groups in a sentence.
 
     Parameters
@@ -35,6 +37,7 @@ def audit_sentence(table, *, teacher, control, weights):
     teacher, control : str
     weights : str
         What the students began with.
+    outcome : Outcome
 
     Returns
     -------
@@ -44,8 +47,11 @@ def audit_sentence(table, *, teacher, control, weights):
     for _, row in table[table["teacher"] == control].iterrows():
         text = f"{row['classes']} ({row['n classes']} classes, {row['images']:,} images)"
         if not np.isnan(row["95% low"]):
-            low, high, mean = row[["95% low", "95% high", f"{teacher} minus this (points)"]]
-            text += f" {mean:+z.1f} points (95% interval {low:+z.1f} to {high:+z.1f})"
+            low, high, mean = (
+                format(row[name], outcome.sign)
+                for name in ("95% low", "95% high", outcome.minus(teacher))
+            )
+            text += f" {mean} {outcome.differ} (95% interval {low} to {high})"
         parts.append(text)
     return (
         f"Pretraining: the students began with {weights}, which may have seen some of the classes; "

@@ -19,7 +19,6 @@ from brain_teacher.chain.decodings.cells import DecodeCell, Shared
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding import out_of_fold as driver
 from brain_teacher.decoding.decoders import logistic as logistic_decoder
-from brain_teacher.decoding.decoders import table as decoders
 from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.decoding.folds import FoldPlan, plan_folds
 from brain_teacher.decoding.out_of_fold import average_trials, plan_for, training_trials
@@ -102,10 +101,8 @@ def by_hand(voxels, *, normalise, n_voxels, C, calibrate, by):
             assert sorted(rows.index) == sorted(fit)
             truth = np.unique(voxels.category).searchsorted(category_of(voxels, rows.index))
             grid = np.geomspace(0.05, 20, 20_001)
-            losses = [
-                -log_softmax(rows.to_numpy() / t, axis=1)[np.arange(len(truth)), truth].mean()
-                for t in grid
-            ]
+            softened = log_softmax(rows.to_numpy() / grid[:, None, None], axis=2)
+            losses = -softened[:, np.arange(len(truth)), truth].mean(axis=1)
             temperatures.append(grid[np.argmin(losses)])
             log_probs.loc[:] = log_softmax(log_probs.to_numpy() / temperatures[-1], axis=1)
         found.append(log_probs)

@@ -16,14 +16,15 @@ from brain_teacher.dataset.image_features import ImageFeatures
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.calibration import at_bound
 from brain_teacher.decoding.decoders import features as module
-from brain_teacher.decoding.decoders.features import (
+from brain_teacher.decoding.decoders.features import decode_features
+from brain_teacher.decoding.feature_similarity import (
     SCALE,
     correlation_logits,
     correlations,
-    decode_features,
     scale_by,
 )
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
+from brain_teacher.decoding.solvers import ridge
 from brain_teacher.decoding.voxel_scaling import zscore_by_run
 from helpers.recordings import count_hits, p_of_chance
 
@@ -268,9 +269,9 @@ def test_the_order_of_features_and_parts_does_not_matter(monkeypatch):
     other = ImageFeatures(features.values[order], features.image_id[order])
     np.testing.assert_array_equal(decode(voxels, other, **settings).log_probs, expected.log_probs)
     calls = []
-    solve = module.ridge.solve_folds
+    solve = ridge.solve_folds
     monkeypatch.setattr(
-        module.ridge, "solve_folds", lambda *a, **k: calls.append(len(a[2])) or solve(*a, **k)
+        ridge, "solve_folds", lambda *a, **k: calls.append(len(a[2])) or solve(*a, **k)
     )
     # 4 outer folds of 5 trials, 12 inner ones: 5 x 2 penalties x 12 features x 8 bytes each.
     monkeypatch.setattr(module, "MOST_BYTES", 3 * 960)

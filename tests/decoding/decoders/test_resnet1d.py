@@ -10,7 +10,7 @@ from torch import nn
 
 from brain_teacher.decoding.calibration import fit_temperature
 from brain_teacher.decoding.decoders import resnet1d
-from brain_teacher.decoding.decoders.resnet1d import decode_resnet1d, fit_predict
+from brain_teacher.decoding.decoders.resnet1d import decode_resnet1d
 from brain_teacher.decoding.out_of_fold import (
     average_trials,
     plan_for,
@@ -18,7 +18,10 @@ from brain_teacher.decoding.out_of_fold import (
     training_trials,
     trial_pairs,
 )
+from brain_teacher.decoding.voxel_scaling import voxel_scores
+from brain_teacher.networks import resnet1d_training as training
 from brain_teacher.networks.resnet1d import predict
+from brain_teacher.networks.resnet1d_training import fit_predict
 from helpers.recordings import make_voxels
 
 SETTINGS = {
@@ -127,7 +130,7 @@ def test_the_epoch_has_the_lowest_validation_nll(monkeypatch):
         logits.append(predict(network, signal, **settings).numpy())
         return torch.from_numpy(logits[-1])
 
-    monkeypatch.setattr(resnet1d, "predict", spy)
+    monkeypatch.setattr(training, "predict", spy)
     validation, held_out, epoch = fit(parts, epochs=12)
     *each, last = logits
     assert len(each) == 12  # validation after each epoch, held-out trials once, at the end
@@ -161,7 +164,7 @@ def test_an_epoch_before_divergence_counts(monkeypatch):
                 nn.init.constant_(network.fc.weight, torch.nan)
             yield epoch
 
-    monkeypatch.setattr(resnet1d, "_train", train)
+    monkeypatch.setattr(training, "_train", train)
     validation, held_out, epoch = fit(make_trials())
     assert epoch == 1 and np.isfinite(validation).all() and np.isfinite(held_out).all()
 
@@ -174,8 +177,8 @@ def test_no_batch_has_one_trial(monkeypatch, each, batch, sizes):
         seen.append(len(signal))
         return step(network, optimizer, signal, targets, **settings)
 
-    step = resnet1d.train_step
-    monkeypatch.setattr(resnet1d, "train_step", spy)
+    step = training.train_step
+    monkeypatch.setattr(training, "train_step", spy)
     # One voxel: batch normalisation sees one value a trial, and refuses a batch of one.
     fit(make_trials(each=each, voxels=1), batch=batch, epochs=2)
     assert seen == sizes * 2
@@ -190,8 +193,8 @@ def test_every_step_trains_by_the_schedule(monkeypatch):
         seen.append((group["lr"], network.conv1.weight.detach().clone(), signal.clone()))
         return step(network, optimizer, signal, targets, **settings)
 
-    step = resnet1d.train_step
-    monkeypatch.setattr(resnet1d, "train_step", spy)
+    step = training.train_step
+    monkeypatch.setattr(training, "train_step", spy)
     for seed in (0, 1):
         fit(make_trials(), seed=seed, epochs=5, weight_decay=0.25)
     (rates, weights, signals), other = zip(*seen[:15], strict=True), seen[15]
@@ -216,14 +219,14 @@ def test_mixed_trials_carry_both_targets():
     # Without noise, a trial whose voxels say its class in one-hot is its own target.
     one_hot = torch.eye(5).repeat(4, 1)
     generator = torch.Generator().manual_seed(0)
-    signal, targets = resnet1d._mixed(1e6 * one_hot[:, None, None], one_hot, generator)
+    signal, targets = training._mixed(1e6 * one_hot[:, None, None], one_hot, generator)
     torch.testing.assert_close(signal[:, 0, 0] / 1e6, targets, atol=1e-5, rtol=0)
     torch.testing.assert_close(targets.sum(dim=1), torch.ones(20))
     assert 2 < int((targets > 0).sum(dim=1).float().sum()) - 20 <= 20  # most are of two classes
     # Every trial is in once as the first and once as the second: 4 of each class, twice, halved.
     assert targets.sum(dim=0).mean() == pytest.approx(4)
-    noise = resnet1d._mixed(torch.zeros(50, 1, 1, 400), one_hot[:1].repeat(50, 1), generator)[0]
-    assert float(noise.std()) == pytest.approx(resnet1d.NOISE, rel=0.02)
+    noise = training._mixed(torch.zeros(50, 1, 1, 400), one_hot[:1].repeat(50, 1), generator)[0]
+    assert float(noise.std()) == pytest.approx(training.NOISE, rel=0.02)
 
 
 def test_voxels_come_best_first_whatever_their_order():
@@ -255,7 +258,7 @@ def test_each_fold_has_a_network_of_its_own(monkeypatch):
         calls.append((arrays, settings, logits))
         return *logits, 3
 
-    monkeypatch.setattr(resnet1d, "fit_predict", spy)
+    monkeypatch.setattr(training, "fit_predict", spy)
     labels = decode(voxels, normalise="fold", n_voxels=5)
     assert labels.meta["epoch"] == [3] * 5
     assert len({settings["seed"] for _, settings, _ in calls}) == 5
@@ -268,7 +271,7 @@ def test_each_fold_has_a_network_of_its_own(monkeypatch):
         for given, trials in zip(arrays[1::2], (rows, validation), strict=True):
             np.testing.assert_array_equal(given, number[trials])
         raw = voxels.data[rows].astype(np.float64)
-        score = resnet1d.voxel_scores(voxels.data, number, [(rows, [])], by="f-score")[0]
+        score = voxel_scores(voxels.data, number, [(rows, [])], by="f-score")[0]
         columns = np.argsort(-score)[:5]
         scaled = (voxels.data[:, columns] - raw[:, columns].mean(0)) / raw[:, columns].std(0)
         for given, trials in zip(arrays[::2], (rows, validation, held_out), strict=True):

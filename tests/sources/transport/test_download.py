@@ -100,8 +100,8 @@ def test_connections_that_break_early_still_bring_it(server, here):
 def test_killed_and_started_again_it_goes_on(server, here):
     server.slow = 0.02
     program = (
-        "from brain_teacher.sources.download import download\n"
-        "from brain_teacher.sources.transfer import RemoteFile\n"
+        "from brain_teacher.sources.transport.download import download\n"
+        "from brain_teacher.sources.transport.transfer import RemoteFile\n"
         f"download([RemoteFile('bdata/S1.h5', {server.url!r} + '/bdata/S1.h5')], {str(here)!r})\n"
     )
     process = subprocess.Popen(

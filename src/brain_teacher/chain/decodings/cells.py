@@ -72,28 +72,24 @@ class DecodeCell(Cell):
         """Its out-of-fold soft labels; ``meta`` has their quality."""
         from threadpoolctl import threadpool_limits
 
-        settings, own = self.settings, dict(self.settings["own"])
+        settings, decoder = self.settings, DECODERS[self.decoder]
+        own = decoder.arguments(settings["own"], {"features": shared.features})
+        if decoder.torch:
+            own["device"] = shared.device
         # One thread: cells run side by side, and one thread repeats to the bit.
         with about(self.voxels.path), threadpool_limits(1):
             recorded, origin = read_voxels(self.voxels.path)
             voxels, plan, meta = self._voxels_and_plan(recorded)
-            if self.decoder == "features":
-                own = {"penalty": own["penalty"], "features": shared.features}
-            elif self.decoder == "resnet1d":
-                own["device"] = shared.device
             common = {
                 "normalise": "fold" if self.control == TIME else settings["normalise"],
                 "select": settings["select"],
                 "n_voxels": settings["voxels"],
             }
-            decode = DECODERS[self.decoder]
-            labels = decode(voxels, plan, calibrate=settings["calibrate"], **common, **own)
+            labels = decoder.decode(voxels, plan, calibrate=settings["calibrate"], **common, **own)
             category = voxels.category_of(labels.image_id)
             meta["quality"] = quality(labels, category, superclass=self.superclass)
-            if self.decoder == "features" and not meta.keys() & {"nested", "control"}:
-                from brain_teacher.decoding.identification import identify
-
-                meta["identification"] = identify(recorded, plan, **common, **own)
+            if decoder.identify and not meta.keys() & {"nested", "control"}:
+                meta["identification"] = decoder.identify(recorded, plan, **common, **own)
         meta |= {key: getattr(self, key) for key in ("subject", "roi", "decoder", "settings")}
         meta |= {key: origin[key] for key in ("dataset", "simulated")}
         meta["fingerprint"] = self.fingerprint()

@@ -2,6 +2,7 @@
 
 from brain_teacher.dataset import images as pictures
 from brain_teacher.dataset.image_features import read_image_features
+from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.networks.image_features import UNTRAINED, network_features
 
@@ -22,7 +23,7 @@ def features_for(params, decoders, dataset):
     BrainTeacherError
         If the file or the pictures are not there.
     """
-    if "features" not in decoders:
+    if not any("features" in DECODERS[name].needs for name in decoders):
         return None
     settings, data = params.decode.features, dataset.folder
     if settings.source == "file":

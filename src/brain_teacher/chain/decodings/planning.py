@@ -101,7 +101,7 @@ class Decodings:
             if features is not None:
                 digest = fingerprint(features.image_id, features.values)
                 cells = [
-                    replace(cell, features=digest) if cell.decoder == "features" else cell
+                    replace(cell, features=digest) if _needs_features(cell) else cell
                     for cell in cells
                 ]
             make_cells(
@@ -169,9 +169,13 @@ def measured(out: Path, cells: Sequence[DecodeCell]) -> list[dict]:
     return rows
 
 
+def _needs_features(cell: DecodeCell) -> bool:
+    return "features" in DECODERS[cell.decoder].needs
+
+
 def _device(decoders: set[str], run_time: RunTime) -> str:
     """Where the decoders compute; only networks look for a GPU, which costs loading torch."""
-    if "resnet1d" not in decoders or run_time.device == "cpu":
+    if not any(DECODERS[name].torch for name in decoders) or run_time.device == "cpu":
         return "cpu"
     from brain_teacher.networks.devices import choose_device
 

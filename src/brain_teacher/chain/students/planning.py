@@ -16,7 +16,6 @@ from brain_teacher.distillation.teachers import TABLES, draw_targets
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import fingerprint
 
-
 # Pictures read at a time.
 CHUNK = 512
 

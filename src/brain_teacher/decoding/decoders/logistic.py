@@ -1,8 +1,13 @@
 """Multinomial logistic regression as a decoder."""
 
-from brain_teacher.decoding.out_of_fold import class_numbers, out_of_fold, prepared
-from brain_teacher.decoding.solvers import logistic
-from brain_teacher.decoding.voxel_scaling import best_voxels
+from brain_teacher.decoding.decoders.decoder import Decoder
+from brain_teacher.settings import Block, Penalties
+
+
+class Logistic(Block):
+    """Multinomial logistic regression."""
+
+    C: Penalties = [0.003, 0.01, 0.03, 0.1, 0.3]
 
 
 def decode_logistic(voxels, plan, *, normalise, select, n_voxels, calibrate, C):
@@ -20,6 +25,10 @@ def decode_logistic(voxels, plan, *, normalise, select, n_voxels, calibrate, C):
     SoftLabels
         ``meta`` has the C of each fold.
     """
+    from brain_teacher.decoding.out_of_fold import class_numbers, out_of_fold, prepared
+    from brain_teacher.decoding.solvers import logistic
+    from brain_teacher.decoding.voxel_scaling import best_voxels
+
     data, category = prepared(voxels, normalise), class_numbers(voxels)
 
     def solve(pairs):
@@ -30,3 +39,6 @@ def decode_logistic(voxels, plan, *, normalise, select, n_voxels, calibrate, C):
 
     common = {"normalise": normalise, "calibrate": calibrate}
     return out_of_fold(voxels, plan, solve, options={"C": C}, **common)
+
+
+DECODER = Decoder("multinomial logistic regression", decode_logistic, Logistic)

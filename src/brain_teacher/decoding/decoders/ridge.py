@@ -1,10 +1,13 @@
 """Ridge regression as a decoder."""
 
-import numpy as np
+from brain_teacher.decoding.decoders.decoder import Decoder
+from brain_teacher.settings import Block, Penalties
 
-from brain_teacher.decoding.out_of_fold import class_numbers, out_of_fold, prepared
-from brain_teacher.decoding.solvers import ridge
-from brain_teacher.decoding.voxel_scaling import best_voxels
+
+class Ridge(Block):
+    """Ridge regression to one-hot categories."""
+
+    penalty: Penalties = [10.0, 100.0, 1000.0, 10_000.0, 100_000.0]
 
 
 def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalty):
@@ -26,6 +29,12 @@ def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalt
     SoftLabels
         ``meta`` has the penalty of each fold.
     """
+    import numpy as np
+
+    from brain_teacher.decoding.out_of_fold import class_numbers, out_of_fold, prepared
+    from brain_teacher.decoding.solvers import ridge
+    from brain_teacher.decoding.voxel_scaling import best_voxels
+
     data, category = prepared(voxels, normalise), class_numbers(voxels)
     one_hot = np.eye(category.max() + 1)[category]
 
@@ -44,3 +53,6 @@ def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalt
 
     common = {"normalise": normalise, "calibrate": calibrate}
     return out_of_fold(voxels, plan, solve, options={"penalty": penalty}, **common)
+
+
+DECODER = Decoder("ridge regression to one-hot categories", decode_ridge, Ridge)

@@ -1,7 +1,7 @@
 """``DECODERS``: voxels with ids and a fold plan in, out-of-fold soft labels out.
 
-All take ``(voxels, plan, *, normalise, select, n_voxels, calibrate, ...)`` and settings of their
-own:
+All ``decode(voxels, plan, *, normalise, select, n_voxels, calibrate, ...)``, and take settings of
+their own:
 
 voxels : Voxels
     Trials of data type 1 (`training_trials`).
@@ -18,27 +18,11 @@ calibrate : bool
     Fit a temperature on predictions of the same fold rule one level down.
 """
 
-from brain_teacher.decoding.decoders.logistic import decode_logistic
-from brain_teacher.decoding.decoders.ridge import decode_ridge
-
-
-def decode_features(voxels, plan, **settings):
-    """See `brain_teacher.decoding.decoders.features.decode_features`."""
-    from brain_teacher.decoding.decoders.features import decode_features as decode
-
-    return decode(voxels, plan, **settings)
-
-
-def decode_resnet1d(voxels, plan, **settings):
-    """See `brain_teacher.decoding.decoders.resnet1d.decode_resnet1d`; loads torch."""
-    from brain_teacher.decoding.decoders.resnet1d import decode_resnet1d as decode
-
-    return decode(voxels, plan, **settings)
-
+from brain_teacher.decoding.decoders import features, logistic, resnet1d, ridge
 
 DECODERS = {
-    "logistic": decode_logistic,
-    "ridge": decode_ridge,
-    "features": decode_features,
-    "resnet1d": decode_resnet1d,
+    "logistic": logistic.DECODER,
+    "ridge": ridge.DECODER,
+    "features": features.DECODER,
+    "resnet1d": resnet1d.DECODER,
 }

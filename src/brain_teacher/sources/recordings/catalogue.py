@@ -1,14 +1,21 @@
 """``SOURCES``: published recordings that ``brain-teacher fetch`` brings and makes data sets of.
 
-Adding one is a module with a `Source`, and a line here. GOD, whose files are a data set as they
-are, has its own way (`brain_teacher.sources.recordings.god`).
+Adding one is a module with a `Recording`, a line here, and ``params/<name>.yaml``.
 """
 
-from brain_teacher.sources.recordings import dissimilarities, haxby, miyawaki
+from brain_teacher.sources.recordings.source import Source
 
+GOD = "god"
 SOURCES = {
-    "miyawaki-figures": miyawaki.SOURCE,
-    "haxby-slice": haxby.SOURCE,
-    "kriegeskorte92": dissimilarities.KRIEGESKORTE,
-    "cichy92": dissimilarities.CICHY_SOURCE,
+    GOD: Source("five subjects, 150 categories of ImageNet's pictures", ends_with="compare"),
+    "miyawaki-figures": Source(
+        "one subject, 15 figures and letters", "miyawaki:RECORDING", ends_with="compare"
+    ),
+    "haxby-slice": Source("one subject, 8 categories, no pictures", "haxby:RECORDING"),
+    "kriegeskorte92": Source(
+        "dissimilarities of 92 pictures, fMRI", "dissimilarities:KRIEGESKORTE", ends_with="plan"
+    ),
+    "cichy92": Source(
+        "dissimilarities of the same 92, fMRI", "dissimilarities:CICHY", ends_with="plan"
+    ),
 }

@@ -20,7 +20,7 @@ import numpy as np
 from brain_teacher.dataset.description import Description
 from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
-from brain_teacher.sources.recordings.source import Source
+from brain_teacher.sources.recordings.source import Recording
 from brain_teacher.sources.transport.transfer import RemoteFile
 
 N_IMAGES = 92
@@ -209,13 +209,5 @@ def _build(raw, folder, name, subjects, source):
     ).write(folder)
 
 
-KRIEGESKORTE = Source(
-    KRIEGESKORTE_TERMS,
-    KRIEGESKORTE_FILES,
-    build_kriegeskorte,
-    "params/kriegeskorte92.yaml",
-    ends_with="plan",
-)
-CICHY_SOURCE = Source(
-    CICHY_TERMS, CICHY_FILES, build_cichy, "params/cichy92.yaml", ends_with="plan"
-)
+KRIEGESKORTE = Recording(KRIEGESKORTE_TERMS, KRIEGESKORTE_FILES, build_kriegeskorte)
+CICHY = Recording(CICHY_TERMS, CICHY_FILES, build_cichy)

@@ -13,7 +13,7 @@ import numpy as np
 
 from brain_teacher.dataset.description import Description
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
-from brain_teacher.sources.recordings.source import Source
+from brain_teacher.sources.recordings.source import Recording
 from brain_teacher.sources.transport.transfer import RemoteFile
 
 SUBJECT, ROI = "haxby", "slice"
@@ -112,4 +112,4 @@ def build(raw, folder):
     ).write(folder)
 
 
-SOURCE = Source(TERMS, FILES, build, "params/haxby-slice.yaml")
+RECORDING = Recording(TERMS, FILES, build)

@@ -21,7 +21,7 @@ from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.images import UNSEEN_FILE
 from brain_teacher.sources.formats.writing import write_rows, write_stimuli, write_subject
 from brain_teacher.sources.recordings.letters import CELL, write_letters
-from brain_teacher.sources.recordings.source import Source
+from brain_teacher.sources.recordings.source import Recording
 from brain_teacher.sources.transport.transfer import RemoteFile
 
 SUBJECT, ROI, FILE = "S1", "V1", "miyawaki_structured_28x28.mat"
@@ -130,4 +130,4 @@ def _draw_patterns(folder):
         Image.fromarray(cells).save(folder / f"{name}.png")
 
 
-SOURCE = Source(TERMS, FILES, build, "params/miyawaki-figures.yaml", ends_with="compare")
+RECORDING = Recording(TERMS, FILES, build)

@@ -8,7 +8,7 @@ from scipy.special import softmax
 from scipy.stats import ttest_rel
 from sklearn.metrics import log_loss, top_k_accuracy_score
 
-from brain_teacher.analysis.outcomes import outcome_sentence, secondary_outcomes
+from brain_teacher.analysis.secondary import outcome_sentence, secondary_outcomes
 from brain_teacher.analysis.statistics import Scores, paired_difference
 from brain_teacher.decoding.quality import quality
 from brain_teacher.decoding.soft_labels import SoftLabels
@@ -23,7 +23,7 @@ def make_group(seeds=(0, 1, 2, 3), **options):
 
 
 def found(answers):
-    return secondary_outcomes(answers, teacher="brain", family=["none"])
+    return secondary_outcomes(answers, teacher="brain", family=["none"], primary="accuracy")
 
 
 def test_means_are_those_of_scikit_learn_and_of_quality():

@@ -1,0 +1,98 @@
+"""The outcomes beside the primary one, exploratory: of the same answers."""
+
+import numpy as np
+from scipy.special import stdtrit
+
+from brain_teacher.analysis.outcomes import OUTCOMES, NoOutcome
+from brain_teacher.analysis.statistics import Scores, paired_difference
+
+
+def secondary_outcomes(answers, *, teacher, family, primary):
+    """Means by teacher and paired differences, not corrected for the number of comparisons.
+
+    The 95% intervals of those of single answers are two-way, over seeds and test images. The ECE is
+    of a student: its interval is Student's over the paired seeds, on these test images.
+
+    Parameters
+    ----------
+    answers : dict of str to list of Answers
+        By teacher, of students that did not diverge; all over the same test images.
+    teacher : str
+    family : sequence of str
+        The controls.
+    primary : str
+        The outcome that is left out.
+
+    Returns
+    -------
+    dict
+        Outcome -> ``mean`` (teacher -> number) and ``TEACHER_minus`` (control -> ``mean``, ``low``,
+        ``high``). What cannot be had is absent: top-5 of five classes, the NLL where a right class
+        has probability 0, an interval over fewer than two pairs.
+    """
+    names = [teacher, *family]
+    seeds = {name: [each.meta["seed"] for each in answers[name]] for name in names}
+    found = {}
+    for outcome, entry in OUTCOMES.items():
+        if outcome == primary:
+            continue
+        try:
+            scores = {
+                name: Scores(seeds[name], [entry.of(each, "test") for each in answers[name]])
+                for name in names
+            }
+        except NoOutcome:
+            continue
+        found[outcome] = {
+            "mean": {name: float(each.correct.mean()) for name, each in scores.items()},
+            f"{teacher}_minus": _against(scores, teacher, family),
+        }
+    return found
+
+
+def outcome_sentence(outcomes, *, teacher, control):
+    """All outcomes in a sentence: the means of both, their difference and its interval.
+
+    Parameters
+    ----------
+    outcomes : dict
+        From `secondary_outcomes`.
+    teacher, control : str
+
+    Returns
+    -------
+    str
+    """
+    parts = []
+    for outcome, found in outcomes.items():
+        mean, difference = found["mean"], found[f"{teacher}_minus"].get(control)
+        against = ""
+        if difference is not None:
+            against = ", difference {mean:+z.3f} (95% interval {low:+z.3f} to {high:+z.3f})"
+            against = against.format(**difference)
+        entry = OUTCOMES[outcome]
+        unit = "a fraction" if entry.unit == "%" else entry.unit
+        parts.append(
+            f"{entry.label} ({unit}{entry.better}), {teacher} {mean[teacher]:.3f}, "
+            f"{control} {mean[control]:.3f}{against}"
+        )
+    return f"Exploratory, not corrected: {'; '.join(parts)}."
+
+
+def _against(scores, teacher, family):
+    differences = {}
+    for control in family:
+        if len(set(scores[teacher].seeds) & set(scores[control].seeds)) >= 2:
+            differences[control] = _interval(scores[teacher], scores[control])
+    return differences
+
+
+def _interval(a, b):
+    if a.correct.shape[1] > 1:
+        found = paired_difference(a, b)
+        return {"mean": found.mean, "low": found.low, "high": found.high}
+    common = sorted(set(a.seeds) & set(b.seeds))
+    values = [a.correct[a.seeds.index(s), 0] - b.correct[b.seeds.index(s), 0] for s in common]
+    mean = np.mean(values)
+    half = stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / len(values) ** 0.5
+    return {"mean": float(mean), "low": float(mean - half), "high": float(mean + half)}

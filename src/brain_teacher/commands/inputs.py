@@ -1,1 +1,0 @@
-"""What several commands read, with the errors that a person's mistake deserves."""

@@ -1,0 +1,91 @@
+"""One more entry for each table, as somebody would add it: a function and a line.
+
+Also a plugin of pytest (``-p helpers.throwaway``): the suites that run over a table then run over
+these, too.
+"""
+
+import math
+
+import numpy as np
+
+from brain_teacher.analysis.outcomes import OUTCOMES, Outcome, nll
+from brain_teacher.decoding.decoders.decoder import Decoder
+from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.decoding.out_of_fold import class_numbers, out_of_fold, prepared
+from brain_teacher.decoding.voxel_scaling import best_voxels, standardise
+from brain_teacher.distillation.losses import LOSSES, Loss
+from brain_teacher.distillation.teachers import TEACHERS, Teacher
+from brain_teacher.settings import Block, Penalties, Positive
+
+
+class Nearest(Block):
+    """Nearest mean."""
+
+    sharpness: Penalties = [0.03, 0.3]
+
+
+def decode_nearest(voxels, plan, *, normalise, select, n_voxels, calibrate, sharpness):
+    """The nearer a category's mean, the likelier."""
+    data, category = prepared(voxels, normalise), class_numbers(voxels)
+
+    def solve(pairs):
+        chosen = best_voxels(data, category, pairs, n_voxels, by=select)
+        logits = []
+        for number, (fit, held_out) in enumerate(pairs):
+            part = data if chosen is None else data[:, chosen[number]]
+            part = standardise(part[fit], part) if normalise == "fold" else part
+            mean = np.array([part[fit][category[fit] == c].mean(0) for c in np.unique(category)])
+            distance = ((part[held_out][:, None].astype(float) - mean) ** 2).sum(axis=2)
+            logits.append(-np.multiply.outer(sharpness, distance))
+        return logits
+
+    options = {"sharpness": sharpness}
+    return out_of_fold(
+        voxels, plan, solve, normalise=normalise, calibrate=calibrate, options=options
+    )
+
+
+class Weighted(Block):
+    """How much the teacher counts."""
+
+    weight: Positive = 2.0
+
+
+def weighted_kl(logits, labels, probs, *, temperature, alpha, weight):
+    """Cross-entropy, and the teacher's divergence times a weight."""
+    import torch
+    import torch.nn.functional as F
+
+    hard = F.cross_entropy(logits, labels)
+    if probs is None:
+        return hard
+    soft = F.kl_div(torch.log_softmax(logits, dim=1), probs, reduction="batchmean")
+    return (1 - alpha) * hard + alpha * weight * soft
+
+
+def bits(answers, split):
+    """How surprising the right class is."""
+    return nll(answers, split) / math.log(2)
+
+
+def halved(lesson):
+    """Half the brain's, half even."""
+    q = lesson.softened()
+    return (q + 1 / q.shape[1]) / 2
+
+
+ENTRIES = (
+    (DECODERS, "nearest", Decoder("nearest mean", decode_nearest, Nearest)),
+    (LOSSES, "weighted-kl", Loss("weighted divergence", weighted_kl, Weighted)),
+    (
+        OUTCOMES,
+        "bits",
+        Outcome("surprise", bits, "bits", math.log2, "bits of surprise", 2, more_is_better=False),
+    ),
+    (TEACHERS, "halved", Teacher("half the brain's, half even", halved)),
+)
+
+
+def pytest_configure(config):
+    for table, name, entry in ENTRIES:
+        table[name] = entry
