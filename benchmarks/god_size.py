@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from brain_teacher.dataset.bdata import write_bdata
-from brain_teacher.dataset.description import Description, write_description
+from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import number_from_image_id
 from brain_teacher.files import atomic_folder, write_json
 from brain_teacher.machine import HERE, cores
@@ -80,14 +80,13 @@ def make(folder):
         with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
             list(pool.map(make_subject, [temporary] * len(SUBJECTS), SUBJECTS))
         make_pictures(temporary / "images" / "shown")
-        description = Description(
+        Description(
             name="god-size",
             simulated=True,
             subjects={name: f"bdata/{name}.h5" for name in SUBJECTS},
             roi=list(masks()),
             source="Noise in GOD's size and layout; no real recording",
-        )
-        write_description(temporary, description)
+        ).write(temporary)
 
 
 def make_subject(folder, name):

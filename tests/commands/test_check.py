@@ -219,12 +219,14 @@ def test_numbers_that_lost_their_digits(tiny):
 def test_runs_and_data_types_that_preprocess_would_cut_off(tiny):
     def spoil(voxels, rois, labels):
         labels["Run"][[1, 4]] = 1.5
+        labels["Session"] = np.where(np.arange(len(voxels)) == 2, np.inf, 1)
         labels["DataType"][0] = 257
 
     change(tiny / "bdata" / "S1.h5", spoil)
     problems, _ = look(tiny)
     assert problems == [
         "bdata/S1.h5: rows 1, 4: Run is not a whole number",
+        "bdata/S1.h5: row 2: Session is not a whole number",
         "bdata/S1.h5: row 0: DataType is not 1 (training), 2 (test) or 3 (imagery)",
     ]
 

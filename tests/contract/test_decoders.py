@@ -41,7 +41,6 @@ SMALL = {
         "learning_rate": 0.01,
         "weight_decay": 0.01,
         "precision": "float32",
-        "device": "cpu",
     },
 }
 # What decoders may need, made for some voxels.
@@ -52,7 +51,8 @@ def own(name, voxels):
     """A decoder's own settings as its block has them, and what it needs."""
     decoder = DECODERS[name]
     settings = decoder.settings(**SMALL.get(name, {})).model_dump()
-    return decoder.arguments(settings, {need: NEEDS[need](voxels) for need in decoder.needs})
+    given = decoder.arguments(settings, {need: NEEDS[need](voxels) for need in decoder.needs})
+    return given | ({"device": "cpu"} if decoder.torch else {})
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from brain_teacher.dataset.description import Description, read_description, write_description
+from brain_teacher.dataset.description import Description, read_description
 
 GOOD = """\
 name: tiny
@@ -44,7 +44,7 @@ def test_what_was_written_is_read(tmp_path):
         source="made up",
         simulation={"snr": 0.4, "seed": 3, "ratios": [1.0, 0.75]},
     )
-    write_description(tmp_path, description)
+    description.write(tmp_path)
     again = read_description(tmp_path)
     assert again == description
     assert list(again.subjects) == ["S2", "S1"]  # the order is a person's

@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from brain_teacher.distillation import engine
 from brain_teacher.distillation.engine import Recipe, Training, predict, train_student
+from brain_teacher.distillation.losses import LOSSES, Loss
 from brain_teacher.networks.classifiers import build_network, normalise
 from brain_teacher.seeds import named_rng
 
@@ -71,6 +72,18 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_global_state():
     first = train(probs=PROBS)
     torch.manual_seed(2)
     same_bits(first, train(probs=PROBS))
+
+
+def test_a_loss_that_is_not_soft_never_sees_the_teacher(monkeypatch):
+    def spy(logits, labels, probs, *, temperature, alpha, weight):
+        seen.append(probs is None)
+        return weight * LOSSES["hinton"].of(logits, labels, probs, temperature=1.0, alpha=0.0)
+
+    for soft in (True, False):
+        seen = []
+        monkeypatch.setitem(LOSSES, "spy", Loss("of this test", spy, soft=soft))
+        train(replace(RECIPE, loss="spy", epochs=1, loss_settings={"weight": 2.0}), probs=PROBS)
+        assert seen == [not soft] * 3
 
 
 def test_another_seed_is_another_student():

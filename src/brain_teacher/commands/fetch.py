@@ -2,13 +2,12 @@
 
 import shlex
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from brain_teacher.cells.folder import STATE, OutputFolder
 from brain_teacher.chain.dataset import choose, open_dataset
-from brain_teacher.dataset.description import FILE, write_description
+from brain_teacher.dataset.description import FILE
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
-from brain_teacher.files import atomic_folder, atomic_write
+from brain_teacher.files import atomic_folder
 from brain_teacher.sources.recordings import god
 from brain_teacher.sources.recordings.catalogue import GOD, SOURCES
 from brain_teacher.sources.transport.download import CHECKSUMS, download, forget
@@ -151,9 +150,7 @@ def _describe(out, subjects):
         if everyone == before.subjects:
             return
         new = before.model_copy(update={"subjects": dict(sorted(everyone.items()))})
-    with TemporaryDirectory() as folder, atomic_write(out / FILE) as temporary:
-        write_description(folder, new)
-        temporary.write_bytes((Path(folder) / FILE).read_bytes())
+    new.write(out)
 
 
 def _download(files, folder, quiet):

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
+from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import atomic_folder
-from brain_teacher.sources.formats.own_arrays import (
-    copy_pictures,
-    describe,
-    from_arrays,
-    from_bdata,
-)
+from brain_teacher.sources.formats.own_arrays import copy_pictures, from_arrays, from_bdata
 
 
 def new_dataset(
@@ -63,7 +59,7 @@ def new_dataset(
             raise UsageError(f"--{option}: there is no folder {place}")
     if unseen is not None and images is None:
         raise UsageError("--unseen needs --images: students learn from the pictures shown")
-    notes, pictures = [], images is not None
+    notes = []
     try:
         with atomic_folder(folder) as new:
             if bdata:
@@ -71,7 +67,8 @@ def new_dataset(
             else:
                 subjects, rois = from_arrays(new, voxels, trials)
             copy_pictures(new, shown=images, unseen=unseen)
-            describe(new, folder.name, subjects, rois, pictures=pictures, simulated=simulated)
+            known = {"subjects": subjects, "roi": rois, "pictures": images is not None}
+            Description(name=folder.name, simulated=simulated, **known).write(new)
     except ValueError as error:
         raise BrainTeacherError(str(error)) from error
     except OSError as error:

@@ -254,7 +254,7 @@ def _subjects(settings):
 
 
 def _write_description(folder, name, snrs, settings):
-    from brain_teacher.dataset.description import Description, write_description
+    from brain_teacher.dataset.description import Description
     from brain_teacher.simulation.brains import ROIS
     from brain_teacher.simulation.pictures import category_name, superclass
     from brain_teacher.simulation.stimuli import category_id, category_numbers
@@ -265,7 +265,7 @@ def _write_description(folder, name, snrs, settings):
         for name, value in settings.items()
         if name in _ALWAYS_SAID or value != DEFAULTS[name]
     }
-    description = Description(
+    Description(
         name=re.sub("[^A-Za-z0-9-]+", "-", name).strip("-") or "simulated",
         simulated=True,
         subjects={subject: f"bdata/{subject}.h5" for subject in _subjects(settings)},
@@ -274,5 +274,4 @@ def _write_description(folder, name, snrs, settings):
         superclasses={category_id(c): superclass(c) for c in categories},
         source=SOURCE,
         simulation=said | {"snr_per_subject": snrs},
-    )
-    write_description(folder, description)
+    ).write(folder)

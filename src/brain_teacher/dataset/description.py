@@ -6,6 +6,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from brain_teacher.dataset.ids import NAME
+from brain_teacher.files import atomic_write
 
 FILE = "dataset.yaml"
 
@@ -63,6 +64,13 @@ class Description(BaseModel):
             raise ValueError("a name stands twice")
         return values
 
+    def write(self, folder):
+        """Write ``dataset.yaml``."""
+        content = self.model_dump(exclude_defaults=True)
+        with atomic_write(Path(folder) / FILE) as temporary:
+            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+            temporary.write_text(text, encoding="utf-8")
+
 
 def _file_name(value):
     if not NAME.fullmatch(value):
@@ -98,10 +106,3 @@ def wrong_keys(error):
         f"{each['msg'].removeprefix('Value error, ')}"
         for each in error.errors()
     ]
-
-
-def write_description(folder, description):
-    """Write ``dataset.yaml``."""
-    content = description.model_dump(exclude_defaults=True)
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    (Path(folder) / FILE).write_text(text, encoding="utf-8")

@@ -160,10 +160,7 @@ def runs_through(labels, names):
 def run_numbers(*columns):
     """Each trial's run as a number from 0; a run is what all the columns say.
 
-    Parameters
-    ----------
-    *columns : ndarrays of shape (n_trials,)
-        Data type and run: runs of one number in different data types are different runs, as in GOD.
+    Runs of one number in different data types are different runs, as in GOD.
 
     Examples
     --------

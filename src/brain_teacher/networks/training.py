@@ -9,11 +9,8 @@ def one_cycle(network, *, count, batch, epochs, learning_rate, weight_decay):
     Parameters
     ----------
     network : torch.nn.Module
-    count : int
-        Examples an epoch.
-    batch : int
-        Of them a step, at most.
-    epochs : int
+    count, batch, epochs : int
+        Examples an epoch; of them a step, at most; epochs.
     learning_rate : float
         At its peak, a fifth of the way.
     weight_decay : float
@@ -23,8 +20,7 @@ def one_cycle(network, *, count, batch, epochs, learning_rate, weight_decay):
     steps : int
         Into so many nearly equal batches an epoch is to be cut: of two examples at least (batch: 2,
         an odd number), since one alone breaks batch normalisation.
-    optimizer : torch.optim.AdamW
-    schedule : torch.optim.lr_scheduler.OneCycleLR
+    optimizer, schedule : torch.optim.AdamW, torch.optim.lr_scheduler.OneCycleLR
     """
     steps = max(min(-(-count // batch), count // 2), 1)
     optimizer = torch.optim.AdamW(

@@ -112,7 +112,6 @@ def open_setting(params, *, dataset, soft_labels, controls, rivals, limit=None):
         )
     settings = params.distill
     teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
-    choose(list(settings.recipes), list(TEACHERS), "distill.recipes")
     _check_network(settings)
     origin = origin_of(params, dataset)
     material, parts = gather(params, dataset, Path(soft_labels), origin, limit)

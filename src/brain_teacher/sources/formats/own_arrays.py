@@ -9,7 +9,6 @@ from h5py import is_hdf5
 
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.csv_tables import read_csv_table
-from brain_teacher.dataset.description import Description, write_description
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.trials import DATA_TYPES
 from brain_teacher.files import load_arrays
@@ -219,11 +218,3 @@ def copy_pictures(folder, *, shown, unseen):
             except shutil.Error as error:  # a list of all that went wrong
                 path, _, reason = error.args[0][0]
                 raise OSError(f"{path} cannot be copied ({reason})") from error
-
-
-def describe(folder, name, subjects, rois, *, pictures, simulated):
-    """Write ``dataset.yaml``."""
-    write_description(
-        folder,
-        Description(name=name, simulated=simulated, subjects=subjects, roi=rois, pictures=pictures),
-    )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brain_teacher.dataset.description import Description, write_description
+from brain_teacher.dataset.description import Description
 from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 from brain_teacher.sources.recordings.source import Recording
@@ -197,20 +197,16 @@ def _build(raw, folder, name, subjects, source):
         )
         for subject, rois in subjects.items()
     }
-    write_description(
-        folder,
-        Description(
-            name=name,
-            simulated=False,
-            subjects=files,
-            roi=list(subjects[MEAN]),
-            superclasses={
-                c: "inanimate" if c.endswith("inanimate") else "animate"
-                for c in np.unique(category)
-            },
-            source=source,
-        ),
-    )
+    Description(
+        name=name,
+        simulated=False,
+        subjects=files,
+        roi=list(subjects[MEAN]),
+        superclasses={
+            c: "inanimate" if c.endswith("inanimate") else "animate" for c in np.unique(category)
+        },
+        source=source,
+    ).write(folder)
 
 
 KRIEGESKORTE = Recording(KRIEGESKORTE_TERMS, KRIEGESKORTE_FILES, build_kriegeskorte)

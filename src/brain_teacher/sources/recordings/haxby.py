@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brain_teacher.dataset.description import Description, write_description
+from brain_teacher.dataset.description import Description
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 from brain_teacher.sources.recordings.source import Recording
 from brain_teacher.sources.transport.transfer import RemoteFile
@@ -102,17 +102,14 @@ def build(raw, folder):
     ]
     file = write_subject(folder, SUBJECT, {ROI: voxels}, stimulus_id=numbers, run=run)
     write_stimuli(folder, rows)
-    write_description(
-        folder,
-        Description(
-            name="haxby-slice",
-            simulated=False,
-            subjects={SUBJECT: file},
-            roi=[ROI],
-            pictures=False,
-            source="Haxby et al. 2001, half an axial slice of one subject, from PyMVPA",
-        ),
-    )
+    Description(
+        name="haxby-slice",
+        simulated=False,
+        subjects={SUBJECT: file},
+        roi=[ROI],
+        pictures=False,
+        source="Haxby et al. 2001, half an axial slice of one subject, from PyMVPA",
+    ).write(folder)
 
 
 RECORDING = Recording(TERMS, FILES, build)

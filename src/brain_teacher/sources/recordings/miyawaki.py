@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brain_teacher.dataset.description import Description, write_description
+from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.images import UNSEEN_FILE
 from brain_teacher.sources.formats.writing import write_rows, write_stimuli, write_subject
 from brain_teacher.sources.recordings.letters import CELL, write_letters
@@ -110,17 +110,14 @@ def build(raw, folder, *, trials_as_images=False):
     write_stimuli(folder, sorted(stimuli), groups=["style"])
     run = np.array([int(row["run"]) for row in rows])
     file = write_subject(folder, SUBJECT, {ROI: voxels}, stimulus_id=numbers, run=run)
-    write_description(
-        folder,
-        Description(
-            name="miyawaki-trials" if trials_as_images else "miyawaki-figures",
-            simulated=False,
-            subjects={SUBJECT: file},
-            roi=[ROI],
-            pictures=not trials_as_images,
-            source="Miyawaki et al. 2008, figure-image runs, letters; OpenNeuro ds000255 (PDDL)",
-        ),
-    )
+    Description(
+        name="miyawaki-trials" if trials_as_images else "miyawaki-figures",
+        simulated=False,
+        subjects={SUBJECT: file},
+        roi=[ROI],
+        pictures=not trials_as_images,
+        source="Miyawaki et al. 2008, figure-image runs, letters; OpenNeuro ds000255 (PDDL)",
+    ).write(folder)
 
 
 def _draw_patterns(folder):
