@@ -236,7 +236,9 @@ def test_a_real_process_shows_a_traceback_only_with_debug(debug, tmp_path):
     command = [sys.executable, "-m", "brain_teacher", "preprocess", "--params", PARAMS]
     command += ["--data", str(tmp_path / "none")] + ["--debug"] * debug
     env = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=tmp_path, env=env
+    )
     message = (
         f"there is no data set folder {tmp_path / 'none'}: `dvc pull data.dvc` brings the sample, "
         "`brain-teacher simulate` makes one, or name yours with --data or dataset.name"

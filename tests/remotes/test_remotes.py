@@ -59,6 +59,7 @@ class Lab:
         }
         done = subprocess.run(
             ["bash", "-e", "-c", text],
+            check=False,
             cwd=self.folder / clone,
             env=env | self.env,
             stdout=subprocess.PIPE,
