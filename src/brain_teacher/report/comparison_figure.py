@@ -130,7 +130,7 @@ def _draw_outcome(scores, names, ax, teacher, chance, outcome):
         _mark(ax, seeds.mean(), row, colour, marker, filled=True)
     ax.axvline(chance, color="0.2", linewidth=1, linestyle=":", zorder=0, gid="chance")
     ax.annotate(
-        f"chance {chance:.3g}{outcome.shown_as}",
+        f"chance {chance:.3g}{outcome.unit if outcome.unit == '%' else f' {outcome.unit}'}",
         (chance, 1),
         xycoords=ax.get_xaxis_transform(),
         xytext=(0, 3),
