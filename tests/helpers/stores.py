@@ -1,22 +1,25 @@
 """An empty MLflow store, copied: making its schema takes MLflow 2 to 3 seconds."""
 
-import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock
 
+CACHE = Path(__file__).parents[2] / ".pytest_cache"
+
 
 def make_store(file):
     """Make `file` an MLflow store (SQLite) without experiments, as MLflow makes it."""
-    shared = Path(os.environ["BRAIN_TEACHER_TESTS_SHARED"])
-    template = shared / "mlflow.db"
-    with FileLock(shared / "mlflow.lock"):
+    template = CACHE / f"mlflow-{version('mlflow')}.db"
+    CACHE.mkdir(exist_ok=True)
+    with FileLock(CACHE / "mlflow.lock"):
         if not template.exists():
-            part = shared / "part.db"
+            part = CACHE / "part.db"
+            part.unlink(missing_ok=True)
             command = [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{part}"]
             subprocess.run(command, check=True, capture_output=True)
             part.rename(template)
