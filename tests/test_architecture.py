@@ -301,10 +301,8 @@ def test_mlflow_hands_every_option_to_the_command(name, monkeypatch):
         if isinstance(parameter, click.Option) and not parameter.is_flag
     ]
     # With a blank: MLflow puts the whole into one line for a shell.
-    values = {
-        each.opts[0].removeprefix("--"): "1" if each.type.name != "text" else "a b"
-        for each in options
-    }
+    given = {"text": "a b", "choice": "cpu"}
+    values = {each.opts[0].removeprefix("--"): given.get(each.type.name, "1") for each in options}
     line = load_project(str(ROOT)).get_entry_point(name).compute_command(values, None)
     program = shlex.split(line)
     assert program[:5] == ["PYTHONPATH=src", "python", "-m", "brain_teacher", name]
