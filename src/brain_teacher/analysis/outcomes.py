@@ -59,11 +59,6 @@ class Outcome:
         return "points" if self.unit == "%" else self.unit
 
     @property
-    def shown_as(self):
-        """The unit as it stands behind a number."""
-        return self.unit if self.unit == "%" else f" {self.unit}"
-
-    @property
     def better(self):
         """Said where it is not what a reader expects."""
         return "" if self.more_is_better else "; less is better"
@@ -98,11 +93,10 @@ class Outcome:
         """The difference so that above 0 means better, whatever the outcome."""
         if self.more_is_better:
             return difference
-        each = difference
-        return replace(
-            each, mean=-each.mean, low=-each.high, high=-each.low, low90=-each.high90,
-            high90=-each.low90,
-        )  # fmt: skip
+        low, high = -difference.high, -difference.low
+        low90, high90 = -difference.high90, -difference.low90
+        ends = {"low": low, "high": high, "low90": low90, "high90": high90}
+        return replace(difference, mean=-difference.mean, **ends)
 
 
 def accuracy(answers, split):

@@ -54,9 +54,9 @@ def _name_in(table):
 def _with_blocks(model, table):
     """The model with a block for each of a table's entries that has settings of its own."""
     blocks = {name: each.settings for name, each in table.items() if each.settings is not None}
-    if twice := blocks.keys() & model.model_fields:
-        raise ValueError(f"{model.__name__}: {', '.join(sorted(twice))} is a setting, too")
     fields = {name: (block, Field(default_factory=block)) for name, block in blocks.items()}
+    if twice := blocks.keys() & model.model_fields:
+        raise ValueError(f"{min(twice)!r} is a setting already; give the new entry another name")
     return create_model(model.__name__.lstrip("_"), __base__=model, **fields)
 
 

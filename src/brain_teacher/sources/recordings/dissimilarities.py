@@ -30,7 +30,7 @@ ASYMMETRY, MOST_NEGATIVE = 1e-4, 0.01
 LEAST = 1e-10
 STIMULI = "Kriegeskorte_Neuron2008_supplementalData.mat"
 HUMAN_IT = "92_brainRDMs.mat"
-CICHY = {"IT": "fmri_IT_RDMs.npz", "EVC": "fmri_EVC_RDMs.npz"}
+ROI_FILES = {"IT": "fmri_IT_RDMs.npz", "EVC": "fmri_EVC_RDMs.npz"}
 _RSA = "https://raw.githubusercontent.com/rsagroup/rsatoolbox/f1f83cad/demos/92imageData/"
 _NET = (
     "https://raw.githubusercontent.com/ToastyDom/Net2Brain/897563d2/input_data/brain_data/92images/"
@@ -53,14 +53,14 @@ KRIEGESKORTE_FILES = (
 CICHY_FILES = (
     PICTURES,
     RemoteFile(
-        CICHY["IT"],
-        _NET + CICHY["IT"],
+        ROI_FILES["IT"],
+        _NET + ROI_FILES["IT"],
         1015948,
         "ecf104457ae841d2a2bf503fb0dc16c6387e32d0cd74fb5217ca4ef859a805dd",
     ),
     RemoteFile(
-        CICHY["EVC"],
-        _NET + CICHY["EVC"],
+        ROI_FILES["EVC"],
+        _NET + ROI_FILES["EVC"],
         1015948,
         "c73de20f9cb2229f1796085e79c153f63a4287b8bf7faaf7531571b1898d3f8b",
     ),
@@ -157,7 +157,7 @@ def read_kriegeskorte(raw):
 
 def read_cichy(raw):
     """Subject -> ROI -> dissimilarities."""
-    rois = {roi: load_arrays(Path(raw) / file)["Net_RDM"] for roi, file in CICHY.items()}
+    rois = {roi: load_arrays(Path(raw) / file)["Net_RDM"] for roi, file in ROI_FILES.items()}
     n_subjects = len(rois["IT"])
     subjects = {f"S{k + 1:02d}": {roi: rois[roi][k] for roi in rois} for k in range(n_subjects)}
     return subjects | {MEAN: {roi: values.mean(axis=0) for roi, values in rois.items()}}
