@@ -1,6 +1,6 @@
 """The kinds of values that settings have: what a block of params.yaml is made of."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -40,6 +40,8 @@ class Block(BaseModel):
     """A block of params.yaml: unknown keys are errors, and whatever changes it is checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    # Keys of former versions: which option says now where and how work runs.
+    moved: ClassVar[dict[str, str]] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -49,7 +51,10 @@ class Block(BaseModel):
         for key in content if isinstance(content, dict) else ():
             if key not in cls.model_fields:
                 known = f" (there is {', '.join(cls.model_fields)})"
-                said = {"key": str(key), "guess": nearest(key, cls.model_fields) or known}
+                guess = nearest(key, cls.model_fields) or known
+                if key in cls.moved:
+                    guess = f": it is no setting any more, take it out; give {cls.moved[key]}"
+                said = {"key": str(key), "guess": guess}
                 raise PydanticCustomError(UNKNOWN, "{guess}", said)
         return content
 

@@ -150,6 +150,12 @@ class Search(Block):
 class _Distill(Block):
     """How students are taught; below this a block for each loss that has settings of its own."""
 
+    moved = {
+        "device": "--device, or BRAIN_TEACHER_DEVICE",
+        "processes": "--jobs, or BRAIN_TEACHER_JOBS",
+        "checkpoint_minutes": "--checkpoint-minutes, or BRAIN_TEACHER_CHECKPOINT_MINUTES",
+    }
+
     subject: All | Names = "all"
     roi: Names = ["HVC"]
     decoder: str = "logistic"

@@ -11,7 +11,8 @@ from brain_teacher.report.words import BRAIN
 NONE = "none"
 # A teacher may have its own: `search` chooses them, for every teacher from as many.
 OWN = ("temperature", "alpha", "learning_rate", "epochs")
-_ORIGIN = ("dataset", "subject", "roi", "decoder")
+# Kinds of hardware round otherwise: students of two are no pairs (DESIGN, rule 6).
+_ORIGIN = ("dataset", "subject", "roi", "decoder", "device")
 
 
 def check_alike(everyone):
