@@ -24,7 +24,7 @@ def test_processes_write_what_one_writes(data, tmp_path, monkeypatch):
     params, said = load_params(ROOT / "params.yaml"), []
     one = preprocess(params, data=data, out=tmp_path / "one", say=said.append)
     monkeypatch.setattr(module, "WORTH_PROCESSES", 0)
-    monkeypatch.setattr(module, "cores", lambda: 2)
+    monkeypatch.setenv("BRAIN_TEACHER_JOBS", "2")
     both = preprocess(params, data=data, out=tmp_path / "both", say=said.append)
     files = sorted(path.name for path in one.iterdir() if path.is_file())
     assert len(files) == 3 * 10 + 1
@@ -37,7 +37,7 @@ def test_processes_write_what_one_writes(data, tmp_path, monkeypatch):
 
 def test_what_is_wrong_with_a_file_is_said_from_a_process_too(data, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WORTH_PROCESSES", 0)
-    monkeypatch.setattr(module, "cores", lambda: 2)
+    monkeypatch.setenv("BRAIN_TEACHER_JOBS", "2")
     with h5py.File(data / "bdata" / "S2.h5", "r+") as file:
         del file["dataset"]
     with pytest.raises(BrainTeacherError, match=r"S2\.h5"):
