@@ -79,15 +79,7 @@ def plan_for(voxels, *, by="image", group=None, count="auto"):
 
 
 def plan_inner(voxels, plan):
-    """The same fold rule one level down, over the trials of one fold's side to fit on.
-
-    Parameters
-    ----------
-    voxels : Voxels
-        Only those trials.
-    plan : FoldPlan
-        The outer plan.
-    """
+    """The rule of the outer `plan` one level down, over `voxels`: one fold's side to fit on."""
     try:
         # What is left of a category may be less than was asked for.
         fewest = np.bincount(image_classes(voxels)[2]).min()
@@ -165,32 +157,26 @@ def out_of_fold(voxels, plan, solve, scheme, *, options):
 
 
 def collect(voxels, plan, pairs, answers, scheme, *, meta):
-    """The table of all folds.
+    """`SoftLabels` of all folds, in the order of the image ids.
 
     Parameters
     ----------
-    voxels : Voxels
-    plan : FoldPlan
+    voxels, plan, scheme
+        As for `out_of_fold`.
     pairs : list of (fit, held_out)
         The plan's, from `trial_pairs`.
     answers : iterable of (logits, temperature)
         Of each fold: its held-out trials' logits (n_held_out, n_classes) and what to divide their
         log-probabilities by, 1 where nothing was calibrated.
-    scheme : Scheme
     meta : dict
         What the decoder has to say besides.
-
-    Returns
-    -------
-    SoftLabels
     """
     images, image_of, _ = image_classes(voxels)
     classes = np.unique(voxels.category)
     log_probs = np.empty((len(images), len(classes)))
     fold, temperatures = np.empty(len(images), dtype=np.int16), []
-    for number, ((_, held_out), (logits, temperature)) in enumerate(
-        zip(pairs, answers, strict=True)
-    ):
+    parts = zip(pairs, answers, strict=True)
+    for number, ((_, held_out), (logits, temperature)) in enumerate(parts):
         rows, averaged = average_trials(logits, image_of[held_out])
         log_probs[rows] = log_softmax(averaged / temperature, axis=1)
         fold[rows] = number
@@ -223,13 +209,9 @@ def image_classes(voxels):
 def trial_pairs(voxels, plan):
     """``(fit, held_out)`` trial indices of each fold of a plan.
 
-    Raises
-    ------
-    ValueError
-        If the plan never predicts an image, or leaves a category nothing to fit on.
+    ``ValueError`` if the plan never predicts an image, or leaves a category nothing to fit on.
     """
-    never = np.setdiff1d(voxels.image_id, np.concatenate(plan.predict))
-    if len(never):
+    if len(never := np.setdiff1d(voxels.image_id, np.concatenate(plan.predict))):
         raise ValueError(f"the fold plan never predicts image '{never[0]}'")
     pairs = []
     classes = np.unique(voxels.category)
@@ -237,8 +219,7 @@ def trial_pairs(voxels, plan):
         fit, held_out = (
             np.flatnonzero(np.isin(voxels.image_id, side)) for side in (fit_images, predict_images)
         )
-        missing = np.setdiff1d(classes, voxels.category[fit])
-        if len(missing):
+        if len(missing := np.setdiff1d(classes, voxels.category[fit])):
             raise ValueError(
                 f"folds by {plan.by} leave no image of category '{missing[0]}' to fit on; choose "
                 "other folds (decode.folds.by)"
