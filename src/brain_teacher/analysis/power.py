@@ -148,23 +148,10 @@ def _fewest(what, visible, effect):
 
 
 def plan_sentences(spread, effect, *, seeds, images, comparisons, power=0.8, outcome=ACCURACY):
-    """What an effect takes, and what so many seeds and images cannot see, in words.
+    """What an effect takes, and what so many seeds and images cannot see, in two sentences.
 
-    Parameters
-    ----------
-    spread : Spread
-    effect : float
-        A fraction, or nats, as the outcome is.
-    seeds, images : int
-        What is there, or planned.
-    comparisons : int
-        In the family: Holm's first step divides the level by it.
-    power : float
-    outcome : Outcome
-
-    Returns
-    -------
-    list of str
+    The effect is a fraction, or nats, as the outcome is; `seeds` and `images` are there, or
+    planned; Holm's first step divides the level by the `comparisons` of the family.
     """
     options = {"power": power}
     strict = options | {"level": 0.05 / comparisons}

@@ -46,18 +46,7 @@ def secondary_outcomes(answers, *, teacher, family, primary):
 
 
 def outcome_sentence(outcomes, *, teacher, control):
-    """All outcomes in a sentence: the means of both, their difference and its interval.
-
-    Parameters
-    ----------
-    outcomes : dict
-        From `secondary_outcomes`.
-    teacher, control : str
-
-    Returns
-    -------
-    str
-    """
+    """`secondary_outcomes` in a sentence: the means of both, their difference and its interval."""
     parts = []
     for outcome, found in outcomes.items():
         mean, difference = found["mean"], found[f"{teacher}_minus"].get(control)

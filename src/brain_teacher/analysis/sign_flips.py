@@ -119,18 +119,7 @@ def seeds_in_reach(comparisons, *, level=0.05):
 
 
 def out_of_reach(flips, *, level=0.05):
-    """The sentence that says when p < `level` cannot be had here, or None where it can.
-
-    Parameters
-    ----------
-    flips : dict of str to SignFlip
-        The family.
-    level : float
-
-    Returns
-    -------
-    str or None
-    """
+    """The sentence that says when p < `level` cannot be had in a family, or None where it can."""
     best = multipletests([smallest_p(each.seeds) for each in flips.values()], method="holm")[1]
     if best.max() < level:
         return None
