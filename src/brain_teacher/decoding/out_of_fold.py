@@ -147,13 +147,13 @@ def out_of_fold(voxels, plan, solve, scheme, *, options):
     scaled = {"chosen": chosen, "standardise": scheme.normalise == "fold"}
     logits = iter(solve(data, category, everything, **scaled))
     outer_logits = [next(logits) for _ in outer]
-    options, answers = [], []
+    best, answers = [], []
     for own, pairs in zip(outer_logits, inner, strict=True):
         predicted = [(held, next(logits)) for _, held in pairs]
         option, temperature = _choose(predicted, voxels, scheme.calibrate)
-        options.append(values[option])
+        best.append(values[option])
         answers.append((own[option], temperature))
-    return collect(voxels, plan, outer, answers, scheme, meta={name: options})
+    return collect(voxels, plan, outer, answers, scheme, meta={name: best})
 
 
 def collect(voxels, plan, pairs, answers, scheme, *, meta):

@@ -103,8 +103,8 @@ def build_network(
         torch.default_generator.manual_seed(seed)
         if network in RESNETS:
             small = stem == "small" or (stem == "auto" and image_size <= LARGEST_SMALL_IMAGE)
-            stem = {"width": width, "small_stem": small and weights == "none"}
-            model = _ResNet(blocks=RESNETS[network], n_classes=n_classes, **stem)
+            own = {"width": width, "small_stem": small and weights == "none"}
+            model = _ResNet(blocks=RESNETS[network], n_classes=n_classes, **own)
         else:
             model = build_classifier(
                 network, weights=None, seed=seed, num_classes=n_classes, **_plain(network)
