@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.analysis.cell_effects import cell_effects, replication
-from brain_teacher.analysis.comparison import scores_of
+from brain_teacher.analysis.statistics import scores_of
 from brain_teacher.analysis.two_way import interval_of_mean
 from brain_teacher.analysis.verdict import LEVEL
 from brain_teacher.cells.folder import OutputFolder, run_folder

@@ -56,6 +56,7 @@ def decode_resnet1d(
 
     from brain_teacher.decoding.calibration import fit_temperature
     from brain_teacher.decoding.out_of_fold import (
+        Scheme,
         average_trials,
         class_numbers,
         collect,
@@ -102,8 +103,8 @@ def decode_resnet1d(
         answers.append((logits[1], temperature))
         chosen.append(epoch)
     meta = {"epoch": chosen, "device": device, "precision": precision}
-    common = {"normalise": normalise, "calibrate": calibrate}
-    return collect(voxels, plan, pairs, answers, meta=meta, **common)
+    scheme = Scheme(normalise, select, n_voxels, calibrate)
+    return collect(voxels, plan, pairs, answers, scheme, meta=meta)
 
 
 def _validated(voxels, plan, side):
