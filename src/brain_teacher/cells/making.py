@@ -6,7 +6,7 @@ from typing import Any
 from tqdm import tqdm
 
 from brain_teacher.cells.cell import Cell
-from brain_teacher.cells.engine import run_cells
+from brain_teacher.cells.engine import C, run_cells
 from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.cells.source import source_fingerprint
 
@@ -16,7 +16,7 @@ def made_from(cell: Cell) -> list[str]:
     return [cell.fingerprint(), source_fingerprint(type(cell).run)]
 
 
-def new_cells(cells: Sequence[Cell], folder: OutputFolder) -> list[Cell]:
+def new_cells(cells: Sequence[C], folder: OutputFolder) -> list[C]:
     """Those whose files are not there, not whole, or made from something else."""
     return [
         cell

@@ -7,6 +7,8 @@ from typing import Any
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.tracking.store import first_line, import_mlflow, prepare_store
 
+Make = Callable[[], Any]  # gives a torch module
+Card = dict[str, Any]  # what an MLflow model says of itself
 MODEL = "brain-teacher-student"
 DESCRIPTION = (
     "Networks that a brain taught: knowledge distillation from fMRI decoders. Every version says "
@@ -22,9 +24,7 @@ def find_mlflow_run(mlflow: Any, fingerprint: str) -> Any:
     return found[0] if found else None
 
 
-def log_student_model(
-    mlflow: Any, fingerprint: str, make_model: Callable[[], Any], card: dict[str, Any]
-) -> str | None:
+def log_student_model(mlflow: Any, fingerprint: str, make_model: Make, card: Card) -> str | None:
     """Log a network on its student's MLflow run, unless it is there; returns the model's URI.
 
     None where the store does not know the student. The torch module is made only where the store
@@ -34,9 +34,7 @@ def log_student_model(
     return mlflow_run and _model_of(mlflow, mlflow_run, make_model, card)
 
 
-def _model_of(
-    mlflow: Any, mlflow_run: Any, make_model: Callable[[], Any], card: dict[str, Any]
-) -> str:
+def _model_of(mlflow: Any, mlflow_run: Any, make_model: Make, card: Card) -> str:
     client = mlflow.MlflowClient()
     logged = client.search_logged_models(
         [mlflow_run.info.experiment_id], f"source_run_id = '{mlflow_run.info.run_id}'"
@@ -87,9 +85,7 @@ class Registry:
         )
         return found[0].version if found else None
 
-    def student_model(
-        self, fingerprint: str, name: str, make_model: Callable[[], Any], card: dict[str, Any]
-    ) -> str:
+    def student_model(self, fingerprint: str, name: str, make_model: Make, card: Card) -> str:
         """The URI of the student's MLflow model; logged again where the store lacks it."""
         mlflow_run = find_mlflow_run(self._mlflow, fingerprint)
         if mlflow_run is None:

@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from brain_teacher.tracking.models import log_student_model
+from brain_teacher.tracking.models import Card, Make, log_student_model
 from brain_teacher.tracking.store import code_commit, first_line, import_mlflow, prepare_store
 
 BATCH = 1000  # metrics in one call; the server's limit
+Named = Mapping[str, Any]
+NOTHING: Named = MappingProxyType({})
 
 
 class Tracker:
@@ -46,7 +49,7 @@ class Tracker:
 
         self._try(begin)
 
-    def _new_run(self, name: str, tags: Mapping[str, Any], seconds: float = 0.0) -> str:
+    def _new_run(self, name: str, tags: Named, seconds: float = 0.0) -> str:
         """Open an MLflow run that began some seconds ago; its id."""
         if not self._source:
             self._source = {
@@ -73,16 +76,12 @@ class Tracker:
             return None
 
     def log(
-        self,
-        *,
-        params: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, float] | None = None,
-        artifacts: Iterable[Path] = (),
+        self, *, params: Named = NOTHING, metrics: Named = NOTHING, artifacts: Iterable[Path] = ()
     ) -> None:
         """Log to the parent: flat params and metrics, and files."""
         if (parent := self.mlflow_run_id) is None:
             return
-        self._try(lambda: self._log_batch(parent, params or {}, metrics or {}))
+        self._try(lambda: self._log_batch(parent, params, metrics))
         for path in artifacts:
             self._try(lambda path=path: self._client.log_artifact(parent, str(path)))
 
@@ -90,17 +89,17 @@ class Tracker:
         self,
         name: str,
         *,
-        params: Mapping[str, Any],
-        metrics: Mapping[str, float],
-        curves: Mapping[str, Iterable[float | None]],
-        tags: Mapping[str, Any],
+        params: Named,
+        metrics: Named,
+        curves: Named,
+        tags: Named,
         seconds: float = 0.0,
         failed: bool = False,
     ) -> str | None:
         """Log one whole child MLflow run in a few calls; returns its id or None.
 
-        Curves have a value an epoch (step 1 is the first), or None where there is nothing to log.
-        The work that took `seconds` ends now.
+        A curve is a list, a value an epoch (step 1 is the first), or None where there is nothing to
+        log. The work that took `seconds` ends now.
         """
         if (parent := self.mlflow_run_id) is None:
             return None
@@ -114,17 +113,13 @@ class Tracker:
         return self._try(log)
 
     def _log_batch(
-        self,
-        mlflow_run_id: str,
-        params: Mapping[str, Any],
-        metrics: Mapping[str, float],
-        curves: Mapping[str, Iterable[float | None]] | None = None,
+        self, mlflow_run_id: str, params: Named, metrics: Named, curves: Named = NOTHING
     ) -> None:
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
         rows = [Metric(key, value, now, 0) for key, value in metrics.items()]
-        for key, values in (curves or {}).items():
+        for key, values in curves.items():
             steps = enumerate(values, start=1)
             rows += [Metric(key, value, now, step) for step, value in steps if value is not None]
         pairs = [Param(key, str(value)) for key, value in params.items()]
@@ -132,9 +127,7 @@ class Tracker:
             self._client.log_batch(mlflow_run_id, rows[start : start + BATCH], pairs)
             pairs = []
 
-    def log_student(
-        self, fingerprint: str, make_model: Callable[[], Any], card: dict[str, Any]
-    ) -> None:
+    def log_student(self, fingerprint: str, make_model: Make, card: Card) -> None:
         """Log a student's network as an MLflow model on its own MLflow run, if it has one."""
         if self.mlflow_run_id is not None:
             self._try(lambda: log_student_model(self._mlflow, fingerprint, make_model, card))
@@ -149,9 +142,7 @@ class Tracker:
 
 
 @contextmanager
-def tracked(
-    command: str, name: str, *, tags: Mapping[str, Any], params: Mapping[str, Any]
-) -> Generator[Tracker]:
+def tracked(command: str, name: str, *, tags: Named, params: Named) -> Generator[Tracker]:
     """An MLflow run around a command; FAILED if the block raises."""
     tracker = Tracker()
     tracker.start(command, name, {key: str(value) for key, value in tags.items()})
@@ -164,7 +155,7 @@ def tracked(
     tracker.finish()
 
 
-def flat(block: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def flat(block: Named, prefix: str) -> dict[str, Any]:
     """A nested dict of settings as ``prefix.key: value``, for MLflow params."""
     out = {}
     for key, value in block.items():
