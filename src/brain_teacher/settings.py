@@ -1,15 +1,9 @@
 """The kinds of values that settings have: what a block of params.yaml is made of."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from brain_teacher.errors import UsageError, nearest
@@ -17,7 +11,7 @@ from brain_teacher.errors import UsageError, nearest
 UNKNOWN = "unknown_key"
 
 
-def _no_bool(value):
+def _no_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("give a number")
     return value
@@ -45,7 +39,7 @@ class Block(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _known(cls, content):
+    def _known(cls, content: Any) -> Any:
         if not isinstance(content, (dict, cls)):
             raise ValueError(f"give a block of keys ({', '.join(cls.model_fields)})")
         for key in content if isinstance(content, dict) else ():
@@ -59,7 +53,7 @@ class Block(BaseModel):
         return content
 
     @classmethod
-    def checked(cls, content):
+    def checked(cls, content: Any) -> Self:
         """The block that says `content`.
 
         Raises
@@ -72,7 +66,12 @@ class Block(BaseModel):
         except ValidationError as error:
             raise UsageError(_first_error(error)) from None
 
-    def model_copy(self, *, update=None, deep=False):
+    def model_copy(
+        self,
+        *,
+        update: Mapping[str, Any] | None = None,
+        deep: bool = False,  # noqa: ARG002 - pydantic's signature; what is checked is new anyway
+    ) -> Self:
         """The same with other values: checked, which pydantic's own is not.
 
         ``model_copy(update={"distill": {"seeds": 3}})`` leaves the block's other keys as they are.
@@ -84,7 +83,7 @@ class Block(BaseModel):
         return self.checked(content)
 
 
-def _first_error(error):
+def _first_error(error: ValidationError) -> str:
     # A misspelt key may be missing too: the misspelling says more.
     first = min(error.errors(), key=lambda each: each["type"] != UNKNOWN)
     place = [str(part) for part in first["loc"] if "[" not in str(part) and part != "literal"]

@@ -18,6 +18,7 @@ from brain_teacher.analysis.power import (
 )
 from brain_teacher.analysis.statistics import pair_by_seed, scores_of
 from brain_teacher.chain.dataset import choose, open_dataset
+from brain_teacher.chain.device import device_for
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.cost import (
     bytes_of_answers,
@@ -26,7 +27,7 @@ from brain_teacher.chain.students.cost import (
     step_seconds,
     steps_of,
 )
-from brain_teacher.chain.students.precision import device_for, measured_precision
+from brain_teacher.chain.students.precision import measured_precision
 from brain_teacher.dataset import images as pictures
 from brain_teacher.decoding.folds import MOST_FOLDS
 from brain_teacher.distillation.teachers import TEACHERS

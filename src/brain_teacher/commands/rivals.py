@@ -9,8 +9,7 @@ from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
 from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import METRICS, choose, open_dataset
 from brain_teacher.chain.students.cells import TRAINING, RivalCell
-from brain_teacher.chain.students.material import gather
-from brain_teacher.chain.students.planning import digest_of_inputs
+from brain_teacher.chain.students.material import digest_of_inputs, gather
 from brain_teacher.chain.students.precision import PRECISION, settle
 from brain_teacher.chain.students.rivals import LIVE, NETWORK, TABLE, WEIGHTS
 from brain_teacher.chain.students.soft_labels import origin_of
