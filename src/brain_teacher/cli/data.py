@@ -12,36 +12,20 @@ from brain_teacher.cli.options import (
     with_data,
     with_settings,
 )
-from brain_teacher.commands.simulate import DEFAULTS, LIMITS
-
-SIMULATION = {
-    "snr": "Signal to noise variance of the first subject; 0: brains see nothing.",
-    "subjects": "How many brains look.",
-    "categories": "2 to 16.",
-    "shown": "Pictures of each category shown in the scanner.",
-    "unseen": "Pictures of each category that no subject saw.",
-    "voxels": "Voxels of the ROI VC.",
-    "image_size": "Side in pixels.",
-    "seed": "The same seed gives the same bytes.",
-    "order": "Of the training pictures: each subject's own, or all the same.",
-    "design": "Of the training runs; rounds: two at a time hold every category once.",
-    "drift": "SD of a slow drift, where the noise has 1.",
-    "imagery": "How often each test category is imagined.",
-    "knows": "What voxels tell: each picture, or its category alone.",
-    "noise_seed": "Records the same once more: only the noise is another.  [default: of --seed]",
-}
+from brain_teacher.commands.simulate import SIZES
 
 
 def simulation_option(name: str) -> Callable:
     """One of the sizes of a simulated data set."""
-    kind = int if DEFAULTS[name] is None else type(DEFAULTS[name])
+    size = SIZES[name]
+    kind = int if size.default is None else type(size.default)
     return click.option(
         f"--{name.replace('_', '-')}",
         type=kind,
-        default=DEFAULTS[name],
+        default=size.default,
         show_default=True,
-        metavar="|".join(map(str, LIMITS[name])) if kind is str else None,
-        help=SIMULATION[name],
+        metavar="|".join(size.limits) if kind is str else None,
+        help=size.what,
     )
 
 
@@ -73,7 +57,7 @@ def use() -> None:
 @click.command(cls=Command)
 @common
 @click.option("--out", required=True, metavar="DIR", help="The data set folder to make.")
-@in_order(*map(simulation_option, SIMULATION))
+@in_order(*map(simulation_option, SIZES))
 def simulate() -> None:
     """Draw a data set of simulated pictures and simulated brains.
 

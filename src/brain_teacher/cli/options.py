@@ -113,22 +113,21 @@ def names_or_all(
     return "all" if found == ["all"] else found
 
 
+COUNT = click.IntRange(min=1)
 # Of every command that makes something: where and how it runs, never what comes out.
 RUN_TIME: dict[str, dict] = {
     "jobs": {
-        "type": click.IntRange(min=1),
+        "type": COUNT,
         "help": "Cells made side by side.  [default: a core each; on a GPU 1]",
     },
     "device": {
         "type": click.Choice(["auto", "cpu", "cuda"]),
         "default": RunTime.device,
-        "show_default": True,
         "help": "Where networks compute.",
     },
     "checkpoint_minutes": {
         "type": click.FloatRange(min=0, min_open=True),
         "default": RunTime.checkpoint_minutes,
-        "show_default": True,
         "help": "Students that train for longer are written down this often.",
     },
 }
@@ -169,17 +168,13 @@ with_data = in_order(
 
 def run_time_options(*names: str) -> Callable:
     """Those of `RUN_TIME` that a command has, each also in the environment."""
-    return in_order(
-        *(
-            click.option(
-                f"--{name.replace('_', '-')}",
-                envvar=f"BRAIN_TEACHER_{name.upper()}",
-                show_envvar=True,
-                **RUN_TIME[name],
-            )
-            for name in names
-        )
-    )
+
+    def option(name: str) -> Callable:
+        shown: dict[str, Any] = {"show_envvar": True, "show_default": True, **RUN_TIME[name]}
+        variable = f"BRAIN_TEACHER_{name.upper()}"
+        return click.option(f"--{name.replace('_', '-')}", envvar=variable, **shown)
+
+    return in_order(*map(option, names))
 
 
 def out_option(what: str) -> Callable:

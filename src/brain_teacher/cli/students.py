@@ -5,6 +5,7 @@ from functools import partial
 import click
 
 from brain_teacher.cli.options import (
+    COUNT,
     RUN_TIME,
     Command,
     folder_option,
@@ -57,9 +58,7 @@ def rivals() -> None:
 @epochs_option
 @of_distill("--network", metavar="NAME", help="A classifier of torchvision.")
 @of_distill("--width", type=int, help="Of a ResNet; 64 is torchvision's.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), help="About so many images of each split: a smoke run."
-)
+@click.option("--limit", type=COUNT, help="About so many images of each split: a smoke run.")
 @run_time_options(*RUN_TIME)
 def distill() -> None:
     """Train the students of every teacher.
@@ -96,9 +95,7 @@ def search() -> None:
     "--effect", type=float, metavar="POINTS", help="To be seen.  [default: compare.margin]"
 )
 @of_distill("--seeds", type=int, help="How many seeds a teacher.  [default: distill.seeds]")
-@click.option(
-    "--images", type=click.IntRange(min=1), help="How many test images.  [default: the data set's]"
-)
+@click.option("--images", type=COUNT, help="How many test images.  [default: the data set's]")
 @click.option("--power", default=0.8, show_default=True, help="Chance to see the effect.")
 @run_time_options("jobs", "device")
 def plan() -> None:
