@@ -3,7 +3,7 @@
 import click
 
 from brain_teacher.cli.options import (
-    Command,
+    command,
     common,
     folder_option,
     names,
@@ -18,8 +18,7 @@ VALUES = click.Choice(["probabilities", "log-probabilities", "counts"])
 FORMATS = click.Choice(["npy", "csv", "parquet"])
 
 
-@click.command(cls=Command)
-@with_data
+@command(with_data)
 @out_option("voxels")
 @repeatable("subject", "A subject", block="preprocess")
 @repeatable("roi", "An ROI", block="preprocess")
@@ -33,8 +32,7 @@ def preprocess() -> None:
     """
 
 
-@click.command(cls=Command, tables={"Decoders": "decoding.decoders.table:DECODERS"})
-@with_data
+@command(with_data, {"Decoders": "decoding.decoders.table:DECODERS"})
 @folder_option("voxels")
 @out_option("soft labels, metrics.json and figures")
 @repeatable("subject", "A subject")
@@ -53,8 +51,7 @@ def decode() -> None:
     """
 
 
-@click.command(cls=Command)
-@with_data
+@command(with_data)
 @folder_option("voxels")
 @out_option("the controls' soft labels and metrics.json")
 @setting("--seeds", block="distill", type=int, help="How many draws.  [default: as distill.seeds]")
@@ -70,8 +67,7 @@ def controls() -> None:
     """
 
 
-@click.command(cls=Command)
-@with_data
+@command(with_data)
 @click.argument("file", metavar="TABLE")
 @click.option("--decoder", required=True, metavar="NAME", help="What to call where it comes from.")
 @click.option("--subject", default="people", show_default=True, metavar="NAME", help="Whose it is.")
@@ -93,8 +89,7 @@ def import_soft_labels() -> None:
     """
 
 
-@click.command(cls=Command)
-@common
+@command(common)
 @click.argument("file", metavar="FILE")
 @click.option("--format", type=FORMATS, default="csv", show_default=True)
 @click.option("--out", metavar="FILE", help="[default: FILE's name, in this folder]")

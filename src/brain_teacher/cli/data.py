@@ -5,7 +5,7 @@ from collections.abc import Callable
 import click
 
 from brain_teacher.cli.options import (
-    Command,
+    command,
     common,
     in_order,
     repeatable,
@@ -40,8 +40,7 @@ def whole(name: str, default: int, what: str) -> Callable:
     return click.option(name, type=kind, default=default, show_default=True, help=what)
 
 
-@click.command(cls=Command)
-@common
+@command(common)
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option("--force", is_flag=True, help="Lose changes of params.yaml that git does not have.")
 def use() -> None:
@@ -54,8 +53,7 @@ def use() -> None:
     """
 
 
-@click.command(cls=Command)
-@common
+@command(common)
 @click.option("--out", required=True, metavar="DIR", help="The data set folder to make.")
 @in_order(*map(simulation_option, SIZES))
 def simulate() -> None:
@@ -67,8 +65,7 @@ def simulate() -> None:
     """
 
 
-@click.command(cls=Command, tables={"NAME": "sources.recordings.catalogue:SOURCES"})
-@common
+@command(common, {"NAME": "sources.recordings.catalogue:SOURCES"})
 @click.argument("name", metavar="NAME")
 @click.option("--out", metavar="DIR", help="The data set folder.  [default: data/NAME]")
 @repeatable("subjects", "GOD's, S1 to S5", default="all")
@@ -86,8 +83,7 @@ def fetch() -> None:
     """
 
 
-@click.command(cls=Command)
-@common
+@command(common)
 @click.argument("folder", metavar="DIR")
 @per_subject("bdata", "A BData file, .h5 or .mat.")
 @per_subject("voxels", "In its place: an array (trials, voxels), .npy, or .npz with one an ROI.")
@@ -105,8 +101,7 @@ def new_dataset() -> None:
     """
 
 
-@click.command(cls=Command)
-@with_settings
+@command(with_settings)
 @click.argument("data", metavar="DIR")
 def check() -> None:
     """Say all that is wrong with the data set DIR, at once.
@@ -117,8 +112,7 @@ def check() -> None:
     """
 
 
-@click.command(cls=Command)
-@with_data
+@command(with_data)
 @click.option("--from", "tree", required=True, metavar="DIR", help="An ImageNet tree; only read.")
 @whole(
     "--unseen",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from inspect import signature
 from itertools import pairwise
 from pathlib import Path
@@ -137,13 +137,7 @@ setting = partial(click.option, cls=Setting)
 
 def in_order(*options: Callable) -> Callable:
     """Several options as one decorator."""
-
-    def decorate(command: Callable) -> Callable:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
 common = in_order(
@@ -164,6 +158,11 @@ with_data = in_order(
     with_settings,
     click.option("--data", metavar="DIR", help="A data set.  [default: data/<dataset.name>]"),
 )
+
+
+def command(shared: Callable, tables: dict[str, str] | None = None) -> Callable:
+    """Make a `Command` of a function that says what it does: `shared` options, then its own."""
+    return lambda described: click.command(cls=Command, tables=tables)(shared(described))
 
 
 def run_time_options(*names: str) -> Callable:

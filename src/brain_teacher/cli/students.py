@@ -7,7 +7,7 @@ import click
 from brain_teacher.cli.options import (
     COUNT,
     RUN_TIME,
-    Command,
+    command,
     folder_option,
     in_order,
     names,
@@ -27,8 +27,7 @@ epochs_option = of_distill("--epochs", type=int, help="Passes through the traini
 tables_options = in_order(*map(folder_option, ("soft-labels", "controls", "rivals")))
 
 
-@click.command(cls=Command)
-@with_data
+@command(with_data)
 @folder_option("soft-labels")
 @out_option("the ResNet34's weights and soft labels")
 @repeatable("teacher", "A teacher that needs them", block="distill")
@@ -42,8 +41,7 @@ def rivals() -> None:
     """
 
 
-@click.command(cls=Command, tables={"Losses": "distillation.losses:LOSSES"})
-@with_data
+@command(with_data, {"Losses": "distillation.losses:LOSSES"})
 @tables_options
 @out_option("students")
 @repeatable("subject", "A subject; several are combined", block="distill")
@@ -70,8 +68,7 @@ def distill() -> None:
     """
 
 
-@click.command(cls=Command)
-@with_data
+@command(with_data)
 @tables_options
 @out_option("pilot students and the chosen recipes")
 @repeatable("teacher", "A teacher, or all", block="distill")
@@ -86,8 +83,7 @@ def search() -> None:
     """
 
 
-@click.command(cls=Command)
-@with_data
+@command(with_data)
 @click.option("--students", metavar="DIR", help="A pilot: what search or distill wrote.")
 @click.option("--discordant", type=float, metavar="SHARE", help="Without a pilot: see below.")
 @click.option("--seed-sd", type=float, metavar="POINTS", help="Without a pilot: see below.")
@@ -112,8 +108,7 @@ def plan() -> None:
     """
 
 
-@click.command(cls=Command)
-@with_data
+@command(with_data)
 @folder_option("soft-labels")
 @out_option("students, table and figures")
 @repeatable("subject", "A subject")
@@ -136,10 +131,7 @@ def explore() -> None:
     """  # noqa: D400 - a question
 
 
-@click.command(
-    cls=Command, tables={"Outcomes (compare.outcome)": "analysis.outcomes:primary_outcomes"}
-)
-@with_settings
+@command(with_settings, {"Outcomes (compare.outcome)": "analysis.outcomes:primary_outcomes"})
 @folder_option("students")
 @out_option("metrics.json, tables and figures")
 def compare() -> None:
@@ -151,8 +143,7 @@ def compare() -> None:
     """
 
 
-@click.command(cls=Command)
-@with_settings
+@command(with_settings)
 @folder_option("students")
 @folder_option("comparison")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")

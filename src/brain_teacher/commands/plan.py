@@ -8,28 +8,15 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from brain_teacher.analysis import power as powers
 from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.folds import join_folds
 from brain_teacher.analysis.outcomes import ACCURACY, OUTCOMES, Outcome
-from brain_teacher.analysis.power import (
-    Spread,
-    images_needed,
-    plan_sentences,
-    spread_of,
-    stated_spread,
-    visible_effect,
-)
 from brain_teacher.analysis.statistics import Scores, pair_by_seed
 from brain_teacher.chain.dataset import choose, open_dataset
 from brain_teacher.chain.params import Folds, Params
+from brain_teacher.chain.students import cost
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.cost import (
-    bytes_of_answers,
-    bytes_of_weights,
-    in_words,
-    step_seconds,
-    steps_of,
-)
 from brain_teacher.chain.students.precision import device_for, measured_precision
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset import images as pictures
@@ -103,14 +90,14 @@ def plan(
     share, sd = discordant or 0.0, seed_sd or 0.0
     try:
         if students is None:
-            spread = stated_spread(discordant=share, seed_sd=sd / 100)
+            spread = powers.stated_spread(discordant=share, seed_sd=sd / 100)
             says = [
                 f"Plan, from stated spreads: {100 * share:g}% of the images discordant between "
                 f"two paired students, SD of seeds {sd:g} points."
             ]
         else:
             spreads, pilot = _pilot(students, outcome)
-            visible = {name: visible_effect(each, **size) for name, each in spreads.items()}
+            visible = {name: powers.visible_effect(each, **size) for name, each in spreads.items()}
             worst = max(visible, key=visible.__getitem__)
             spread, pilot_seeds = spreads[worst], len(pilot.seeds)
             few = " So few seeds tell their own spread badly: a guess." * (pilot_seeds < 5)
@@ -121,8 +108,8 @@ def plan(
                 _table(spreads, visible, effect, seeds, power, outcome),
                 f"Against {worst}, which sees least:",
             ]
-        comparisons = len(params.compare.family)
-        says += plan_sentences(spread, effect, comparisons=comparisons, outcome=outcome, **size)
+        size |= {"comparisons": len(params.compare.family), "outcome": outcome}
+        says += powers.plan_sentences(spread, effect, **size)
     except ValueError as error:
         raise UsageError(f"plan: {error}") from error
     # Whole: a folder's name.
@@ -173,7 +160,7 @@ def _folds(folds: Folds, shown: pd.Series, stimuli: pd.DataFrame | None) -> int:
     return max(2, min(MOST_FOLDS, smallest)) if folds.count == "auto" else folds.count
 
 
-def _pilot(folder: Place, outcome: Outcome) -> tuple[dict[str, Spread], Scores]:
+def _pilot(folder: Place, outcome: Outcome) -> tuple[dict[str, powers.Spread], Scores]:
     """The spread of brain minus each other teacher on the validation images; the brain's scores."""
     everyone = _best_recipes(student_folder.read_all(folder).values())
     found: dict[str, dict[int, Answers]] = {}
@@ -188,7 +175,8 @@ def _pilot(folder: Place, outcome: Outcome) -> tuple[dict[str, Spread], Scores]:
         measure: Given = {"split": PILOT_SPLIT, "outcome": outcome}
         scores = {name: scores_of(students, **measure) for name, students in found.items()}
         brain = scores.pop(BRAIN)
-        return {k: spread_of(pair_by_seed(brain, each)[1]) for k, each in scores.items()}, brain
+        differences = {name: pair_by_seed(brain, each)[1] for name, each in scores.items()}
+        return {name: powers.spread_of(each) for name, each in differences.items()}, brain
 
 
 def _best_recipes(students: Iterable[Answers]) -> list[Answers]:
@@ -206,15 +194,15 @@ def _best_recipes(students: Iterable[Answers]) -> list[Answers]:
 
 
 def _table(
-    spreads: dict[str, Spread], visible: dict[str, float], effect: float, seeds: int, power: float,
-    outcome: Outcome,
+    spreads: dict[str, powers.Spread], visible: dict[str, float], effect: float, seeds: int,
+    power: float, outcome: Outcome,
 ) -> str:  # fmt: skip
     """What each control's comparison takes."""
     headers = ["brain minus", "SD of seeds", "SD of images", "smallest effect"]
     headers.append(f"images for {outcome.given(effect)}")
     rows = []
     for name, each in spreads.items():
-        needed = images_needed(each, effect, seeds=seeds, power=power)
+        needed = powers.images_needed(each, effect, seeds=seeds, power=power)
         numbers = map(outcome.number, (each.seed**0.5, each.image**0.5, visible[name]))
         rows.append([name, *numbers, "none" if needed is None else f"{needed:,}"])
     return tabulate(rows, headers, disable_numparse=True, colalign=("left", *["right"] * 4))
@@ -229,14 +217,15 @@ def _cost(params: Params, sizes: _Sizes, run_time: RunTime) -> str:
     seconds, device = _seconds_per_student(params, sizes, run_time)
     processes = run_time.workers(device)
     shape = {"n_classes": sizes.classes, "image_size": settings.image_size}
-    size = count * bytes_of_answers(sizes.images, sizes.classes)
-    size += len(teachers) * bytes_of_weights(settings.recipe(), **shape)
+    size = count * cost.bytes_of_answers(sizes.images, sizes.classes)
+    size += len(teachers) * cost.bytes_of_weights(settings.recipe(), **shape)
     total = seconds * count / min(processes, count)
     each = "" if sizes.folds == 1 else f" x {sizes.folds} folds"
     return (
         f"Here: {len(teachers)} teachers x {seeds} seeds{each} = {count} students, about "
-        f"{in_words(seconds)} each on {device} ({processes} side by side): {in_words(total)} in "
-        f"all, {in_words(total / seeds)} a seed more; about {size / 2**20:.0f} MiB of disk."
+        f"{cost.in_words(seconds)} each on {device} ({processes} side by side): "
+        f"{cost.in_words(total)} in all, {cost.in_words(total / seeds)} a seed more; about "
+        f"{size / 2**20:.0f} MiB of disk."
     )
 
 
@@ -247,7 +236,7 @@ def _seconds_per_student(params: Params, sizes: _Sizes, run_time: RunTime) -> tu
     here: Given = {"image_size": settings.image_size, "device": device}
     if recipe["precision"] == "auto":
         recipe["precision"] = measured_precision(recipe, **here)
-    step = step_seconds(recipe, **here)
+    step = cost.step_seconds(recipe, **here)
     names = choose(settings.teacher, list(TEACHERS), "distill.teacher")
-    steps = [steps_of(settings.recipe(name), sizes.images) for name in names]
+    steps = [cost.steps_of(settings.recipe(name), sizes.images) for name in names]
     return step * float(np.mean(steps)), device

@@ -76,12 +76,8 @@ def simulate(out: Place, *, say: Say = print, **sizes: float | str | None) -> Pa
     picture of each category: the category and what it is mixed up with, nothing of the single
     picture. With a `noise_seed` the same pictures, brains and orders are recorded once more: noise,
     gains and offsets of the runs, and a drift if there is one, are drawn anew for each number.
-
-    Raises
-    ------
-    UsageError
-        If a size is unknown or out of range, `out` exists and is not an empty folder, or the
-        categories are too few to make so many different rounds of.
+    Refused are sizes that are unknown or out of range, an `out` that is not an empty folder, and
+    categories too few to make so many different rounds of.
     """
     for name, value in sizes.items():
         _check(name, value)
