@@ -196,7 +196,8 @@ PARTS = ("preprocess", "decode", "students")
 @click.option("--inside", hidden=True, help="A command whose memory is measured.")
 def main(folder, only, file, inside):
     if inside:
-        return run_inside(json.loads(inside))
+        run_inside(json.loads(inside))
+        return
     from brain_teacher.chain.params import load_params
     from brain_teacher.chain.students.cost import in_words
 

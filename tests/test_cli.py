@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+from functools import wraps
 from pathlib import Path
+from pkgutil import resolve_name
 
 import click
 import pytest
@@ -52,10 +54,12 @@ def called(monkeypatch):
     calls = []
 
     def replace(name):
+        name = name.replace("-", "_")
+
+        @wraps(resolve_name(f"brain_teacher.commands.{name}:{name}"))  # its signature, too
         def command(*args, **settings):
             calls.append((args, settings))
 
-        name = name.replace("-", "_")
         monkeypatch.setattr(f"brain_teacher.commands.{name}.{name}", command)
         return calls
 

@@ -151,3 +151,9 @@ def load_arrays(
             # numpy, zipfile, zlib and tokenize have a dozen kinds of them for a broken file.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(wrong.format(reason)) from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text as it is, whole or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8", newline="")
