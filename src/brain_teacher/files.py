@@ -38,10 +38,7 @@ def atomic_write(path: str | Path) -> Generator[Path]:
 def atomic_folder(path: str | Path) -> Generator[Path]:
     """Give a temporary folder beside `path`; rename it there when the block ends without error.
 
-    Raises
-    ------
-    UsageError
-        If `path` exists and is not an empty folder: nothing is ever overwritten.
+    A `path` that exists and is not an empty folder is a UsageError: nothing is ever overwritten.
     """
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):

@@ -54,13 +54,7 @@ class Block(BaseModel):
 
     @classmethod
     def checked(cls, content: Any) -> Self:
-        """The block that says `content`.
-
-        Raises
-        ------
-        UsageError
-            For a key that is unknown (the nearest is offered), missing or out of range.
-        """
+        """The block that says `content`; what a person can mend in it is a UsageError."""
         try:
             return cls.model_validate(content)
         except ValidationError as error:

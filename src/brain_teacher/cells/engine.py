@@ -25,16 +25,12 @@ def run_cells(cells: Sequence[C], *, shared: Any, workers: int) -> Iterator[tupl
     for one cell (a 0.7 M parameter student: 1.4 times faster on 2 cores).
 
     A cell that fails costs no other's result: no further cell is begun, those that run beside it
-    are finished and yielded, then its error is raised. Where a process died, what ran at that time
-    is run again, alone: a cell whose process dies again is named, else all goes on.
+    are finished and yielded, then its error is raised. Where a process died (out of memory,
+    killed), what ran at that time is run again, alone: a cell whose process dies again is named by
+    a BrainTeacherError, else all goes on.
 
     What all cells need (`shared`) is sent once to each process: large arrays in it are to be opened
     by name. One worker means: in this process.
-
-    Raises
-    ------
-    BrainTeacherError
-        If a cell's process died twice (out of memory, killed).
     """
     if workers == 1 or len(cells) <= 1:
         for cell in cells:

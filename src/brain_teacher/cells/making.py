@@ -43,20 +43,10 @@ def make_cells(
 ) -> int:
     """Make the new cells and remember them; says beforehand how many are new, and how many kept.
 
-    Returns how many were new: those named `new`, or else `new_cells`.
-
-    Parameters
-    ----------
-    folder
-        Locked.
-    write
-        ``(cell, result)``: writes the cell's files, each whole or not at all.
-    after
-        ``(cell, result)``: what is done once a cell is finished and remembered.
-    what
-        How all of the cells are called, with ``{}`` for their number; `unit` is what one is called.
-    forecast
-        ``(new, workers)`` -> what is said of what the new ones will take.
+    Returns how many were new: those named `new`, or else `new_cells` of the locked folder. Of each
+    cell and its result `write` makes the cell's files, each whole or not at all; `after` is called
+    once they are remembered. `what` says how all of the cells are called, with ``{}`` for their
+    number, `unit` what one is called, `forecast` what the new ones will take with these workers.
     """
     new = new_cells(cells, folder) if new is None else new
     text = f"{command}: {what.format(len(cells))}, {len(new)} new, {len(cells) - len(new)} kept"

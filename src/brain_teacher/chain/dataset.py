@@ -41,13 +41,7 @@ class DataSet:
 
 
 def open_dataset(folder: str | Path) -> DataSet:
-    """Open a data set folder.
-
-    Raises
-    ------
-    BrainTeacherError
-        If the folder is missing, or its ``dataset.yaml`` or ``stimuli.csv`` is wrong.
-    """
+    """Open a data set folder; one that is missing or wrong is a failure that says how."""
     folder = Path(folder)
     if not folder.is_dir():
         raise BrainTeacherError(

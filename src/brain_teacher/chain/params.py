@@ -267,12 +267,8 @@ def load_params(
     """Read params.yaml, or a preset, with the command line's options put over it.
 
     Of these (block -> key -> value) None means: as in the file. What is given of ``distill`` holds
-    for every teacher, whatever its own recipe says.
-
-    Raises
-    ------
-    UsageError
-        For a missing file, a key that is unknown (the nearest is offered), missing or out of range.
+    for every teacher, whatever its own recipe says. A missing file, and a key that is unknown (the
+    nearest is offered), missing or out of range, are UsageErrors.
     """
     path = Path(path)
     try:

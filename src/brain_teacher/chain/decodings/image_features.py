@@ -16,13 +16,7 @@ LARGEST = 224
 
 
 def features_for(params: Params, decoders: Iterable[str], dataset: DataSet) -> ImageFeatures | None:
-    """The features of the shown images, where a decoder needs them; else None.
-
-    Raises
-    ------
-    BrainTeacherError
-        If the file or the pictures are not there.
-    """
+    """The features of the shown images, where a decoder needs them; else None."""
     if not any("features" in DECODERS[name].needs for name in decoders):
         return None
     settings, data = params.decode.features, dataset.folder

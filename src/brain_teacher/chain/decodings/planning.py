@@ -112,13 +112,7 @@ class Decodings:
 
 
 def open_decodings(params: Params, *, data: str | Path, voxels: str | Path) -> Decodings:
-    """Open a voxel folder and the data set it was cut from.
-
-    Raises
-    ------
-    BrainTeacherError
-        If there are no voxels, or they are of another data set.
-    """
+    """Open a voxel folder and the data set it was cut from, which must belong together."""
     voxels = Path(voxels)
     if not (voxels / INDEX).is_file():
         raise BrainTeacherError(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from brain_teacher.analysis.folds import join_folds
-from brain_teacher.chain.dataset import choose
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.report.words import BRAIN
@@ -55,12 +54,8 @@ def by_teacher(
 ) -> dict[str, dict[int, Answers]]:
     """Teacher -> seed -> Answers over all test images, of the brain and the family.
 
-    Those of folds are joined to one a teacher and seed.
-
-    Raises
-    ------
-    BrainTeacherError
-        If a teacher is missing, has other seeds than the brain or was tested on other images.
+    Those of folds are joined to one a teacher and seed. A teacher that is missing, has other seeds
+    than the brain or was tested on other images is a failure.
     """
     found: dict[str, dict[int, Answers]] = {}
     with about(folder):
@@ -75,7 +70,6 @@ def by_teacher(
                 f"{folder} has no students of teacher {name!r} (it has "
                 f"{', '.join(sorted(found))}): add it to distill.teacher and distill again"
             )
-    choose(family, list(found), "compare.family")
     found = {name: dict(sorted(found[name].items())) for name in names}
     seeds, images = list(found[BRAIN]), None
     for name, students in found.items():

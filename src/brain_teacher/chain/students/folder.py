@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,7 @@ def read(folder: str | Path, name: str) -> Answers:
 
 
 def read_all(folder: str | Path) -> dict[str, Answers]:
-    """All students of a folder, by name.
-
-    Raises
-    ------
-    BrainTeacherError
-        If the folder holds no students.
-    """
+    """All students of a folder, by name; at least one."""
     names = sorted(path.parent.name for path in Path(folder).glob(f"*/{ANSWERS}"))
     if not names:
         raise BrainTeacherError(
@@ -71,28 +66,20 @@ def digest(folder: str | Path, name: str) -> str:
     return file_digest(Path(folder) / name / ANSWERS)
 
 
+@dataclass(eq=False)
 class Writer:
     """Writes students as they finish, and says which are kept from before.
 
     Weights are kept for each teacher's best student on validation. They are written before the
     answers, so that whenever a student counts as finished its teacher's best weights are there.
-
-    The students' MLflow runs have the tags; `plan` is the digest of that which they are trained
-    under.
     """
 
-    def __init__(
-        self,
-        folder: OutputFolder,
-        tracker: Tracker,
-        material: Material,
-        *,
-        tags: dict[str, Any],
-        plan: str,
-    ) -> None:
-        self.folder = folder
-        self._tracker, self._material, self._tags, self._plan = tracker, material, tags, plan
-        self._best: dict[str, tuple[StudentCell, Answers]] = {}
+    folder: OutputFolder
+    tracker: Tracker
+    material: Material
+    tags: dict[str, Any]  # of the students' MLflow runs
+    plan: str  # digest of the plan that they are trained under
+    _best: dict[str, tuple[StudentCell, Answers]] = field(default_factory=dict, init=False)
 
     def new_cells(self, cells: Sequence[StudentCell]) -> list[StudentCell]:
         """The cells to train: not finished, or their teacher's best has lost its weights."""
@@ -125,7 +112,7 @@ class Writer:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
             self.folder.remember(f"{cell.name}/{WEIGHTS}", made_from(cell))
-        write_npz(place / ANSWERS, **cell.arrays(student, self._material, self._plan))
+        write_npz(place / ANSWERS, **cell.arrays(student, self.material, self.plan))
 
     def conclude(self, cell: StudentCell, trained: tuple[Student, float]) -> None:
         """What follows once a student counts as finished: the best weights stay; MLflow is told."""
@@ -137,12 +124,12 @@ class Writer:
             (self.folder.path / worse.name / WEIGHTS).unlink(missing_ok=True)
         curves = {f"epoch/{name}": values for name, values in answers.meta["curves"].items()}
         ids = {"teacher": cell.teacher, "seed": cell.seed}
-        self._tracker.child(
+        self.tracker.child(
             f"{cell.teacher} seed {cell.seed}",
             params=ids | answers.meta["settings"],
             metrics=_measures(answers, answers.log_probs),
             curves=curves,
-            tags=self._tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
+            tags=self.tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
             seconds=trained[1],
             failed=answers.diverged,
         )
@@ -163,9 +150,9 @@ class Writer:
         table = self._write_table(cells)
         by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
         means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
-        self._tracker.log(metrics=means, artifacts=[self.folder.path / TABLE])
+        self.tracker.log(metrics=means, artifacts=[self.folder.path / TABLE])
         for name, answers in best.items() if models else ():
-            self._tracker.log_student(
+            self.tracker.log_student(
                 digest(self.folder.path, name),
                 lambda name=name: load_classifier(self.folder.path, name),
                 model_card(answers),
