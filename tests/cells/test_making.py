@@ -35,6 +35,7 @@ def make(cells, path, *, shared=None, workers=1, **options):
         for file in cell.files:
             (path / file).parent.mkdir(exist_ok=True)
             (path / file).write_text(result)
+            yield file
 
     with OutputFolder(path).locked() as folder:
         try:

@@ -8,6 +8,7 @@ from brain_teacher.commands import preprocess as module
 from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.commands.simulate import DEFAULTS, simulate
 from brain_teacher.errors import BrainTeacherError
+from brain_teacher.machine import RunTime
 from helpers.real_data import ROOT
 
 
@@ -24,8 +25,10 @@ def test_processes_write_what_one_writes(data, tmp_path, monkeypatch):
     params, said = load_params(ROOT / "params.yaml"), []
     one = preprocess(params, data=data, out=tmp_path / "one", say=said.append)
     monkeypatch.setattr(module, "WORTH_PROCESSES", 0)
-    monkeypatch.setenv("BRAIN_TEACHER_JOBS", "2")
-    both = preprocess(params, data=data, out=tmp_path / "both", say=said.append)
+    side_by_side = RunTime(jobs=2)
+    both = preprocess(
+        params, data=data, out=tmp_path / "both", run_time=side_by_side, say=said.append
+    )
     files = sorted(path.name for path in one.iterdir() if path.is_file())
     assert len(files) == 3 * 10 + 1
     assert files == sorted(path.name for path in both.iterdir() if path.is_file())
@@ -38,8 +41,12 @@ def test_processes_write_what_one_writes(data, tmp_path, monkeypatch):
 
 def test_what_is_wrong_with_a_file_is_said_from_a_process_too(data, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WORTH_PROCESSES", 0)
-    monkeypatch.setenv("BRAIN_TEACHER_JOBS", "2")
     with h5py.File(data / "bdata" / "S2.h5", "r+") as file:
         del file["dataset"]
     with pytest.raises(BrainTeacherError, match=r"S2\.h5"):
-        preprocess(load_params(ROOT / "params.yaml"), data=data, out=tmp_path / "x", say=print)
+        preprocess(
+            load_params(ROOT / "params.yaml"), data=data, out=tmp_path / "x",
+            run_time=RunTime(jobs=2),
+        )  # fmt: skip
+    # The others' are there.
+    assert len(list((tmp_path / "x").glob("S[13]_*.npz"))) >= 10

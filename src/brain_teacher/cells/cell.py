@@ -1,9 +1,9 @@
 """A cell: one piece of work that says what makes its result new."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -35,6 +35,10 @@ class Cell:
         """SHA-256 over all that makes the result new, but the code."""
         parts = [(type(self).__name__, None), *_of_consequence(self)]
         return fingerprint(*(leaf for name, value in parts for leaf in _leaves(name, value)))
+
+    def without(self, kept: Collection[str]) -> Self:  # noqa: ARG002 - a cell is one piece
+        """What is left to do where some of its files are kept: all, if it cannot be parted."""
+        return self
 
     def run(self, shared: Any) -> Any:
         """Do the work, with what all cells of a command need."""

@@ -26,8 +26,8 @@ def run_cells(cells: Sequence[C], *, shared: Any, workers: int) -> Iterator[tupl
 
     A cell that fails costs no other's result: no further cell is begun, those that run beside it
     are finished and yielded, then its error is raised. Where a process died (out of memory,
-    killed), what ran at that time is run again, alone: a cell whose process dies again is named by
-    a BrainTeacherError, else all goes on.
+    killed), what ran at that time is run again, alone: a cell whose process dies then is named by a
+    BrainTeacherError, else all goes on.
 
     What all cells need (`shared`) is sent once to each process: large arrays in it are to be opened
     by name. One worker means: in this process.
@@ -43,8 +43,8 @@ def run_cells(cells: Sequence[C], *, shared: Any, workers: int) -> Iterator[tupl
             again += yield from _in_pool(deque([cell]), shared, 1)
         if again:
             raise BrainTeacherError(
-                f"the process that made {again[0].name} died, alone too (out of memory, or "
-                "killed); start again: finished cells are kept"
+                f"the process that made {again[0].name} died, with none beside it (out of memory, "
+                "or killed); start again: finished cells are kept"
             )
 
 

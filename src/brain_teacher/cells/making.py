@@ -1,6 +1,6 @@
 """Making the cells of an output folder that are new, and keeping the finished ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -18,11 +18,12 @@ def made_from(cell: Cell) -> list[str]:
 
 def new_cells(cells: Sequence[C], folder: OutputFolder) -> list[C]:
     """Those whose files are not there, not whole, or made from something else."""
-    return [
-        cell
-        for cell in cells
-        if not all(folder.is_kept(file, made_from(cell)) for file in cell.files)
-    ]
+    new = []
+    for cell in cells:
+        kept = [file for file in cell.files if folder.is_kept(file, made_from(cell))]
+        if len(kept) < len(cell.files):
+            new.append(cell.without(kept))
+    return new
 
 
 def make_cells(
@@ -30,7 +31,7 @@ def make_cells(
     cells: Sequence[Cell],
     folder: OutputFolder,
     *,
-    write: Callable[[Any, Any], None],
+    write: Callable[[Any, Any], Iterable[str]],
     workers: int,
     shared: Any = None,
     new: Sequence[Cell] | None = None,
@@ -44,17 +45,17 @@ def make_cells(
     """Make the new cells and remember them; says beforehand how many are new, and how many kept.
 
     Returns how many were new: those named `new`, or else `new_cells` of the locked folder. Of each
-    cell and its result `write` makes the cell's files, each whole or not at all; `after` is called
-    once they are remembered. `what` says how all of the cells are called, with ``{}`` for their
-    number, `unit` what one is called, `forecast` what the new ones will take with these workers.
+    cell and its result `write` makes the cell's files, each whole or not at all, and gives a file's
+    name before it begins the next; `after` is called once they are remembered. `what` says how all
+    of the cells are called, with ``{}`` for their number, `unit` what one is called, `forecast`
+    what the new ones will take with these workers.
     """
     new = new_cells(cells, folder) if new is None else new
     text = f"{command}: {what.format(len(cells))}, {len(new)} new, {len(cells) - len(new)} kept"
     say(text + (forecast(new, workers) if forecast and new else ""))
     with tqdm(total=len(new), unit=unit, disable=True if quiet else None) as bar:
         for cell, result in run_cells(new, shared=shared, workers=workers):
-            write(cell, result)
-            for file in cell.files:
+            for file in write(cell, result):
                 folder.remember(file, made_from(cell))
             if after is not None:
                 after(cell, result)

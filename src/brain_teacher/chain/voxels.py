@@ -1,13 +1,14 @@
 """Voxel files: the cells that cut them from recordings, and the folder that later commands open."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from brain_teacher.cells.cell import Cell, FileInput
+from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.stimuli import name_trials, read_stimuli
 from brain_teacher.dataset.trials import Voxels, trial_columns
@@ -24,12 +25,17 @@ class RecordingCell(Cell):
     subject: str
     recording: FileInput
     stimuli: FileInput | None
-    rois: tuple[str, ...]
+    rois: tuple[str, ...] = of_no_consequence()  # each file is one's, and named for it
 
     @property
     def files(self) -> tuple[str, ...]:
         """One voxel file an ROI."""
         return tuple(f"{self.subject}_{roi}.npz" for roi in self.rois)
+
+    def without(self, kept: Collection[str]) -> "RecordingCell":
+        """The ROIs whose files are not kept."""
+        left = [r for r, file in zip(self.rois, self.files, strict=True) if file not in kept]
+        return replace(self, rois=tuple(left))
 
     def run(self, shared: None) -> dict[str, dict[str, Any]]:  # noqa: ARG002 - nothing is shared
         """The arrays of each voxel file, by its name."""

@@ -1,5 +1,6 @@
 """``preprocess``: BData files to one voxel file per subject and ROI."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from brain_teacher.cells.cell import FileInput
@@ -61,9 +62,13 @@ def preprocess(
             for subject, file in recordings.items()
         ]
 
-        def write(_: RecordingCell, made: dict[str, dict]) -> None:
-            for file, arrays in made.items():
+        made = []
+
+        def write(_: RecordingCell, voxels: dict[str, dict]) -> Iterator[str]:
+            for file, arrays in voxels.items():
                 write_npz(out / file, compress=False, **arrays)
+                made.append(file)
+                yield file
 
         size = sum(file.stat().st_size for file in recordings.values())
         make_cells(
@@ -82,5 +87,5 @@ def preprocess(
         write_json(out / INDEX, dataset.origin | {"cells": index})
         voxels_of = {f"voxels/{row['subject']}_{row['roi']}": row["voxels"] for row in index}
         tracker.log(metrics=voxels_of, artifacts=[out / INDEX])
-    say(f"preprocess: {len(index)} voxel files -> {out}")
+    say(f"preprocess: {len(made)} made, {len(index) - len(made)} kept -> {out}")
     return out

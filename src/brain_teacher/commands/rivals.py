@@ -1,6 +1,8 @@
 """``rivals``: the deep teacher of ordinary distillation, trained on the students' own images."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,6 @@ from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold, mean_nll
 from brain_teacher.distillation.students import Student
 from brain_teacher.distillation.teachers import RIVAL, TABLES, TEACHERS
-from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import atomic_write, load_arrays, write_json, write_npz
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
@@ -70,7 +71,7 @@ def rivals(
             folder,
             shared=material,
             workers=run_time.workers(device),
-            write=lambda cell, trained: _write(out / cell.name, *trained),
+            write=partial(_write, out),
             what="{} networks",
             unit="network",
             say=say,
@@ -113,17 +114,17 @@ def _cells(material: Material, part: Part, recipe: dict, wanted: dict) -> list[R
     ]  # fmt: skip
 
 
-def _write(path: Path, network: Student, image_id: np.ndarray) -> None:
+def _write(out: Path, cell: RivalCell, trained: tuple[Student, np.ndarray]) -> Iterator[str]:
     """The weights of the network of all images; of a fold's network its answers, with ids."""
-    if network.diverged:
-        raise BrainTeacherError("the ResNet34 diverged: lower distill.learning_rate")
-    if path.name == WEIGHTS:
+    path, (network, image_id) = out / cell.name, trained
+    if cell.name == WEIGHTS:
         from safetensors.numpy import save_file
 
         with atomic_write(path) as temporary:
             save_file(network.weights, temporary)
     else:
         write_npz(path, log_probs=network.log_probs["test"], image_id=image_id)
+    yield cell.name
 
 
 def _table(

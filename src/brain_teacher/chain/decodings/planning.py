@@ -1,6 +1,6 @@
 """From a folder of voxels to the cells of ``decode`` and ``controls``, and to their results."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
-from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint, read_json, write_npz
 from brain_teacher.machine import RunTime
@@ -97,11 +97,16 @@ class Decodings:
                 digest = fingerprint(features.image_id, features.values)
                 needy = {name for name, each in decoders.items() if "features" in each.needs}
                 cells = [replace(c, features=digest) if c.decoder in needy else c for c in cells]
+
+            def write(cell: DecodeCell, labels: SoftLabels) -> Iterator[str]:
+                write_npz(out / cell.name, **labels.arrays())
+                yield cell.name
+
             make_cells(
                 command,
                 cells,
                 folder,
-                write=lambda cell, labels: write_npz(out / cell.name, **labels.arrays()),
+                write=write,
                 workers=run_time.workers(device),
                 shared=Shared(features, device),
                 say=say,

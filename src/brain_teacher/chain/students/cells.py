@@ -12,6 +12,7 @@ from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.image_cache import open_images
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Student, student_arrays
+from brain_teacher.errors import BrainTeacherError
 
 TRAINING = "training"
 ANSWERS = "student.npz"
@@ -136,4 +137,7 @@ class RivalCell(StudentCell):
 
     def run(self, shared: Material) -> tuple[Student, np.ndarray]:
         """The trained network as a `Student`, and the ids of the images it was tested on."""
-        return self._train(shared), shared.image_id[self.rows["test"]]
+        network = self._train(shared)
+        if network.diverged:
+            raise BrainTeacherError("the ResNet34 diverged: lower distill.learning_rate")
+        return network, shared.image_id[self.rows["test"]]

@@ -1,7 +1,7 @@
 """The students' folder: writing it cell by cell, keeping the best weights, reading it."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,16 +103,17 @@ class Writer:
         self._best[cell.teacher] = (cell, answers)
         return before and before[0]
 
-    def write(self, cell: StudentCell, trained: tuple[Student, float]) -> None:
-        """Write one student: weights, then answers."""
+    def write(self, cell: StudentCell, trained: tuple[Student, float]) -> Iterator[str]:
+        """Write one student: weights, then answers; give the name of each file once it is there."""
         from safetensors.numpy import save_file
 
         student, place = trained[0], self.folder.path / cell.name
         if student.weights:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
-            self.folder.remember(f"{cell.name}/{WEIGHTS}", made_from(cell))
+            yield f"{cell.name}/{WEIGHTS}"
         write_npz(place / ANSWERS, **cell.arrays(student, self.material, self.plan))
+        yield f"{cell.name}/{ANSWERS}"
 
     def conclude(self, cell: StudentCell, trained: tuple[Student, float]) -> None:
         """What follows once a student counts as finished: the best weights stay; MLflow is told."""
