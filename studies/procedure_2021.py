@@ -15,8 +15,7 @@ import numpy as np
 from scipy.special import log_softmax
 from tabulate import tabulate
 
-from brain_teacher.analysis.comparison import scores_of
-from brain_teacher.analysis.statistics import paired_difference
+from brain_teacher.analysis.statistics import paired_difference, scores_of
 from brain_teacher.cells.cell import Cell
 from brain_teacher.cells.engine import run_cells
 from brain_teacher.chain.dataset import open_dataset

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from brain_teacher.analysis.audit import NEW, SEEN, audit
-from brain_teacher.analysis.comparison import compare_answers, scores_of
-from brain_teacher.analysis.statistics import Scores, paired_difference
+from brain_teacher.analysis.comparison import compare_answers
+from brain_teacher.analysis.statistics import Scores, paired_difference, scores_of
 from brain_teacher.distillation.students import Answers
 from brain_teacher.report.tables import audit_markdown
 from brain_teacher.report.words import audit_sentence

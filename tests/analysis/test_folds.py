@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.folds import join_folds
+from brain_teacher.analysis.statistics import scores_of
 from helpers.answers import make_answers
 
 

@@ -23,6 +23,7 @@ def make_group(seeds=(0, 1, 2, 3), **options):
 
 
 def found(answers):
+    answers = {name: {each.meta["seed"]: each for each in a} for name, a in answers.items()}
     return secondary_outcomes(answers, teacher="brain", family=["none"], primary="accuracy")
 
 

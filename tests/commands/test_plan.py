@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.outcomes import OUTCOMES
 from brain_teacher.analysis.power import spread_of, visible_effect
-from brain_teacher.analysis.statistics import pair_by_seed
+from brain_teacher.analysis.statistics import pair_by_seed, scores_of
 from brain_teacher.chain.params import load_params
 from brain_teacher.chain.students.cost import bytes_of_weights
 from brain_teacher.commands import plan as module

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.outcomes import OUTCOMES
-from brain_teacher.analysis.statistics import paired_difference
+from brain_teacher.analysis.statistics import paired_difference, scores_of
 from helpers.answers import make_answers
 
 IMAGES, CLASSES = 40, 8

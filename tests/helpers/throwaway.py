@@ -11,8 +11,8 @@ import numpy as np
 from brain_teacher.analysis.outcomes import OUTCOMES, Outcome, nll
 from brain_teacher.decoding.decoders.decoder import Decoder
 from brain_teacher.decoding.decoders.table import DECODERS
-from brain_teacher.decoding.out_of_fold import class_numbers, out_of_fold, prepared
-from brain_teacher.decoding.voxel_scaling import best_voxels, standardise
+from brain_teacher.decoding.out_of_fold import Scheme, out_of_fold
+from brain_teacher.decoding.voxel_scaling import standardise as zscore
 from brain_teacher.distillation.losses import LOSSES, Loss
 from brain_teacher.distillation.teachers import TEACHERS, Teacher
 from brain_teacher.settings import Block, Penalties, Positive
@@ -26,23 +26,19 @@ class Nearest(Block):
 
 def decode_nearest(voxels, plan, *, normalise, select, n_voxels, calibrate, sharpness):
     """The nearer a category's mean, the likelier."""
-    data, category = prepared(voxels, normalise), class_numbers(voxels)
 
-    def solve(pairs):
-        chosen = best_voxels(data, category, pairs, n_voxels, by=select)
+    def solve(data, category, pairs, *, chosen, standardise):
         logits = []
         for number, (fit, held_out) in enumerate(pairs):
             part = data if chosen is None else data[:, chosen[number]]
-            part = standardise(part[fit], part) if normalise == "fold" else part
+            part = zscore(part[fit], part) if standardise else part
             mean = np.array([part[fit][category[fit] == c].mean(0) for c in np.unique(category)])
             distance = ((part[held_out][:, None].astype(float) - mean) ** 2).sum(axis=2)
             logits.append(-np.multiply.outer(sharpness, distance))
         return logits
 
-    options = {"sharpness": sharpness}
-    return out_of_fold(
-        voxels, plan, solve, normalise=normalise, calibrate=calibrate, options=options
-    )
+    scheme = Scheme(normalise, select, n_voxels, calibrate)
+    return out_of_fold(voxels, plan, solve, scheme, options={"sharpness": sharpness})
 
 
 class Weighted(Block):

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.outcomes import ACCURACY
-from brain_teacher.analysis.statistics import Scores, paired_difference
+from brain_teacher.analysis.statistics import Scores, paired_difference, scores_of
 
 SEEN, NEW = "seen before", "new"
 

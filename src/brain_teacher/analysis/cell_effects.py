@@ -39,14 +39,7 @@ def cell_effects(scores, *, teacher, control):
 def replication(table):
     """How often the effect is there again in single subjects, ROI by ROI, in a sentence each.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `cell_effects`; rows of groups of subjects are left out.
-
-    Returns
-    -------
-    list of str
+    Of the table of `cell_effects` the rows of groups of subjects are left out.
     """
     single = table[~table["subject"].str.contains("[+ ]")]
     sentences = []

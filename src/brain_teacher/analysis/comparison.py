@@ -3,26 +3,23 @@
 from dataclasses import dataclass
 
 from brain_teacher.analysis.equivalence import equivalence_p
-from brain_teacher.analysis.outcomes import ACCURACY, OUTCOMES, NoOutcome, Outcome
+from brain_teacher.analysis.outcomes import OUTCOMES, Outcome
 from brain_teacher.analysis.secondary import secondary_outcomes
-from brain_teacher.analysis.sign_flips import sign_flips
-from brain_teacher.analysis.statistics import Scores, compare_to_controls
+from brain_teacher.analysis.sign_flips import SignFlip, sign_flips
+from brain_teacher.analysis.statistics import Difference, Scores, compare_to_controls, scores_of
 from brain_teacher.analysis.verdict import Verdict, decide
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores by teacher; by control the differences, sign-flips and equivalence; the verdict.
-
-    `outcomes` are the secondary ones.
-    """
+    """Scores by teacher; by control the differences, sign-flips and equivalence; the verdict."""
 
     outcome: Outcome
-    scores: dict
-    differences: dict
-    flips: dict
-    equivalence: dict
-    outcomes: dict
+    scores: dict[str, Scores]
+    differences: dict[str, Difference]
+    flips: dict[str, SignFlip]
+    equivalence: dict[str, float]
+    outcomes: dict[str, dict]  # the secondary ones
     verdict: Verdict
 
 
@@ -50,14 +47,9 @@ def compare_answers(answers, *, teacher, family, margin, outcome="accuracy"):
     ValueError
         If the outcome cannot be had of these answers, or they cannot be compared.
     """
-    secondary = {"teacher": teacher, "family": family, "primary": outcome}
-    outcome = OUTCOMES[outcome]
-    scores = {name: scores_of(students, outcome=outcome) for name, students in answers.items()}
-    differences = compare_to_controls(scores, teacher=teacher, family=family)
-    there = {
-        name: [student for student in students.values() if not student.diverged]
-        for name, students in answers.items()
-    }
+    entry, compared = OUTCOMES[outcome], {"teacher": teacher, "family": family}
+    scores = {name: scores_of(students, outcome=entry) for name, students in answers.items()}
+    differences = compare_to_controls(scores, **compared)
     diverged = [
         (name, seed)
         for name, students in answers.items()
@@ -65,43 +57,11 @@ def compare_answers(answers, *, teacher, family, margin, outcome="accuracy"):
         if student.diverged
     ]
     return Comparison(
-        outcome=outcome,
+        outcome=entry,
         scores=scores,
         differences=differences,
-        flips=sign_flips(scores, teacher=teacher, family=family),
-        equivalence={
-            name: equivalence_p(each, margin=margin) for name, each in differences.items()
-        },
-        outcomes=secondary_outcomes(there, **secondary),
-        verdict=decide(differences, margin=margin, outcome=outcome, diverged=diverged),
+        flips=sign_flips(scores, **compared),
+        equivalence={name: equivalence_p(d, margin=margin) for name, d in differences.items()},
+        outcomes=secondary_outcomes(answers, primary=outcome, **compared),
+        verdict=decide(differences, margin=margin, outcome=entry, diverged=diverged),
     )
-
-
-def scores_of(students, *, split="test", outcome=ACCURACY):
-    """An outcome of one teacher's students, images in the order of their ids.
-
-    Parameters
-    ----------
-    students : dict of int to Answers
-        By seed. One that diverged is left out.
-    split : str
-    outcome : Outcome
-
-    Returns
-    -------
-    Scores
-
-    Raises
-    ------
-    NoOutcome
-        If a student's answers have no such outcome.
-    """
-    rows = {}
-    for seed, student in sorted(students.items()):
-        if student.diverged:
-            continue
-        try:
-            rows[seed] = outcome.of(student, split)
-        except NoOutcome as error:
-            raise NoOutcome(f"{student.meta['teacher']} seed {seed}: {error}") from error
-    return Scores(tuple(rows), list(rows.values()))

@@ -5,7 +5,7 @@ from scipy.special import stdtr
 
 
 def equivalence_p(difference, *, margin):
-    """p of two one-sided tests ([1]_): that the true difference is as large as `margin`.
+    """The p of two one-sided tests ([1]_): that the true difference is as large as `margin`.
 
     Below 0.05 exactly where the two-way 90% interval lies inside +-`margin`.
 

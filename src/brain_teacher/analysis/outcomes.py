@@ -17,36 +17,18 @@ class NoOutcome(ValueError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """An entry of ``OUTCOMES``.
+    """An entry of ``OUTCOMES``."""
 
-    Attributes
-    ----------
-    label : str
-        What it is called in tables, figures and sentences.
-    of : callable
-        ``(answers, split)`` -> its value for each image in the order of the ids; or a single one,
-        if it is not `of_images`. Raises `NoOutcome` where it cannot be had.
-    unit : str
-        Of the values as they are shown: ``%``, or their own.
-    guess : callable
-        ``n_classes`` -> the value of who gives every class the same probability.
-    differ : str
-        What differences are called in a sentence.
-    digits : int
-        After the point, as shown.
-    more_is_better : bool
-    of_images : bool
-        Whether it is a mean over images, and so can be the primary outcome.
-    """
-
-    label: str
+    label: str  # in tables, figures and sentences
+    # (answers, split) -> its value for each image in the order of the ids; or a single one, if it
+    # is not `of_images`. Raises NoOutcome where it cannot be had.
     of: Callable
-    unit: str
-    guess: Callable
-    differ: str
-    digits: int = 1
+    unit: str  # of the values as they are shown: %, or their own
+    guess: Callable[[int], float]  # of who gives each of n classes the same probability
+    differ: str  # what differences are called in a sentence
+    digits: int = 1  # after the point, as shown
     more_is_better: bool = True
-    of_images: bool = True
+    of_images: bool = True  # a mean over images, and so fit to be the primary outcome
 
     @property
     def scale(self):
@@ -57,11 +39,6 @@ class Outcome:
     def step(self):
         """The unit of differences, and of the margin as it is shown."""
         return "points" if self.unit == "%" else self.unit
-
-    @property
-    def shown_as(self):
-        """The unit as it stands behind a number."""
-        return self.unit if self.unit == "%" else f" {self.unit}"
 
     @property
     def better(self):
@@ -98,11 +75,9 @@ class Outcome:
         """The difference so that above 0 means better, whatever the outcome."""
         if self.more_is_better:
             return difference
-        each = difference
-        return replace(
-            each, mean=-each.mean, low=-each.high, high=-each.low, low90=-each.high90,
-            high90=-each.low90,
-        )  # fmt: skip
+        ends = {"low": "high", "high": "low", "low90": "high90", "high90": "low90"}
+        turned = {name: -getattr(difference, other) for name, other in ends.items()}
+        return replace(difference, mean=-difference.mean, **turned)
 
 
 def accuracy(answers, split):
@@ -128,10 +103,8 @@ def top5(answers, split):
     import numpy as np
 
     labels, _, truth = _sorted(answers, split)
-    if len(labels.class_id) < 6:
-        raise NoOutcome(
-            f"top-5 accuracy takes 6 classes at least; there are {len(labels.class_id)}"
-        )
+    if (classes := len(labels.class_id)) < 6:
+        raise NoOutcome(f"top-5 accuracy takes 6 classes at least; there are {classes}")
     # Stable: equal probabilities rank in the order of the class ids, as the decoders' do.
     first = np.argsort(-labels.log_probs, axis=1, kind="stable")[:, :5]
     return (first == truth[:, None]).any(axis=1)
@@ -170,7 +143,7 @@ OUTCOMES = {
         "top-5 accuracy", top5, "%", lambda n: min(5 / n, 1.0), "points of top-5 accuracy"
     ),
     "ece": Outcome(
-        "ECE", ece, "%", lambda n: 0.0, "points of ECE", more_is_better=False, of_images=False
+        "ECE", ece, "%", lambda _: 0.0, "points of ECE", more_is_better=False, of_images=False
     ),
 }
 ACCURACY = OUTCOMES["accuracy"]

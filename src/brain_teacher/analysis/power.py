@@ -4,27 +4,22 @@ The model is that of `paired_difference`: ``d[s, i] = mu + seed[s] + image[i] + 
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy.special import stdtrit
 
 from brain_teacher.analysis.outcomes import ACCURACY
-from brain_teacher.analysis.two_way import mean_squares
+from brain_teacher.analysis.two_way import least_visible, mean_squares
 
 # Beyond these nobody trains or photographs: "cannot be had".
-MOST_SEEDS, MOST_IMAGES = 1000, 1_000_000
+MOST = {"seeds": 1000, "images": 1_000_000}
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Variances of the paired difference of single answers, as fractions squared.
-
-    Attributes
-    ----------
-    seed, image, residual : float
-        At least 0, not all 0.
-    """
+    """Variances of the paired difference of single answers, as fractions squared; not all 0."""
 
     seed: float
     image: float
@@ -52,9 +47,8 @@ def spread_of(differences):
     """
     n_seeds, n_images = differences.shape
     if min(n_seeds, n_images) < 2:
-        raise ValueError(
-            f"two seeds and two images are needed, the pilot has {n_seeds} and {n_images}"
-        )
+        needed = "two seeds and two images are needed"
+        raise ValueError(f"{needed}, the pilot has {n_seeds} and {n_images}")
     seed, image, residual = map(float, mean_squares(differences))
     return Spread(
         max(0.0, (seed - residual) / n_images), max(0.0, (image - residual) / n_seeds), residual
@@ -122,10 +116,8 @@ def visible_effect(spread, *, seeds, images, power=0.8, level=0.05):
     """
     if seeds < 2 or images < 2:
         raise ValueError(f"two seeds and two images are needed, not {seeds} and {images}")
-    if not 0.5 <= power < 1:
-        raise ValueError(f"power is {power}; it must be at least 0.5 and below 1")
     se, df = predicted_error(spread, seeds=seeds, images=images)
-    return float((stdtrit(df, 1 - level / 2) + stdtrit(df, power)) * se)
+    return least_visible(se, df, power=power, level=level)
 
 
 def images_needed(spread, effect, *, seeds, **options):
@@ -138,53 +130,28 @@ def images_needed(spread, effect, *, seeds, **options):
     >>> images_needed(stated_spread(discordant=0.08, seed_sd=0), 0.02, seeds=8)
     1572
     """
-    return _fewest(
-        lambda images: visible_effect(spread, seeds=seeds, images=images, **options),
-        effect,
-        MOST_IMAGES,
-    )
+    return _fewest("images", partial(visible_effect, spread, seeds=seeds, **options), effect)
 
 
 def seeds_needed(spread, effect, *, images, **options):
     """The fewest seeds that show an effect on so many test images; None if no number does."""
-    return _fewest(
-        lambda seeds: visible_effect(spread, seeds=seeds, images=images, **options),
-        effect,
-        MOST_SEEDS,
-    )
+    return _fewest("seeds", partial(visible_effect, spread, images=images, **options), effect)
 
 
-def _fewest(visible, effect, most):
+def _fewest(what, visible, effect):
     """The smallest count from 2 on that sees the effect: what is seen falls with the count."""
     if effect <= 0:
         raise ValueError(f"the effect is {effect}; it must be above 0")
-    if visible(most) > effect:
-        return None
-    low, high = 1, most  # low does not see it, high does
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if visible(middle) <= effect else (middle, high)
-    return high
+    counts = range(2, MOST[what] + 1)
+    place = bisect_left(counts, True, key=lambda count: visible(**{what: count}) <= effect)
+    return counts[place] if place < len(counts) else None
 
 
 def plan_sentences(spread, effect, *, seeds, images, comparisons, power=0.8, outcome=ACCURACY):
-    """What an effect takes, and what so many seeds and images cannot see, in words.
+    """What an effect takes, and what so many seeds and images cannot see, in two sentences.
 
-    Parameters
-    ----------
-    spread : Spread
-    effect : float
-        A fraction, or nats, as the outcome is.
-    seeds, images : int
-        What is there, or planned.
-    comparisons : int
-        In the family: Holm's first step divides the level by it.
-    power : float
-    outcome : Outcome
-
-    Returns
-    -------
-    list of str
+    The effect is a fraction, or nats, as the outcome is; `seeds` and `images` are there, or
+    planned; Holm's first step divides the level by the `comparisons` of the family.
     """
     options = {"power": power}
     strict = options | {"level": 0.05 / comparisons}
@@ -211,7 +178,7 @@ def plan_sentences(spread, effect, *, seeds, images, comparisons, power=0.8, out
 
 def _more_of_both(spread, effect, seeds, options):
     """The first doubling of the seeds with which some number of images is enough."""
-    while (seeds := 2 * seeds) <= MOST_SEEDS:
+    while (seeds := 2 * seeds) <= MOST["seeds"]:
         if (images := images_needed(spread, effect, seeds=seeds, **options)) is not None:
             return [f"with {seeds} seeds {_count(images, 'test images')}"]
     return []

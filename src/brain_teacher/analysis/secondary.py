@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from brain_teacher.analysis.outcomes import OUTCOMES, NoOutcome
-from brain_teacher.analysis.statistics import Scores, paired_difference
+from brain_teacher.analysis.statistics import pair_by_seed, paired_difference, scores_of
 
 
 def secondary_outcomes(answers, *, teacher, family, primary):
@@ -15,8 +15,8 @@ def secondary_outcomes(answers, *, teacher, family, primary):
 
     Parameters
     ----------
-    answers : dict of str to list of Answers
-        By teacher, of students that did not diverge; all over the same test images.
+    answers : dict of str to dict of int to Answers
+        By teacher and seed, all over the same test images. One that diverged is left out.
     teacher : str
     family : sequence of str
         The controls.
@@ -30,17 +30,12 @@ def secondary_outcomes(answers, *, teacher, family, primary):
         ``high``). What cannot be had is absent: top-5 of five classes, the NLL where a right class
         has probability 0, an interval over fewer than two pairs.
     """
-    names = [teacher, *family]
-    seeds = {name: [each.meta["seed"] for each in answers[name]] for name in names}
     found = {}
     for outcome, entry in OUTCOMES.items():
         if outcome == primary:
             continue
         try:
-            scores = {
-                name: Scores(seeds[name], [entry.of(each, "test") for each in answers[name]])
-                for name in names
-            }
+            scores = {name: scores_of(answers[name], outcome=entry) for name in (teacher, *family)}
         except NoOutcome:
             continue
         found[outcome] = {
@@ -51,18 +46,7 @@ def secondary_outcomes(answers, *, teacher, family, primary):
 
 
 def outcome_sentence(outcomes, *, teacher, control):
-    """All outcomes in a sentence: the means of both, their difference and its interval.
-
-    Parameters
-    ----------
-    outcomes : dict
-        From `secondary_outcomes`.
-    teacher, control : str
-
-    Returns
-    -------
-    str
-    """
+    """`secondary_outcomes` in a sentence: the means of both, their difference and its interval."""
     parts = []
     for outcome, found in outcomes.items():
         mean, difference = found["mean"], found[f"{teacher}_minus"].get(control)
@@ -80,19 +64,16 @@ def outcome_sentence(outcomes, *, teacher, control):
 
 
 def _against(scores, teacher, family):
-    differences = {}
-    for control in family:
-        if len(set(scores[teacher].seeds) & set(scores[control].seeds)) >= 2:
-            differences[control] = _interval(scores[teacher], scores[control])
-    return differences
+    own = scores[teacher]
+    pairs = ((control, scores[control]) for control in family)
+    return {name: _interval(own, b) for name, b in pairs if len({*own.seeds} & {*b.seeds}) >= 2}
 
 
 def _interval(a, b):
     if a.correct.shape[1] > 1:
         found = paired_difference(a, b)
         return {"mean": found.mean, "low": found.low, "high": found.high}
-    common = sorted(set(a.seeds) & set(b.seeds))
-    values = [a.correct[a.seeds.index(s), 0] - b.correct[b.seeds.index(s), 0] for s in common]
+    values = pair_by_seed(a, b)[1][:, 0]
     mean = np.mean(values)
     half = stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / len(values) ** 0.5
     return {"mean": float(mean), "low": float(mean - half), "high": float(mean + half)}

@@ -7,6 +7,7 @@ its p from below.
 
 import math
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from scipy.stats import permutation_test
@@ -21,21 +22,11 @@ EXACT = 16
 
 @dataclass(frozen=True)
 class SignFlip:
-    """A sign-flip test of one comparison.
+    """A sign-flip test of one comparison."""
 
-    Attributes
-    ----------
-    p : float
-        Two-sided.
-    p_corrected : float
-        Holm's within the family.
-    seeds : int
-        How many pairs there were.
-    """
-
-    p: float
-    p_corrected: float
-    seeds: int
+    p: float  # two-sided
+    p_corrected: float  # Holm's within the family
+    seeds: int  # pairs
 
 
 def sign_flip_p(by_seed):
@@ -66,13 +57,12 @@ def sign_flip_p(by_seed):
         raise ValueError(f"two seeds are needed for a sign-flip, not {len(by_seed)}")
     if not by_seed.any():
         return 1.0
-    exact = len(by_seed) <= EXACT
     result = permutation_test(
         (by_seed,),
         np.mean,
         permutation_type="samples",
         vectorized=True,
-        n_resamples=np.inf if exact else 2**EXACT - 1,
+        n_resamples=np.inf if len(by_seed) <= EXACT else 2**EXACT - 1,
         batch=4096,
         rng=named_rng(0, "sign-flip"),
     )
@@ -125,25 +115,11 @@ def seeds_in_reach(comparisons, *, level=0.05):
     >>> seeds_in_reach(6), seeds_in_reach(7)
     (8, 9)
     """
-    seeds = 1
-    while comparisons * smallest_p(seeds) >= level:
-        seeds += 1
-    return seeds
+    return next(seeds for seeds in count(1) if comparisons * smallest_p(seeds) < level)
 
 
 def out_of_reach(flips, *, level=0.05):
-    """The sentence that says when p < `level` cannot be had here, or None where it can.
-
-    Parameters
-    ----------
-    flips : dict of str to SignFlip
-        The family.
-    level : float
-
-    Returns
-    -------
-    str or None
-    """
+    """The sentence that says when p < `level` cannot be had in a family, or None where it can."""
     best = multipletests([smallest_p(each.seeds) for each in flips.values()], method="holm")[1]
     if best.max() < level:
         return None

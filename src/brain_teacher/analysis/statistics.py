@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 from statsmodels.stats.multitest import multipletests
 
-from brain_teacher.analysis.two_way import two_way_error
+from brain_teacher.analysis.outcomes import ACCURACY, NoOutcome
+from brain_teacher.analysis.two_way import least_visible, two_way_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,21 +22,15 @@ class Scores:
     The caller has joined on image ids: column k is the same image for every teacher. A seed that
     diverged is absent.
 
-    Parameters
-    ----------
-    seeds : tuple of int
-        One per student, unique, in any order.
-    correct : array_like of shape (n_seeds, n_images)
-        1 where the student named the image's category, else 0; or, say, the answer's NLL. Kept as
-        read-only float64.
-
     Raises
     ------
     ValueError
         If `correct` is not two-dimensional, not finite, or does not fit the seeds.
     """
 
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...]  # one per student, unique, in any order
+    # Array_like of shape (n_seeds, n_images): 1 where the student named the image's category, else
+    # 0; or, say, the answer's NLL. Kept as read-only float64.
     correct: np.ndarray
 
     def __post_init__(self):
@@ -66,31 +61,18 @@ class Scores:
 class Difference:
     """A mean paired difference in accuracy, with what is known about its error.
 
-    Attributes
-    ----------
-    mean : float
-        A fraction, as all but p, df and the counts are: 0.04 is 4 percentage points.
-    low, high : float
-        Two-way 95% interval, not corrected for the number of comparisons.
-    low90, high90 : float
-        Two-way 90% interval, which answers whether the difference lies within a margin at 5%.
-    p : float
-        Two-sided, of the difference being 0.
-    p_corrected : float
-        Holm's within the family; `p` itself where the comparison stands alone.
-    se, df : float
-        Standard error and its degrees of freedom.
-    seeds, images : int
-        How many of each were compared.
+    A fraction, as all but p, df and the counts are: 0.04 is 4 percentage points.
     """
 
     mean: float
+    # Two-way 95% interval, not corrected for the number of comparisons.
     low: float
     high: float
+    # Two-way 90% interval, which answers whether the difference lies within a margin at 5%.
     low90: float
     high90: float
-    p: float
-    p_corrected: float
+    p: float  # two-sided, of the difference being 0
+    p_corrected: float  # Holm's within the family; `p` itself where the comparison stands alone
     se: float
     df: float
     seeds: int
@@ -100,6 +82,36 @@ class Difference:
     def constant(self):
         """Whether every seed and image gave the same difference, so that no error is known."""
         return self.se == 0
+
+
+def scores_of(students, *, split="test", outcome=ACCURACY):
+    """An outcome of one teacher's students, images in the order of their ids.
+
+    Parameters
+    ----------
+    students : dict of int to Answers
+        By seed. One that diverged is left out.
+    split : str
+    outcome : Outcome
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    NoOutcome
+        If a student's answers have no such outcome.
+    """
+    rows = {}
+    for seed, student in sorted(students.items()):
+        if student.diverged:
+            continue
+        try:
+            rows[seed] = outcome.of(student, split)
+        except NoOutcome as error:
+            raise NoOutcome(f"{student.meta['teacher']} seed {seed}: {error}") from error
+    return Scores(tuple(rows), np.array(list(rows.values())))
 
 
 def pair_by_seed(a, b):
@@ -257,10 +269,7 @@ def smallest_effect(difference, *, power=0.8):
     float
         A fraction, as the difference is; 0 where the difference is constant.
     """
-    if not 0.5 <= power < 1:
-        raise ValueError(f"power is {power}; it must be at least 0.5 and below 1")
-    quantiles = stdtrit(difference.df, 0.975) + stdtrit(difference.df, power)
-    return float(quantiles * difference.se)
+    return least_visible(difference.se, difference.df, power=power)
 
 
 def _listed(items):

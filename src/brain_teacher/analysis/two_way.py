@@ -38,6 +38,16 @@ def two_way_error(differences):
     return np.sqrt(total / (n_seeds * n_images)), df
 
 
+def least_visible(se, df, *, power, level=0.05):
+    """The true difference, in the unit of `se`, that is seen with `power`: two-sided, at `level`.
+
+    ``(t[1 - level/2] + t[power]) SE``. Raises ``ValueError`` unless 0.5 <= `power` < 1.
+    """
+    if not 0.5 <= power < 1:
+        raise ValueError(f"power is {power}; it must be at least 0.5 and below 1")
+    return float((stdtrit(df, 1 - level / 2) + stdtrit(df, power)) * se)
+
+
 def mean_squares(differences):
     """Mean squares of seeds, images and the residual of two-way layouts (..., seeds, images)."""
     n_seeds, n_images = differences.shape[-2:]

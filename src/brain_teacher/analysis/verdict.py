@@ -152,11 +152,9 @@ def _sentence(words, differences, outcome, above, diverged):
         parts.append(f"without {_list(lacking)} nothing is said about single images")
     if diverged:
         students = _list([f"{teacher} seed {seed}" for teacher, seed in diverged])
-        parts.append(
-            f"{students} diverged and is left out, which bars a verdict about single images"
-            if len(diverged) == 1
-            else f"{students} diverged and are left out, which bars a verdict about single images"
-        )
+        left_out = f"{'is' if len(diverged) == 1 else 'are'} left out"
+        bars = "which bars a verdict about single images"
+        parts.append(f"{students} diverged and {left_out}, {bars}")
     sentence = "; ".join(parts)
     return sentence[0].upper() + sentence[1:] + "."
 
@@ -171,17 +169,7 @@ def open_control(differences, outcome=ACCURACY):
     """The open comparison that sees least: what a null result hangs on.
 
     Where the brain is not above none, that comparison decides; else any control it is not above.
-
-    Parameters
-    ----------
-    differences : dict of str to Difference
-    outcome : Outcome
-        What they are of.
-
-    Returns
-    -------
-    str
-        A control's name.
+    Gives the control's name; `differences` are of `outcome`.
     """
     above = {
         name for name, each in differences.items() if _differs(each) and outcome.gain(each).mean > 0

@@ -1,7 +1,7 @@
 """Image files: the ones shown in the scanner, and the unseen ones that students are judged on."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from os import PathLike
@@ -80,7 +80,7 @@ def read_unseen_splits(folder):
 
 def split_unseen(
     unseen: pd.DataFrame,
-    categories: Sequence[str],
+    categories: Iterable[str],
     *,
     shown: Collection[str] = (),
     splits: pd.DataFrame | None = None,

@@ -1,6 +1,6 @@
 """``stimuli.csv``: which number is which image, and what it shows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def name_trials(stimulus_ids, stimuli, *, data_type=None):
     return stimuli.loc[stimulus_ids].reset_index(drop=True)
 
 
-def image_categories(image_ids: Sequence[str], stimuli: pd.DataFrame | None) -> np.ndarray:
+def image_categories(image_ids: Collection[str], stimuli: pd.DataFrame | None) -> np.ndarray:
     """Category of each image id, from ``stimuli.csv`` or by GOD's rule."""
     if stimuli is None:
         return np.array([split_image_id(image)[0] for image in image_ids])

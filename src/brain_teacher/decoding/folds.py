@@ -13,65 +13,40 @@ MOST_FOLDS = 8
 class FoldPlan:
     """Image ids to fit on and to predict, per fold.
 
-    Attributes
-    ----------
-    fit, predict : tuple of ndarray of str
-        One array of image ids a fold.
-    by : str
-        ``image``, ``round``, ``run`` or ``group``.
-    group : str or None
-        The column of ``stimuli.csv``, where `by` is ``group``.
-    count : int or str
-        How many folds were asked for, where `by` is ``image``.
-
-    Raises
-    ------
-    ValueError
-        If an image is on both sides of a fold, predicted twice, or never.
+    Raises ``ValueError`` if an image is on both sides of a fold, predicted twice, or never.
     """
 
-    fit: tuple
-    predict: tuple
-    by: str
-    group: str | None = None
-    count: int | str = "auto"
+    fit: tuple[np.ndarray, ...]  # of str: one array of image ids a fold, as in `predict`
+    predict: tuple[np.ndarray, ...]
+    by: str  # ``image``, ``round``, ``run`` or ``group``
+    group: str | None = None  # the column of ``stimuli.csv``, where `by` is ``group``
+    count: int | str = "auto"  # of folds asked for, where `by` is ``image``
 
     def __post_init__(self):
         if len(self.fit) != len(self.predict) or len(self.fit) < 2:
             raise ValueError("a fold plan needs at least 2 folds, each with a side to fit on")
         times = Counter(image for images in self.predict for image in images)
         for fold, (fit, predict) in enumerate(zip(self.fit, self.predict, strict=True)):
-            both = np.intersect1d(fit, predict)
-            if len(both):
+            if len(both := np.intersect1d(fit, predict)):
                 raise ValueError(f"image '{both[0]}' is on both sides of fold {fold}")
-            unknown = np.setdiff1d(fit, list(times))
-            if len(unknown):
+            if len(unknown := np.setdiff1d(fit, list(times))):
                 raise ValueError(f"image '{unknown[0]}' of fold {fold} is never predicted")
-        twice = [image for image, count in times.items() if count > 1]
-        if twice:
+        if twice := [image for image, count in times.items() if count > 1]:
             raise ValueError(f"image '{twice[0]}' is predicted in more than one fold")
 
     def __str__(self):
-        sides = (f"{len(f)} + {len(p)}" for f, p in zip(self.fit, self.predict, strict=True))
-        counts = ", ".join(sides)
+        sides = zip(self.fit, self.predict, strict=True)
+        counts = ", ".join(f"{len(fit)} + {len(predict)}" for fit, predict in sides)
         return f"{len(self.fit)} folds by {self.by} (images to fit on + to predict: {counts})"
 
 
 @dataclass(frozen=True)
 class NestedPlan:
-    """Folds over the training images of a student that is tested on shown images.
+    """Folds over the training images of a student that is tested on shown images."""
 
-    Attributes
-    ----------
-    test, validation : int
-        The outer folds whose images no decoder of `plan` has seen.
-    plan : FoldPlan
-        Over the images of the other folds.
-    """
-
-    test: int
+    test: int  # as `validation`, an outer fold whose images no decoder of `plan` has seen
     validation: int
-    plan: FoldPlan
+    plan: FoldPlan  # over the images of the other folds
 
 
 def plan_folds(image_id, category, *, by="image", unit=None, count="auto", group=None):
@@ -110,33 +85,17 @@ def plan_folds(image_id, category, *, by="image", unit=None, count="auto", group
     values = np.unique(folds)
     if len(values) < 2:
         raise ValueError(f"folds by {by} need at least 2; every image has {by} {folds[0]}")
-    return FoldPlan(
-        fit=tuple(images[folds != value] for value in values),
-        predict=tuple(images[folds == value] for value in values),
-        by=by,
-        group=group,
-        count=count,
-    )
+    fit = tuple(images[folds != value] for value in values)
+    predict = tuple(images[folds == value] for value in values)
+    return FoldPlan(fit, predict, by, group=group, count=count)
 
 
 def nest(plan):
     """The plans of soft labels for students tested on shown images, one per outer fold.
 
     A student tested on fold f and validated on the next fold v trains on the images of the others:
-    their soft labels come from decoders that saw neither them nor f nor v.
-
-    Parameters
-    ----------
-    plan : FoldPlan
-
-    Returns
-    -------
-    list of NestedPlan
-
-    Raises
-    ------
-    ValueError
-        If `plan` has fewer than 4 folds: besides f and v, 2 must be left.
+    their soft labels come from decoders that saw neither them nor f nor v. ``ValueError`` if `plan`
+    has fewer than 4 folds: besides f and v, 2 must be left.
     """
     number = len(plan.predict)
     if number < 4:
@@ -159,9 +118,10 @@ def nest(plan):
 
 def _one_each(image_id, values, name):
     """Image -> its one value; an image with two would stand on both sides of a fold."""
-    pairs = sorted(set(zip(map(str, image_id), np.asarray(values).tolist(), strict=True)))
     one = {}
-    for image, value in pairs:
+    for image, value in sorted(
+        {*zip(map(str, image_id), np.asarray(values).tolist(), strict=True)}
+    ):
         if image in one:
             raise ValueError(
                 f"image {image!r} has {name} {one[image]} and {name} {value}: folds would put it "
@@ -178,9 +138,8 @@ def _deal(categories, count):
     smallest = min(members, key=lambda name: (len(members[name]), name))
     most = len(members[smallest])
     if most < 2:
-        raise ValueError(
-            f"category {smallest!r} has one image to fit and predict; folds by image need 2"
-        )
+        said = f"category {smallest!r} has one image to fit and predict"
+        raise ValueError(f"{said}; folds by image need 2")
     if count in ("auto", "most"):
         count = most if count == "most" else min(MOST_FOLDS, most)
     elif count > most:

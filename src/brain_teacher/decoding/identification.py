@@ -101,19 +101,15 @@ def identify(voxels, plan, *, normalise, select, n_voxels, penalty, features, sp
             continue
         candidates, source = _candidates(features, test, categories)
         similarity = correlations(_means(predicted[new], test.category[new]), scale(candidates))
+        repeats = predicted[new], test.category[new], test.run[new]
+        rng = named_rng("noise-ceiling", name, seed)
         found = {
             "categories": len(categories),
             "trials": int(new.sum()),
             "trained_on": len(np.unique(test.category[of_kind])) - len(categories),
             "candidates": source,
             **_identified(similarity),
-            **noise_ceiling(
-                predicted[new],
-                test.category[new],
-                test.run[new],
-                splits=splits,
-                rng=named_rng("noise-ceiling", name, seed),
-            ),
+            **noise_ceiling(*repeats, splits=splits, rng=rng),
         }
         result |= {f"{name}_{key}": value for key, value in found.items()}
     return result
@@ -191,14 +187,8 @@ def _choose_penalty(training, features, plan, penalties, *, select, n_voxels, st
     targets = features.of_images(training.image_id).astype(np.float64)
     pairs = trial_pairs(training, plan)
     chosen = best_voxels(training.data, class_numbers(training), pairs, n_voxels, by=select)
-    predicted = ridge.solve_folds(
-        training.data,
-        targets,
-        pairs,
-        penalties=penalties,
-        chosen=chosen,
-        standardise=standardise,
-    )
+    scaled = {"chosen": chosen, "standardise": standardise}
+    predicted = ridge.solve_folds(training.data, targets, pairs, penalties=penalties, **scaled)
     total = np.zeros(len(penalties))
     for (fit, held_out), rows in zip(pairs, predicted, strict=True):
         fit_images = np.unique(training.image_id[fit], return_index=True)[1]
@@ -220,10 +210,8 @@ def _predict_test(training, test, features, penalty, *, select, n_voxels, standa
     data = np.concatenate([training.data, test.data])
     pairs = [(everything, held_out)]
     chosen = best_voxels(data, category, pairs, n_voxels, by=select)
-    solved = ridge.solve_folds(
-        data, rows, pairs, penalties=[penalty], chosen=chosen, standardise=standardise
-    )
-    return solved[0][0]
+    scaled = {"chosen": chosen, "standardise": standardise}
+    return ridge.solve_folds(data, rows, pairs, penalties=[penalty], **scaled)[0][0]
 
 
 def _candidates(features, test, categories):

@@ -1,5 +1,7 @@
 """What all decoders share: trials, plans, and the way from logits to out-of-fold soft labels."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.special import log_softmax
 
@@ -8,7 +10,7 @@ from brain_teacher.decoding.calibration import at_bound, fit_temperature
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.rounds import find_rounds
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, mean_nll
-from brain_teacher.decoding.voxel_scaling import zscore_by_run
+from brain_teacher.decoding.voxel_scaling import best_voxels, zscore_by_run
 
 # A run's z-scored trials sum to 0: where its categories are all different, a held-out trial is
 # minus the sum of its run-mates, which were fitted on and are not of its category. On noise, 8
@@ -20,6 +22,15 @@ CAUTION = (
 )
 
 
+class Scheme(NamedTuple):
+    """What every decoder is told; see `brain_teacher.decoding.decoders.table`."""
+
+    normalise: str
+    select: str
+    n_voxels: int
+    calibrate: bool
+
+
 def training_trials(voxels):
     """The trials that decoders use (data type 1), in an order that does not depend on the file."""
     training = voxels.data_type == TRAINING
@@ -28,15 +39,9 @@ def training_trials(voxels):
     voxels = voxels.take(training)
     # Sums of floats depend on their order: sorted trials make shuffled files give equal bits.
     # An image shown twice in a run: sorted voxels decide, whatever the order of the columns.
-    order = sorted(
-        range(len(voxels.data)),
-        key=lambda t: (
-            voxels.image_id[t],
-            int(voxels.run[t]),
-            np.sort(voxels.data[t]).tobytes(),
-        ),
-    )
-    return voxels.take(np.array(order))
+    keys = [np.sort(row).tobytes() for row in voxels.data]
+    keys = zip(voxels.image_id, map(int, voxels.run), keys, range(len(keys)), strict=True)
+    return voxels.take(np.array([place for *_, place in sorted(keys)]))
 
 
 def plan_for(voxels, *, by="image", group=None, count="auto"):
@@ -74,15 +79,7 @@ def plan_for(voxels, *, by="image", group=None, count="auto"):
 
 
 def plan_inner(voxels, plan):
-    """The same fold rule one level down, over the trials of one fold's side to fit on.
-
-    Parameters
-    ----------
-    voxels : Voxels
-        Only those trials.
-    plan : FoldPlan
-        The outer plan.
-    """
+    """The rule of the outer `plan` one level down, over `voxels`: one fold's side to fit on."""
     try:
         # What is left of a category may be less than was asked for.
         fewest = np.bincount(image_classes(voxels)[2]).min()
@@ -105,7 +102,7 @@ def class_numbers(voxels):
     return np.unique(voxels.category, return_inverse=True)[1]
 
 
-def out_of_fold(voxels, plan, solve, *, normalise, calibrate, options):
+def out_of_fold(voxels, plan, solve, scheme, *, options):
     """Out-of-fold soft labels from a solver; what is chosen is chosen inside the fold.
 
     Parameters
@@ -115,14 +112,14 @@ def out_of_fold(voxels, plan, solve, *, normalise, calibrate, options):
     plan : FoldPlan
         Over all images of these trials.
     solve : callable
-        Takes a list of ``(fit, held_out)`` trial indices and gives, for each, logits of shape
-        (n_options, n_held_out, n_classes), classes in sorted order. It gets the outer folds and
-        all inner folds at once, so that it can share work between them.
-    normalise : {"run", "fold", "centre"}
-        How `solve` scales: by run, and ``meta`` has a caution where that tells what it should not.
-    calibrate : bool
-        Fit a temperature on the inner folds' predictions. The same predictions choose the option:
-        the one with the lowest NLL, after its temperature.
+        ``(data, category, pairs, *, chosen, standardise)``: voxels (`prepared`), class numbers,
+        a list of ``(fit, held_out)`` trial indices, for each of them the voxels to use or None for
+        all, and whether to z-score these by the fit. Gives, for each, logits of shape (n_options,
+        n_held_out, n_classes). It gets the outer folds and all inner folds at once, so that it can
+        share work between them.
+    scheme : Scheme
+        Where a temperature is fitted on the inner folds' predictions, the same predictions choose
+        the option: the one with the lowest NLL, after its temperature.
     options : dict of one str to list
         What the options are, e.g. ``{"C": [0.01, 0.1]}``; of equal ones the first is taken.
 
@@ -130,7 +127,8 @@ def out_of_fold(voxels, plan, solve, *, normalise, calibrate, options):
     -------
     SoftLabels
         One row an image: its trials' log-probabilities averaged, then normalised. ``meta`` says
-        the option and temperature of each fold, and how many temperatures hit a bound.
+        the option and temperature of each fold, how many temperatures hit a bound, and has a
+        caution where z-scoring by run tells what it should not.
 
     Raises
     ------
@@ -141,53 +139,48 @@ def out_of_fold(voxels, plan, solve, *, normalise, calibrate, options):
     ((name, values),) = options.items()
     outer = trial_pairs(voxels, plan)
     inner = [[] for _ in outer]
-    if calibrate or len(values) > 1:
+    if scheme.calibrate or len(values) > 1:
         inner = [_inner_pairs(voxels, plan, fit) for fit, _ in outer]
-    logits = iter(solve([*outer, *(pair for pairs in inner for pair in pairs)]))
+    data, category = prepared(voxels, scheme.normalise), class_numbers(voxels)
+    everything = [*outer, *(pair for pairs in inner for pair in pairs)]
+    chosen = best_voxels(data, category, everything, scheme.n_voxels, by=scheme.select)
+    scaled = {"chosen": chosen, "standardise": scheme.normalise == "fold"}
+    logits = iter(solve(data, category, everything, **scaled))
     outer_logits = [next(logits) for _ in outer]
-    chosen, answers = [], []
+    best, answers = [], []
     for own, pairs in zip(outer_logits, inner, strict=True):
         predicted = [(held, next(logits)) for _, held in pairs]
-        option, temperature = _choose(predicted, voxels, calibrate)
-        chosen.append(values[option])
+        option, temperature = _choose(predicted, voxels, scheme.calibrate)
+        best.append(values[option])
         answers.append((own[option], temperature))
-    meta = {name: chosen}
-    common = {"normalise": normalise, "calibrate": calibrate}
-    return collect(voxels, plan, outer, answers, meta=meta, **common)
+    return collect(voxels, plan, outer, answers, scheme, meta={name: best})
 
 
-def collect(voxels, plan, pairs, answers, *, normalise, calibrate, meta):
-    """The table of all folds.
+def collect(voxels, plan, pairs, answers, scheme, *, meta):
+    """`SoftLabels` of all folds, in the order of the image ids.
 
     Parameters
     ----------
-    voxels : Voxels
-    plan : FoldPlan
+    voxels, plan, scheme
+        As for `out_of_fold`.
     pairs : list of (fit, held_out)
         The plan's, from `trial_pairs`.
     answers : iterable of (logits, temperature)
         Of each fold: its held-out trials' logits (n_held_out, n_classes) and what to divide their
         log-probabilities by, 1 where nothing was calibrated.
-    normalise : {"run", "fold", "centre"}
-    calibrate : bool
     meta : dict
         What the decoder has to say besides.
-
-    Returns
-    -------
-    SoftLabels
     """
     images, image_of, _ = image_classes(voxels)
     classes = np.unique(voxels.category)
     log_probs = np.empty((len(images), len(classes)))
     fold, temperatures = np.empty(len(images), dtype=np.int16), []
-    for number, ((_, held_out), (logits, temperature)) in enumerate(
-        zip(pairs, answers, strict=True)
-    ):
+    parts = zip(pairs, answers, strict=True)
+    for number, ((_, held_out), (logits, temperature)) in enumerate(parts):
         rows, averaged = average_trials(logits, image_of[held_out])
         log_probs[rows] = log_softmax(averaged / temperature, axis=1)
         fold[rows] = number
-        temperatures += [temperature] if calibrate else []
+        temperatures += [temperature] if scheme.calibrate else []
     folds = {"by": plan.by, "number": len(plan.fit)}
     if plan.by == "image":
         folds["count"] = plan.count
@@ -196,11 +189,13 @@ def collect(voxels, plan, pairs, answers, *, normalise, calibrate, meta):
     meta = meta | {
         "format": FORMAT,
         "folds": folds,
-        "calibrated": calibrate,
+        "calibrated": scheme.calibrate,
         "temperatures": temperatures,
         "temperatures_at_bound": sum(map(at_bound, temperatures)),
     }
-    if normalise == "run" and not repeats_in_run(voxels) and _splits_runs(voxels, pairs):
+    once = scheme.normalise == "run" and not repeats_in_run(voxels)
+    # A run has trials on both sides of a fold.
+    if once and any(len(np.intersect1d(voxels.run[a], voxels.run[b])) for a, b in pairs):
         meta["caution"] = CAUTION
     return SoftLabels(log_probs.astype(np.float32), images, classes, fold, meta)
 
@@ -214,13 +209,9 @@ def image_classes(voxels):
 def trial_pairs(voxels, plan):
     """``(fit, held_out)`` trial indices of each fold of a plan.
 
-    Raises
-    ------
-    ValueError
-        If the plan never predicts an image, or leaves a category nothing to fit on.
+    ``ValueError`` if the plan never predicts an image, or leaves a category nothing to fit on.
     """
-    never = np.setdiff1d(voxels.image_id, np.concatenate(plan.predict))
-    if len(never):
+    if len(never := np.setdiff1d(voxels.image_id, np.concatenate(plan.predict))):
         raise ValueError(f"the fold plan never predicts image '{never[0]}'")
     pairs = []
     classes = np.unique(voxels.category)
@@ -228,8 +219,7 @@ def trial_pairs(voxels, plan):
         fit, held_out = (
             np.flatnonzero(np.isin(voxels.image_id, side)) for side in (fit_images, predict_images)
         )
-        missing = np.setdiff1d(classes, voxels.category[fit])
-        if len(missing):
+        if len(missing := np.setdiff1d(classes, voxels.category[fit])):
             raise ValueError(
                 f"folds by {plan.by} leave no image of category '{missing[0]}' to fit on; choose "
                 "other folds (decode.folds.by)"
@@ -266,11 +256,6 @@ def repeats_in_run(voxels):
     """Whether some run shows some category more than once."""
     pairs = np.stack([voxels.run.astype(str), voxels.category])
     return len(np.unique(pairs, axis=1).T) < len(voxels.run)
-
-
-def _splits_runs(voxels, pairs):
-    """Whether a run has trials on both sides of a fold."""
-    return any(len(np.intersect1d(voxels.run[fit], voxels.run[held])) for fit, held in pairs)
 
 
 def _inner_pairs(voxels, plan, fit):

@@ -184,9 +184,8 @@ def class_similarity(soft_labels, category):
 def _in_order(soft_labels, category):
     """Log-probabilities, right columns and class ids, rows and columns in the order of ids."""
     if len(category) != len(soft_labels.image_id):
-        raise ValueError(
-            f"category has {len(category)} entries for {len(soft_labels.image_id)} images"
-        )
+        images = len(soft_labels.image_id)
+        raise ValueError(f"category has {len(category)} entries for {images} images")
     table = soft_labels.sorted()
     rows = rows_of(table.image_id, soft_labels.image_id, lacks="there is no image '{}'")
     category = np.asarray(category)[rows]
@@ -235,9 +234,8 @@ def _calibration(confidence, hit, rng):
     ece = error(hit - confidence)
     # A label drawn from the probabilities is the first guess as often as the confidence says.
     drawn = error((rng.random((_DRAWS, images)) < confidence) - confidence)
-    picked = (
-        rng.integers(images, size=(_RESAMPLES, images)) + images * np.arange(_RESAMPLES)[:, None]
-    )
+    picked = rng.integers(images, size=(_RESAMPLES, images))
+    picked += images * np.arange(_RESAMPLES)[:, None]
     weight = np.bincount(picked.ravel(), minlength=picked.size).reshape(picked.shape)
     half = norm.ppf(0.975) * error(weight * (hit - confidence)).std(ddof=1)
     return _around("ece", ece, half, (0, 1)) | {

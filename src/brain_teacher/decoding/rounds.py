@@ -5,6 +5,9 @@ categories to fit on; leaving images out leaves a held-out image's run-mates, no
 Leaving a round out does neither: one image of each category, in runs of their own.
 """
 
+from functools import reduce
+from operator import or_
+
 import numpy as np
 
 # GOD's 24 runs take 24 steps; 50,000 steps over 90 runs took half a second.
@@ -71,7 +74,7 @@ def _only_split(shows, runs):
     sets = [sum(1 << c for c in np.flatnonzero(row).tolist()) for row in shows]
     rows, steps, found = list(range(len(runs))), iter(range(MOST_STEPS)), []
     # A stack, not recursion: there may be more runs than Python's depth allows.
-    stack = [(_covers(rows, sets, steps), rows, ())]
+    stack: list[tuple] = [(_covers(rows, sets, steps), rows, ())]
     while stack and len(found) < 2:
         covers, free, rounds = stack[-1]
         cover = next(covers, None)
@@ -96,10 +99,8 @@ def _only_split(shows, runs):
 
 def _covers(free, sets, steps):
     """Each tuple of runs, the first of `free` and others, that shows every category once."""
-    everything = 0
-    for members in sets:
-        everything |= members
-    stack = [((free[0],), sets[free[0]])]
+    everything = reduce(or_, sets)
+    stack: list[tuple] = [((free[0],), sets[free[0]])]
     while stack:
         if next(steps, None) is None:
             raise ValueError(

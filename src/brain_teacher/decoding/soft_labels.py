@@ -12,6 +12,7 @@ from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.files import read_npz
 
 FORMAT = 1
+ARRAYS = ("log_probs", "image_id", "class_id", "fold")
 ROW_TOLERANCE = 1e-4
 NO_COLUMN = "has no column for category '{}'"
 
@@ -60,20 +61,16 @@ class SoftLabels:
         """The rows of some images, in the order given; joined by id."""
         lacks = "has no row for image '{}' ({} are missing)"
         rows = rows_of(image_ids, self.image_id, lacks=lacks)
-        return SoftLabels(
-            self.log_probs[rows], self.image_id[rows], self.class_id, self.fold[rows], self.meta
-        )
+        return self._part(rows, np.arange(len(self.class_id)))
 
     def sorted(self):
         """The same table with rows and columns in the order of their ids."""
-        rows, columns = np.argsort(self.image_id), np.argsort(self.class_id)
-        return SoftLabels(
-            self.log_probs[np.ix_(rows, columns)],
-            self.image_id[rows],
-            self.class_id[columns],
-            self.fold[rows],
-            self.meta,
-        )
+        return self._part(np.argsort(self.image_id), np.argsort(self.class_id))
+
+    def _part(self, rows, columns):
+        # np.ix_: by rows and then columns, the result would lie in Fortran's order.
+        log_probs, classes = self.log_probs[np.ix_(rows, columns)], self.class_id[columns]
+        return SoftLabels(log_probs, self.image_id[rows], classes, self.fold[rows], self.meta)
 
     def truth(self, category):
         """Column of the right class of each row, given the rows' categories."""
@@ -81,13 +78,8 @@ class SoftLabels:
 
     def arrays(self):
         """What a soft-label file holds, ready for ``np.savez``."""
-        return {
-            "log_probs": self.log_probs,
-            "image_id": self.image_id,
-            "class_id": self.class_id,
-            "fold": self.fold,
-            "meta": np.array(json.dumps(self.meta, sort_keys=True)),
-        }
+        meta = np.array(json.dumps(self.meta, sort_keys=True))
+        return {name: getattr(self, name) for name in ARRAYS} | {"meta": meta}
 
 
 def read_soft_labels(path):
@@ -108,11 +100,10 @@ def read_soft_labels(path):
         If the file is broken, an array is missing, the format is a later one, or the content is
         not soft labels.
     """
-    names = ("log_probs", "image_id", "class_id", "fold")
-    arrays, meta = read_npz(path, names, what="soft-label")
+    arrays, meta = read_npz(path, ARRAYS, what="soft-label")
     if meta.get("format") != FORMAT:
         raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
-    return SoftLabels(meta=meta, **{name: arrays[name] for name in names})
+    return SoftLabels(meta=meta, **{name: arrays[name] for name in ARRAYS})
 
 
 def check_log_probs(log_probs, image_id):

@@ -38,28 +38,13 @@ def scale_of(mean, deviation):
 
 
 def best_voxels(data, category, pairs, count, *, by):
-    """The `count` best voxels of each pair, judged by the trials it is fitted on.
-
-    Parameters
-    ----------
-    data : ndarray of shape (n_trials, n_voxels)
-    category : ndarray of shape (n_trials,)
-    pairs : list of (fit, held_out)
-        Row numbers. Only `fit` is looked at.
-    count : int
-    by : {"f-score", "correlation"}
-        As in `voxel_scores`.
+    """The `count` best voxels of each pair by `voxel_scores`, whose arguments these are.
 
     Returns
     -------
     list of ndarray of int, or None
         Per pair the chosen columns, ascending; of equally good voxels the first. None if there are
         no more than `count` voxels: all are used.
-
-    Raises
-    ------
-    ValueError
-        As `voxel_scores` does.
     """
     if count >= data.shape[1]:
         return None

@@ -8,15 +8,9 @@ from brain_teacher.files import atomic_write
 
 
 class Checkpoint:
-    """A student's state on disk, written when it has trained for long enough since the last.
+    """A student's state on disk, written when it has trained `every` so many seconds.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-    fingerprint : str
-        Of the student: a file of another one is not taken up.
-    every : float
-        Seconds.
+    A file of a student with another fingerprint is not taken up.
     """
 
     def __init__(self, path, fingerprint, *, every):

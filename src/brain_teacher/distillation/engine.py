@@ -117,7 +117,7 @@ def train_student(
     with torch.random.fork_rng(devices):
         torch.manual_seed(named_seed("dropout", seed))
         training = Training(images, labels, targets, n_classes, recipe, seed, device)
-        curves, best = {}, None
+        curves, best = {}, (np.inf, 0, {})
         if checkpoint is not None and (state := checkpoint.load()) is not None:
             curves, best = state["curves"], state["best"]
             training.load_state_dict(state["training"])
@@ -133,16 +133,14 @@ def train_student(
             if not np.isfinite([record["train_loss"], record["validation_nll"] or 0.0]).all():
                 return Student(_finite(curves), {}, training.epoch, {}, diverged=True)
             is_last = training.epoch == recipe.epochs
-            is_better = best is None or record["validation_nll"] < best[0]
-            if is_last if recipe.epoch == "last" else is_better:
+            if is_last if recipe.epoch == "last" else record["validation_nll"] < best[0]:
                 best = (record["validation_nll"], training.epoch, training.weights())
             if checkpoint is not None and not is_last and checkpoint.is_due():
                 state = {"curves": curves, "best": best, "training": training.state_dict()}
                 checkpoint.save(state)
     training.network.load_state_dict(best[2])
     answers = {
-        name: predict(training.network, part, "float32").cpu().numpy()
-        for name, part in held.items()
+        name: predict(training.network, p, "float32").cpu().numpy() for name, p in held.items()
     }
     weights = {name: value.cpu().contiguous().numpy() for name, value in best[2].items()}
     return Student(curves, answers, best[1], weights, diverged=False)
@@ -163,23 +161,13 @@ class Training:
         if isinstance(targets, np.ndarray):
             check_probs(targets, range(len(targets)))
             self._probs = torch.from_numpy(targets).to(device)
-        self.network = build_network(
-            n_classes=n_classes,
-            image_size=self._pictures.size,
-            seed=named_seed("weights", seed),
-            network=recipe.network,
-            width=recipe.width,
-            stem=recipe.stem,
-            weights=recipe.weights,
-        ).to(device)
-        self._steps, self._optimizer, self._schedule = one_cycle(
-            self.network,
-            count=len(images),
-            batch=recipe.batch,
-            epochs=recipe.epochs,
-            learning_rate=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-        )
+        own = vars(recipe)
+        built = {key: own[key] for key in ("network", "width", "stem", "weights")}
+        built |= {"n_classes": n_classes, "image_size": self._pictures.size}
+        self.network = build_network(seed=named_seed("weights", seed), **built).to(device)
+        rates = {key: own[key] for key in ("batch", "epochs", "learning_rate", "weight_decay")}
+        cycle = one_cycle(self.network, count=len(images), **rates)
+        self._steps, self._optimizer, self._schedule = cycle
         self._generator = torch.Generator().manual_seed(named_seed("order", seed))
 
     def epochs(self):
@@ -271,12 +259,10 @@ def predict(network, images, precision):
     Tensor of shape (n_images, n_classes), float32
     """
     network.eval()
-    device = images.device.type
     parts = []
     for part in images.split(EVALUATION_BATCH):
-        pixels = part.permute(0, 3, 1, 2)
-        with autocast(device, precision):
-            logits = network(normalise(pixels.float()))
+        with autocast(images.device, precision):
+            logits = network(normalise(part.permute(0, 3, 1, 2).float()))
         parts.append(torch.log_softmax(logits.float(), dim=1))
     return torch.cat(parts)
 

@@ -1,4 +1,4 @@
-"""What a teacher may look at."""
+"""Lessons: what there is to be taught."""
 
 from dataclasses import dataclass, field
 
@@ -8,35 +8,20 @@ from brain_teacher.decoding.soft_labels import soften
 
 
 class NotApplicable(ValueError):
-    """This teacher says nothing beside this brain; the others can go on without it."""
+    """A teacher says nothing beside this brain; the others can go on without it."""
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a teacher may look at.
+    """What a teacher may look at."""
 
-    Attributes
-    ----------
-    log_probs : ndarray of shape (n_images, n_classes), float64
-        The brain's soft labels of the training images.
-    truth : ndarray of int, shape (n_images,)
-        Column of each image's category.
-    temperature : float
-        T of the loss.
-    rng : numpy.random.Generator
-        Named for the teacher and the student's seed.
-    similarity : ndarray of shape (n_classes, n_classes), or None
-        How alike two classes are, in any unit.
-    tables : dict of str to ndarray of shape (n_images, n_classes)
-        Log-probabilities of other tables, by name.
-    """
-
-    log_probs: np.ndarray
-    truth: np.ndarray
-    temperature: float
-    rng: np.random.Generator
-    similarity: np.ndarray | None = None
-    tables: dict = field(default_factory=dict)
+    log_probs: np.ndarray  # (n_images, n_classes), float64: the brain's of the training images
+    truth: np.ndarray  # (n_images,), int: column of each image's category
+    temperature: float  # T of the loss
+    rng: np.random.Generator  # named for the teacher and the student's seed
+    similarity: np.ndarray | None = None  # (n_classes, n_classes), in any unit
+    # Log-probabilities (n_images, n_classes) of other tables, by name.
+    tables: dict[str, np.ndarray] = field(default_factory=dict)
 
     def softened(self, log_probs=None):
         """q_T, of the brain if nothing else is given."""

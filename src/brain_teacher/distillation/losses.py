@@ -26,24 +26,12 @@ FLOOR = 1e-6
 
 @dataclass(frozen=True)
 class Loss:
-    """An entry of ``LOSSES``.
+    """An entry of ``LOSSES``."""
 
-    Attributes
-    ----------
-    label : str
-        What it is, for people.
-    of : callable
-        The function; imports torch when called.
-    settings : type of Block, optional
-        Its own settings with their defaults: the block ``distill.<name>``.
-    soft : bool
-        Whether it looks at the teacher; else it is never given any `probs`.
-    """
-
-    label: str
-    of: Callable
-    settings: type[Block] | None = None
-    soft: bool = True
+    label: str  # what it is, for people
+    of: Callable  # the function; imports torch when called
+    settings: type[Block] | None = None  # its own, with their defaults: ``distill.<name>``
+    soft: bool = True  # it looks at the teacher; else it is never given any `probs`
 
 
 def hinton(logits, labels, probs, *, temperature, alpha):
@@ -67,7 +55,7 @@ def hinton(logits, labels, probs, *, temperature, alpha):
     return (1 - alpha) * hard + alpha * temperature**2 * soft
 
 
-def soft_cross_entropy(logits, labels, probs, *, temperature, alpha):
+def soft_cross_entropy(logits, labels, probs, *, temperature, alpha):  # noqa: ARG001 (all get T)
     """Cross-entropy with soft targets: ``(1 - alpha) CE(y, s) + alpha CE(q_T, s)`` ([1]_, [2]_).
 
     Only the targets are softened, the student is not: T is how far its answers shall be blurred.

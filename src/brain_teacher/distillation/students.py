@@ -16,48 +16,29 @@ CURVE_POINTS = 5
 
 @dataclass(frozen=True)
 class Student:
-    """A trained student, as the engine gives it.
+    """A trained student, as the engine gives it."""
 
-    Attributes
-    ----------
-    curves : dict of str to list of float
-        One value an epoch: ``train_loss``, ``learning_rate``, ``validation_accuracy``,
-        ``validation_nll``; None where there is none (`validated_epochs`).
-    log_probs : dict of str to ndarray of shape (n_images, n_classes), float32
-        ``validation`` and ``test``; rows as the images were given. Empty if it diverged.
-    epoch : int
-        The epoch (from 1) whose weights these are.
-    weights : dict of str to ndarray
-        The network's state. Empty if it diverged.
-    diverged : bool
-        The loss became infinite or NaN.
-    """
-
-    curves: dict
-    log_probs: dict
-    epoch: int
-    weights: dict
-    diverged: bool
+    # One value an epoch: ``train_loss``, ``learning_rate``, ``validation_accuracy``,
+    # ``validation_nll``; None where there is none (`validated_epochs`).
+    curves: dict[str, list[float | None]]
+    # ``validation`` and ``test``: (n_images, n_classes), float32, rows as the images were given.
+    # Empty if it diverged.
+    log_probs: dict[str, np.ndarray]
+    epoch: int  # from 1: whose weights these are
+    weights: dict[str, np.ndarray]  # the network's state; empty if it diverged
+    diverged: bool  # the loss became infinite or NaN
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a student answered for the images that no subject saw, with ids.
+    """What a student answered for the images that no subject saw, with ids."""
 
-    Attributes
-    ----------
-    meta : dict
-        Teacher, seed, settings, curves, plan, fingerprint, what the brain was, ...
-    class_id : ndarray of str
-    log_probs, image_id, category : dict of str to ndarray
-        By split; empty if the student diverged.
-    """
-
-    meta: dict
-    class_id: np.ndarray
-    log_probs: dict
-    image_id: dict
-    category: dict
+    meta: dict  # teacher, seed, settings, curves, plan, fingerprint, what the brain was, ...
+    class_id: np.ndarray  # of str
+    # By split; empty if the student diverged.
+    log_probs: dict[str, np.ndarray]
+    image_id: dict[str, np.ndarray]
+    category: dict[str, np.ndarray]
 
     def __post_init__(self):
         for split, log_probs in self.log_probs.items():
@@ -99,16 +80,8 @@ def validated_epochs(epochs, epoch):
     """The epochs, from 1, after which a student answers for the validation images.
 
     Where they choose the epoch, all; else about five for its curve: with as many validation images
-    as training images, answering every time takes a quarter of the work.
-
-    Parameters
-    ----------
-    epochs : int
-    epoch : {"last", "best"}
-
-    Returns
-    -------
-    set of int
+    as training images, answering every time takes a quarter of the work. `epoch` is ``last`` or
+    ``best``.
 
     Examples
     --------
@@ -132,13 +105,7 @@ def student_arrays(student, *, class_id, image_id, category, meta):
 
 
 def read_student(path):
-    """Read a student file.
-
-    Raises
-    ------
-    ValueError
-        If it is broken, no student file, or of a later format.
-    """
+    """Read a student file; ``ValueError`` if it is broken, another file, or of a later format."""
     arrays, meta = read_npz(path, ("class_id",), what="student")
     if meta.get("format") != FORMAT:
         raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")

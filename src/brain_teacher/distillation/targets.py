@@ -12,29 +12,20 @@ from brain_teacher.decoding.soft_labels import ROW_TOLERANCE
 class Targets:
     """Probabilities with ids: a teacher's answer for each training image.
 
-    Attributes
-    ----------
-    probs : ndarray of shape (n_images, n_classes), float32
-        Already softened where the teacher's definition says so; never softened again.
-    image_id, class_id : ndarray of str
-
-    Raises
-    ------
-    ValueError
-        If a row is no probability distribution: logits and log-probabilities are refused, so that
-        no softmax is ever applied twice.
+    Raises ``ValueError`` if a row is no probability distribution: logits and log-probabilities are
+    refused, so that no softmax is ever applied twice.
     """
 
+    # (n_images, n_classes), float32: already softened where the teacher's definition says so; never
+    # softened again.
     probs: np.ndarray
     image_id: np.ndarray
     class_id: np.ndarray
 
     def __post_init__(self):
-        if self.probs.shape != (len(self.image_id), len(self.class_id)):
-            raise ValueError(
-                f"probs has shape {self.probs.shape}, its ids say "
-                f"{(len(self.image_id), len(self.class_id))}"
-            )
+        shape = (len(self.image_id), len(self.class_id))
+        if self.probs.shape != shape:
+            raise ValueError(f"probs has shape {self.probs.shape}, its ids say {shape}")
         check_probs(self.probs, self.image_id)
 
     def join(self, image_ids, class_ids):

@@ -22,9 +22,8 @@ PERMUTED_TRIALS, RIVAL = "permuted-trials", "resnet34-table"
 SHARPEST = 50.0
 
 
-def none(lesson):
+def none(_):
     """Hard labels only."""
-    return None
 
 
 def smooth(lesson):
@@ -145,7 +144,7 @@ def permuted_trials(lesson):
     return lesson.softened(_table(lesson, PERMUTED_TRIALS))
 
 
-def resnet34_live(lesson):
+def resnet34_live(_):
     """Ordinary distillation: a ResNet34 of the same training images looks at each batch ([1]_).
 
     References
@@ -161,16 +160,12 @@ def resnet34_table(lesson):
 
 
 def resnet34_degraded(lesson):
-    """The rival's table made as weak as the brain: could a teacher this weak be seen to help?
+    """The rival's table made as weak as the brain, to tell if a teacher this weak could help.
 
     A share of the images, drawn for each seed, gets even rows, so many that the expected top-1
     (an even row is right once in n_classes) is the brain's. Then one exponent for all rows brings
-    the mean entropy to that of the brain's q_T, or as near as can be.
-
-    Raises
-    ------
-    NotApplicable
-        If the table's top-1 is not above the brain's.
+    the mean entropy to that of the brain's q_T, or as near as can be. `NotApplicable` if the
+    table's top-1 is not above the brain's.
     """
     table, rows = _table(lesson, RIVAL), np.arange(len(lesson.truth))
     n_classes = table.shape[1]
@@ -223,21 +218,11 @@ def _derangement(n, rng):
 
 @dataclass(frozen=True)
 class Teacher:
-    """An entry of ``TEACHERS``.
+    """An entry of ``TEACHERS``."""
 
-    Attributes
-    ----------
-    label : str
-        What it is, for people.
-    teach : callable
-        Of a `Lesson`.
-    table : str, optional
-        The table besides the brain's that it reads (`Lesson.tables`).
-    """
-
-    label: str
-    teach: Callable
-    table: str | None = None
+    label: str  # what it is, for people
+    teach: Callable[[Lesson], np.ndarray | Live | None]
+    table: str | None = None  # besides the brain's, that it reads (`Lesson.tables`)
 
 
 TEACHERS = {

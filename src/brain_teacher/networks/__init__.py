@@ -1,0 +1,1 @@
+"""All torch architectures, and the devices they run on; loaded late."""

@@ -103,12 +103,8 @@ def build_network(
         torch.default_generator.manual_seed(seed)
         if network in RESNETS:
             small = stem == "small" or (stem == "auto" and image_size <= LARGEST_SMALL_IMAGE)
-            model = _ResNet(
-                blocks=RESNETS[network],
-                n_classes=n_classes,
-                width=width,
-                small_stem=small and weights == "none",
-            )
+            own = {"width": width, "small_stem": small and weights == "none"}
+            model = _ResNet(blocks=RESNETS[network], n_classes=n_classes, **own)
         else:
             model = build_classifier(
                 network, weights=None, seed=seed, num_classes=n_classes, **_plain(network)
@@ -121,16 +117,8 @@ def build_network(
 def rebuild_network(settings, *, n_classes, image_size):
     """The network of a student's settings, to be filled with the weights that it learnt.
 
-    Parameters
-    ----------
-    settings : dict
-        ``network``, ``width``, ``stem``, and ``weights``, which it began from.
-    n_classes, image_size : int
-
-    Returns
-    -------
-    torch.nn.Module
-        As `build_network` gives it; nothing is read or fetched.
+    As `build_network` gives it for `settings`: ``network``, ``width``, ``stem``, and ``weights``,
+    which it began from; but nothing is read or fetched.
     """
     chosen = {key: settings[key] for key in ("network", "width", "stem")}
     if settings["weights"] != "none" and settings["network"] in RESNETS:
@@ -141,10 +129,7 @@ def rebuild_network(settings, *, n_classes, image_size):
 def read_network(path, settings, *, n_classes, image_size):
     """`rebuild_network` with the weights of a ``.safetensors`` file.
 
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, or holds another network.
+    ``ValueError`` if the file cannot be read, or holds another network.
     """
     network = rebuild_network(settings, n_classes=n_classes, image_size=image_size)
     try:
@@ -198,6 +183,7 @@ class Classifier(nn.Module):
         self.network = network
 
     def forward(self, pixels):
+        """Log-probabilities (n, n_classes)."""
         return torch.log_softmax(self.network(normalise(pixels)), dim=1)
 
     def contiguous(self):

@@ -57,9 +57,8 @@ def network_features(images, image_id, *, network, weights, layer, batch=64, see
     def extract(part, pixels):
         x = torch.from_numpy(np.ascontiguousarray(part)).permute(0, 3, 1, 2) / 255
         if pixels != x.shape[2]:
-            x = torch.nn.functional.interpolate(
-                x, (pixels, pixels), mode="bilinear", antialias=True
-            )
+            resize = torch.nn.functional.interpolate
+            x = resize(x, (pixels, pixels), mode="bilinear", antialias=True)
         mean, deviation = (torch.tensor(v)[:, None, None] for v in (MEAN, DEVIATION))
         out = extractor((x - mean) / deviation)[layer]
         # All but rows and channels is space; only maps have the channels before it.
@@ -127,7 +126,7 @@ def _pixels(images, extract, network):
     try:
         extract(images[:1], own)
     except (RuntimeError, AssertionError):
-        pixels = get_model_weights(network).DEFAULT.transforms().crop_size[0]
+        pixels = get_model_weights(network)["DEFAULT"].transforms().crop_size[0]
         extract(images[:1], pixels)
         return pixels
     return own

@@ -13,12 +13,7 @@ def keep_freed_memory():
 
     A step's large arrays have the same sizes each time. glibc returns those above 32 MB to the
     system, which has to find and clear the pages anew: at 128 pixels and batch 64 a ResNet18's
-    step took 1.1 to 1.3 times as long. Does nothing where the C library is another.
-
-    Returns
-    -------
-    bool
-        Whether it was done.
+    step took 1.1 to 1.3 times as long. Says whether it was done: not with another C library.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

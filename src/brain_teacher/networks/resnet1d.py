@@ -10,7 +10,7 @@ EVALUATION_BATCH = 512
 
 
 def resnet18_1d(n_classes, *, width=FULL_WIDTH):
-    """torchvision's ResNet18 with every k x k window made 1 x k, for signals of any length.
+    """ResNet18 as torchvision has it, every k x k window made 1 x k, for signals of any length.
 
     Written with 2-D convolutions: PyTorch has channels_last and bfloat16 kernels for these, not for
     ``Conv1d`` (benchmarks/resnet1d_work.py measures what that gains).
@@ -60,21 +60,15 @@ class _Mean(nn.Module):
 class _Readout(nn.Linear):
     """Logits in float32 under autocast, too: with bfloat16's 8 bits, near classes would tie."""
 
-    def forward(self, features):
-        with torch.autocast(features.device.type, enabled=False):
-            return super().forward(features)
+    def forward(self, input):
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input)
 
 
 def _flat(conv):
     """The convolution with a 1 x k window in place of k x k; new weights, as ResNet draws them."""
-    (size, _), (stride, _), (padding, _) = conv.kernel_size, conv.stride, conv.padding
-    flat = nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
-        (1, size),
-        stride=(1, stride),
-        padding=(0, padding),
-        bias=False,
-    )
+    size, stride, padding = conv.kernel_size[0], conv.stride[0], conv.padding[0]
+    channels, window = (conv.in_channels, conv.out_channels), (1, size)
+    flat = nn.Conv2d(*channels, window, stride=(1, stride), padding=(0, padding), bias=False)
     nn.init.kaiming_normal_(flat.weight, mode="fan_out", nonlinearity="relu")
     return flat

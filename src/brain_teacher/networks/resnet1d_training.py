@@ -23,12 +23,10 @@ def fit_predict(
     n_classes,
     width,
     epochs,
-    batch,
-    learning_rate,
-    weight_decay,
     seed,
     device,
     precision,
+    **settings,
 ):
     """Train one network, keep the epoch with the lowest validation NLL, predict once with it.
 
@@ -44,12 +42,6 @@ def fit_predict(
     category, validation_category : ndarray of int, shape (n_trials,)
         Class numbers 0 to `n_classes` - 1.
     width, epochs : int
-    batch : int
-        Trials a step, at most: an epoch is cut into nearly equal batches of two at least, because
-        batch normalisation cannot learn from one.
-    learning_rate : float
-        At its peak, a fifth of the way.
-    weight_decay : float
     seed : int
         Weights, order of trials, mixtures, noise. The same seed, device and number of threads give
         the same bits.
@@ -57,6 +49,8 @@ def fit_predict(
     precision : {"auto", "float32", "bfloat16"}
         bfloat16 is autocast's, and the logits are float32 all the same; ``auto`` takes it
         where the hardware has it.
+    **settings
+        ``batch``, ``learning_rate`` and ``weight_decay``, as for `one_cycle`.
 
     Returns
     -------
@@ -89,17 +83,8 @@ def fit_predict(
     best = (np.inf, None)
     # TF32 is no float32, and some of cuDNN's kernels do not repeat.
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        for epoch in _train(
-            network,
-            fit,
-            targets,
-            epochs=epochs,
-            batch=batch,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            seed=seed,
-            precision=precision,
-        ):
+        steps = {"epochs": epochs, "seed": seed, "precision": precision} | settings
+        for epoch in _train(network, fit, targets, **steps):
             logits = predict(network, validation, precision=precision)
             nll = float(F.cross_entropy(logits, truth))
             if nll < best[0]:  # never true of nan
@@ -108,7 +93,7 @@ def fit_predict(
         if best[1] is None:
             raise ValueError(
                 f"resnet1d diverged: the validation NLL is not finite after any of {epochs} "
-                f"epochs; lower decode.resnet1d.learning_rate ({learning_rate})"
+                f"epochs; lower decode.resnet1d.learning_rate ({settings['learning_rate']})"
             )
         _, epoch, logits, weights = best
         network.load_state_dict(weights)

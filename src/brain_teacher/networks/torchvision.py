@@ -39,7 +39,6 @@ def build_classifier(network, *, weights, seed, **options):
     ValueError
         If there is no such network or weights, or they cannot be fetched.
     """
-
     check_name(network)
     # fork_rng: the caller's random state is left as it was. Only the CPU's: on a GPU machine,
     # touching the others' would open each of them.
@@ -63,24 +62,12 @@ def build_classifier(network, *, weights, seed, **options):
 
 
 def read_weights(path):
-    """A file's weights by name; code in the file is never run.
+    """A file's tensors by name; code in the file is never run.
 
-    Parameters
-    ----------
-    path : path-like
-        ``.safetensors``, or ``.pth`` and ``.pt`` with tensors alone.
-
-    Returns
-    -------
-    dict of str to Tensor
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read, or holds more than weights.
+    `path` is of a ``.safetensors`` file, or of a ``.pth`` or ``.pt`` with tensors alone;
+    ``ValueError`` if it cannot be read, or holds more than weights.
     """
     path = Path(path)
-
     try:
         if path.suffix == ".safetensors":
             loaded = load_file(path)

@@ -1,0 +1,1 @@
+"""Everything a person looks at: figures, tables, words. Computes nothing."""

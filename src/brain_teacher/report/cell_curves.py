@@ -1,15 +1,23 @@
-"""One decoded cell: are its probabilities true, and which classes does it take for one another?"""
+"""One decoded cell: whether its probabilities are true, and which classes it confuses."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from brain_teacher.report.layout import COLOUR_MAP, new_figure, shorten, write_caption, write_title
+from brain_teacher.report.layout import (
+    BLUE,
+    COLOUR_MAP,
+    VERMILION,
+    new_figure,
+    shorten,
+    write_caption,
+    write_title,
+)
 
 # Of curves: Okabe & Ito's colours, told apart by marker and dash as well.
 _STYLES = [
-    ("#0072B2", "o", "-"),
-    ("#D55E00", "D", "--"),
+    (BLUE, "o", "-"),
+    (VERMILION, "D", "--"),
     ("#009E73", "s", "-."),
     ("#CC79A7", "^", ":"),
     ("#000000", "v", (0, (5, 1, 1, 1, 1, 1))),
@@ -21,19 +29,8 @@ _NAMED_CLASSES = 50
 def reliability_figure(curves, *, title, caption=""):
     """How often the first guess is right, by the probability that it was given.
 
-    Parameters
-    ----------
-    curves : dict of str to list of dict
-        Label -> rows of `quality.reliability`; one curve or several.
-    title : str
-        Says what it is of, and *simulated* where it was.
-    caption : str
-        Added to the figure's own.
-
-    Returns
-    -------
-    (matplotlib.figure.Figure, DataFrame)
-        The figure, and its points, with the curve's label as ``curve``.
+    `curves` has the rows of `quality.reliability` by label, of one curve or several. Returns the
+    figure, and its points with the curve's label as ``curve``.
     """
     figure = new_figure(6.6 if len(curves) == 1 else 8.6, 6.8)
     axes = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
@@ -80,42 +77,22 @@ def draw_reliability(curves, axes):
 def similarity_figure(matrix, class_id, *, title, names=None, superclass=None, caption=""):
     """Which classes the decoder takes for one another.
 
-    Parameters
-    ----------
-    matrix : ndarray of shape (n_classes, n_classes)
-        From `quality.class_similarity`.
-    class_id : ndarray of str, shape (n_classes,)
-    title : str
-        Says what it is of, and *simulated* where it was.
-    names : dict of str to str, optional
-        Class id -> a name for people.
-    superclass : dict of str to str, optional
-        Class id -> superclass; where it has every class, the classes are in its order.
-    caption : str
-        Added to the figure's own.
-
-    Returns
-    -------
-    (matplotlib.figure.Figure, DataFrame)
-        The figure, and its points: a row for each pair, ``class_a``, ``class_b``, ``similarity``.
+    `matrix` is from `quality.class_similarity`, (n_classes, n_classes); `names` and `superclass`
+    are by class id, and where every class has a superclass, the classes are in its order. Returns
+    the figure, and its points: a row for each pair, ``class_a``, ``class_b``, ``similarity``.
     """
     class_id = [str(name) for name in class_id]
     known = superclass if superclass and all(name in superclass for name in class_id) else None
     # A superclass stands where the first of its classes does.
     first = {known[name]: name for name in sorted(class_id, reverse=True)} if known else {}
-    order = sorted(
-        range(len(class_id)),
-        key=lambda c: (first[known[class_id[c]]] if known else "", class_id[c]),
-    )
-    ids = [class_id[c] for c in order]
+    ids = sorted(class_id, key=lambda name: (first[known[name]] if known else "", name))
+    order = [class_id.index(name) for name in ids]
     matrix = np.asarray(matrix)[np.ix_(order, order)]
     side = 3.4 + 0.24 * len(ids) if len(ids) <= _NAMED_CLASSES else 8.0
     figure = new_figure(max(side + 1.4, 6.0), max(side + 0.9, 5.4))
     ax = figure.subplots()
     labels = [shorten((names or {}).get(name, name)) for name in ids]
-    draw_similarity(
-        matrix, ax, labels=labels, groups=[known[name] for name in ids] if known else None
-    )
+    draw_similarity(matrix, ax, labels=labels, groups=[known[n] for n in ids] if known else None)
     bar = figure.colorbar(ax.images[0], ax=ax, pad=0.02, shrink=0.8)
     bar.set_label("similarity (nats)")
     write_title(figure, title)
@@ -149,8 +126,8 @@ def draw_similarity(matrix, ax, *, labels, groups=None):
     starts = [c for c in range(classes) if c == 0 or groups[c] != groups[c - 1]]
     for start, end in zip(starts, [*starts[1:], classes], strict=True):
         if start:
-            ax.axhline(start - 0.5, color="white", linewidth=2.5 if named else 1, gid="border")
-            ax.axvline(start - 0.5, color="white", linewidth=2.5 if named else 1, gid="border")
+            for line in (ax.axhline, ax.axvline):
+                line(start - 0.5, color="white", linewidth=2.5 if named else 1, gid="border")
         # A narrow one among many has no room for its name.
         if (end - start) * _NAMED_CLASSES >= classes:
             ax.annotate(groups[start], (1, (start + end - 1) / 2), (5, 0),

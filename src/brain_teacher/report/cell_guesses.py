@@ -17,16 +17,7 @@ def choose_images(image_id, category, count=12):
     """Which images to show: by a hash of the id, so that no one picks the fine ones.
 
     The first image of each category in the order of the hash, then the second of each, and so on;
-    of those the first `count`.
-
-    Parameters
-    ----------
-    image_id, category : sequence of str
-
-    Returns
-    -------
-    list of str
-        Image ids. The same whatever the decoder made of them.
+    of those the ids of the first `count`: the same whatever the decoder made of them.
 
     Examples
     --------
@@ -43,18 +34,9 @@ def choose_images(image_id, category, count=12):
 def top_guesses(soft_labels, category, image_ids):
     """A decoder's first three guesses about some images, and where the right class came.
 
-    Parameters
-    ----------
-    soft_labels : SoftLabels
-    category : sequence of str
-        Of each row of `soft_labels`.
-    image_ids : sequence of str
-
-    Returns
-    -------
-    DataFrame
-        ``image_id``, ``category``, ``rank`` (1 is the first guess), ``guess``, ``probability``,
-        ``right``: three rows an image, and one more where the right class is not among them.
+    `category` is that of each row of `soft_labels`. Returns a DataFrame, ``image_id``,
+    ``category``, ``rank`` (1 is the first guess), ``guess``, ``probability``, ``right``: three rows
+    an image, and one more where the right class is not among them.
     """
     table = soft_labels.take(image_ids).sorted().take(image_ids)
     place = rows_of(image_ids, soft_labels.image_id, lacks="there is no image '{}'")
@@ -63,10 +45,9 @@ def top_guesses(soft_labels, category, image_ids):
         order = np.argsort(-log_probs, kind="stable")
         for rank, column in enumerate(order, start=1):
             guess = str(table.class_id[column])
-            right = guess == own
-            if rank <= _GUESSES or right:
+            if rank <= _GUESSES or guess == own:
                 probability = float(np.exp(log_probs[column]))
-                rows.append((image, own, rank, guess, probability, right))
+                rows.append((image, own, rank, guess, probability, guess == own))
     columns = ["image_id", "category", "rank", "guess", "probability", "right"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -74,27 +55,9 @@ def top_guesses(soft_labels, category, image_ids):
 def guesses_figure(guesses, images, *, title, names=None, columns=3):
     """Images with the decoder's first guesses beside them.
 
-    Parameters
-    ----------
-    guesses : DataFrame
-        From `top_guesses`.
-    images : dict of str to ndarray of shape (height, width, 3), uint8
-        Image id -> RGB; drawn in this order.
-    title : str
-        Says what it is of, and *simulated* where it was.
-    names : dict of str to str, optional
-        Class id -> a name for people.
-    columns : int
-
-    Returns
-    -------
-    (matplotlib.figure.Figure, DataFrame)
-        The figure, and its points: `guesses`.
-
-    Raises
-    ------
-    ValueError
-        If there is no image, or no guess for one.
+    `guesses` are from `top_guesses`; `images` are RGB by image id, (height, width, 3) and uint8,
+    drawn in this order; `names` are by class id. Returns the figure, and its points: `guesses`.
+    Raises ``ValueError`` if there is no image, or no guess for one.
     """
     if not images:
         raise ValueError("no images to draw")
@@ -132,17 +95,15 @@ def draw_guesses(guesses, pixels, axes, *, names=None):
     for place, row in enumerate(guesses.itertuples()):
         # The right class that was not guessed stands a little apart.
         y = place + (0.35 if row.rank > _GUESSES else 0)
-        right, bold = row.right, "bold" if row.right else "normal"
-        colour = _RIGHT if right else _WRONG
+        right, colour = row.right, _RIGHT if row.right else _WRONG
         bars.barh(y, row.probability, height=0.8, color=colour, gid="right" if right else "wrong")
         edge = {"edgecolor": "black" if right else "0.75", "linewidth": 1.6 if right else 0.6}
         bars.barh(y, 1, height=0.8, fill=False, **edge, gid="frame")
         text = "✓ " if right else ""
         text += f"{_ordinal(row.rank)}: " if row.rank > _GUESSES else ""
-        text = shorten(text + names.get(row.guess, row.guess), 31)
-        bars.text(0.02, y, text, va="center", fontsize=7.5, fontweight=bold)
-        percent = f"{100 * row.probability:.0f}%"
-        bars.text(1.17, y, percent, va="center", ha="right", fontsize=7.5, fontweight=bold)
+        style = {"va": "center", "fontsize": 7.5, "fontweight": "bold" if right else "normal"}
+        bars.text(0.02, y, shorten(text + names.get(row.guess, row.guess), 31), **style)
+        bars.text(1.17, y, f"{100 * row.probability:.0f}%", ha="right", **style)
     bars.set(xlim=(-0.01, 1.18), ylim=(3.8, -0.5))
     bars.set_axis_off()
     return axes

@@ -9,46 +9,32 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from brain_teacher.analysis.outcomes import ACCURACY
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.analysis.verdict import LEVEL
+from brain_teacher.report.layout import BLUE, VERMILION
 from brain_teacher.report.tables import in_order
 
-# Okabe & Ito's blue and vermilion: told apart by colour-blind eyes, and by lightness in grey.
-_CONTROL, _TEACHER, _FAINT, _BAND = "#0072B2", "#D55E00", "0.72", "0.93"
+_CONTROL, _TEACHER, _FAINT, _BAND = BLUE, VERMILION, "0.72", "0.93"
 
 
 def comparison_figure(scores, differences, *, teacher, chance, margin, title, outcome=ACCURACY):
     """A figure of both panels with title and caption; the caller saves it.
 
-    Parameters
-    ----------
-    scores : dict of str to Scores
-    differences : dict of str to Difference
-        `teacher` minus each control, from `compare_to_controls`.
-    teacher : str
-    chance : float
-        The outcome of guessing.
-    margin : float
-        The verdict's d; as `chance`, in the outcome's own unit (a fraction, nats).
-    title : str
-        Says what was compared, and *simulated* where it was.
-    outcome : Outcome
-        What the scores and differences are of.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    `scores` are by teacher, `differences` by control (`compare_to_controls`), both of `outcome`;
+    `chance`, the outcome of guessing, and `margin`, the verdict's d, are in the outcome's own unit
+    (a fraction, nats). The title says *simulated* where it was.
     """
-    figure = Figure(figsize=(10, 2.6 + 0.42 * (len(differences) + 1)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08, wspace=0.04)
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.04)
+    figure = Figure(figsize=(10, 2.6 + 0.42 * (len(differences) + 1)), layout=layout)
     axes = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1))
-    settings = {"teacher": teacher, "chance": chance, "margin": margin, "outcome": outcome}
-    draw_comparison(scores, differences, axes, **settings)
+    what = {"teacher": teacher, "margin": margin, "outcome": outcome}
+    draw_comparison(scores, differences, axes, chance=chance, **what)
     figure.suptitle(textwrap.fill(title, 90), x=0.01, ha="left", fontsize=12, fontweight="bold")
-    caption = _caption(scores, differences, teacher, margin, outcome)
+    caption = _caption(scores, differences, **what)
     caption = textwrap.fill(caption, 165, break_on_hyphens=False)
     figure.supxlabel(caption, x=0.01, ha="left", fontsize=8, color="0.25")
     return figure
@@ -61,23 +47,7 @@ def draw_comparison(scores, differences, axes, *, teacher, chance, margin, outco
     large marker is the mean. On the right the large marker is the mean difference with its
     two-way 95% interval, small points are the seeds' own means, and the band is +-`margin`; a
     filled marker on a solid bar has a Holm-corrected p < 0.05, a hollow one on a dashed bar has
-    not.
-
-    Parameters
-    ----------
-    scores, differences, teacher, chance, margin, outcome
-        As for `comparison_figure`.
-    axes : sequence of two matplotlib.axes.Axes
-
-    Returns
-    -------
-    sequence of two matplotlib.axes.Axes
-        The `axes` that were given.
-
-    Raises
-    ------
-    ValueError
-        If a teacher has no scores.
+    not. Returns the two `axes`; raises ``ValueError`` if a teacher has no scores.
     """
     names = in_order(scores, differences, teacher)
     left, right = axes
@@ -95,17 +65,9 @@ def draw_comparison(scores, differences, axes, *, teacher, chance, margin, outco
 
 
 def figure_points(scores, outcome=ACCURACY):
-    """The picture's points, to lie beside it as CSV.
+    """The picture's points, to lie beside it as CSV: a row a student.
 
-    Parameters
-    ----------
-    scores : dict of str to Scores
-    outcome : Outcome
-
-    Returns
-    -------
-    DataFrame
-        Columns ``teacher``, ``seed``, the outcome (``accuracy``, a fraction): a row a student.
+    Columns ``teacher``, ``seed``, the outcome (``accuracy``, a fraction).
     """
     rows = [
         (name, seed, value)
@@ -128,7 +90,8 @@ def _draw_outcome(scores, names, ax, teacher, chance, outcome):
         ax.plot(seeds, [row] * len(seeds), ".", color=colour, markersize=5, alpha=0.6, zorder=2)
         _mark(ax, seeds.mean(), row, colour, marker, filled=True)
     ax.axvline(chance, color="0.2", linewidth=1, linestyle=":", zorder=0, gid="chance")
-    _write_above(ax, chance, f"chance {chance:.3g}{outcome.shown_as}")
+    unit = outcome.unit if outcome.unit == "%" else f" {outcome.unit}"
+    _write_above(ax, chance, f"chance {chance:.3g}{unit}")
     ax.set_xlabel(f"{outcome.label} on test images ({outcome.unit}{outcome.better})")
 
 
@@ -142,17 +105,9 @@ def _draw_differences(scores, differences, ax, teacher, margin, outcome):
         by_seed = scale * by_seed.mean(axis=1)
         # A little below the bar, so that neither hides the other.
         ax.plot(by_seed, [row + 0.22] * len(by_seed), ".", color="0.45", markersize=5, alpha=0.7)
-        ax.plot(
-            [scale * each.low, scale * each.high],
-            [row, row],
-            color=_TEACHER,
-            linewidth=2,
-            linestyle="-" if sure else (0, (2, 1.5)),
-            marker="|",
-            markersize=8,
-            zorder=3,
-            gid="interval",
-        )
+        ends, dash = [scale * each.low, scale * each.high], "-" if sure else (0, (2, 1.5))
+        ax.plot(ends, [row, row], color=_TEACHER, linewidth=2, linestyle=dash, marker="|",
+                markersize=8, zorder=3, gid="interval")  # fmt: skip
         _mark(ax, scale * each.mean, row, _TEACHER, "D", filled=sure)
     _write_above(ax, 0, f"±{outcome.given(margin)} {outcome.step}")
     ax.set_xlabel(f"{teacher} minus control ({_long(outcome)}{outcome.better})")
@@ -168,17 +123,8 @@ def _write_above(ax, x, text):
 
 
 def _mark(ax, x, y, colour, marker, *, filled):
-    ax.plot(
-        x,
-        y,
-        marker,
-        markersize=8,
-        markerfacecolor=colour if filled else "white",
-        markeredgecolor=colour,
-        markeredgewidth=1.3,
-        zorder=4,
-        gid="mean",
-    )
+    style = {"markerfacecolor": colour if filled else "white", "markeredgecolor": colour}
+    ax.plot(x, y, marker, markersize=8, markeredgewidth=1.3, zorder=4, gid="mean", **style)
 
 
 def _caption(scores, differences, teacher, margin, outcome):

@@ -1,7 +1,6 @@
 """The pictures of the decoders: a map of all cells, and one cell from near.
 
-Every ``*_figure`` gives a figure and its points as a table; the caller saves both. As in
-`analysis.figures`, nothing here touches pyplot or matplotlib's settings.
+Every ``*_figure`` gives a figure and its points as a table; the caller saves both.
 """
 
 import numpy as np
@@ -11,28 +10,15 @@ from brain_teacher.decoding.quality import class_similarity, reliability
 from brain_teacher.report.cell_curves import reliability_figure, similarity_figure
 from brain_teacher.report.cell_guesses import guesses_figure, top_guesses
 from brain_teacher.report.layout import COLOUR_MAP, new_figure, write_caption, write_title
+from brain_teacher.report.words import said_simulated
 
 
 def accuracy_figure(scores, *, dataset, simulated):
     """Top-1 accuracy of every subject and ROI, a panel for each decoder.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        A row for each cell: ``subject``, ``roi``, ``decoder``, ``top1``, ``top1_low``,
-        ``top1_high``, ``chance`` (fractions) and ``images``; other columns are left alone.
-    dataset : str
-    simulated : bool
-
-    Returns
-    -------
-    (matplotlib.figure.Figure, DataFrame)
-        The figure, and its points.
-
-    Raises
-    ------
-    ValueError
-        If there is no cell, or one stands twice.
+    `scores` has a row for each cell: ``subject``, ``roi``, ``decoder``, ``top1``, ``top1_low``,
+    ``top1_high``, ``chance`` (fractions) and ``images``; other columns are left alone. Raises
+    ``ValueError`` if there is no cell, or one stands twice.
     """
     if scores.empty:
         raise ValueError("no cells to draw")
@@ -53,14 +39,14 @@ def accuracy_figure(scores, *, dataset, simulated):
     bar = figure.colorbar(axes[0].images[0], ax=list(axes), pad=0.02, aspect=height / 0.2)
     bar.set_label("top-1 accuracy (%)")
     chances = sorted(scores["chance"].unique())
-    for chance in chances:
-        bar.ax.axhline(100 * chance, color="white", linewidth=3)
-        bar.ax.axhline(100 * chance, color="black", linewidth=1.2, linestyle=(0, (2, 1)))
+    for place in (100 * chance for chance in chances):
+        bar.ax.axhline(place, color="white", linewidth=3)
+        bar.ax.axhline(place, color="black", linewidth=1.2, linestyle=(0, (2, 1)))
     bar.ax.annotate("chance", (0, 100 * chances[-1]), (-3, 0), xycoords=("axes fraction", "data"),
                     textcoords="offset points", ha="right", va="center", fontsize=8)  # fmt: skip
     write_title(
         figure,
-        f"{dataset} ({_said(simulated)}): top-1 accuracy in %, out of fold, "
+        f"{dataset} ({said_simulated(simulated)}): top-1 accuracy in %, out of fold, "
         f"{_span(scores['images'])} images; "
         f"chance {', '.join(f'{100 * chance:.3g}%' for chance in chances)}",
     )
@@ -98,12 +84,8 @@ def draw_accuracy(table, ax, *, subjects=None, rois=None, norm=None):
                 _write_field(ax, column, row, cells.loc[(subject, roi)], image)
             else:
                 ax.text(column, row, "–", ha="center", va="center", color="0.3", gid="none")
-    slanted = max(map(len, rois)) > 5
-    ax.set_xticks(range(len(rois)), rois)
-    if slanted:
-        ax.tick_params(axis="x", rotation=40)
-        for label in ax.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
+    slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(range(len(rois)), rois, **(slant if max(map(len, rois)) > 5 else {}))
     ax.set_yticks(range(len(subjects)), subjects)
     ax.tick_params(length=0)
     ax.set_xticks(np.arange(1, len(rois)) - 0.5, minor=True)
@@ -117,30 +99,15 @@ def draw_accuracy(table, ax, *, subjects=None, rois=None, norm=None):
 def cell_figures(
     soft_labels, category, *, origin, scores, images=None, names=None, superclass=None
 ):
-    """All pictures of one cell.
+    """All pictures of one cell: ``reliability``, ``similarity`` and ``guesses``.
 
-    Parameters
-    ----------
-    soft_labels : SoftLabels
-    category : sequence of str
-        Of each row.
-    origin : dict
-        ``dataset``, ``simulated``, ``subject``, ``roi``, ``decoder``.
-    scores : dict
-        From `quality.quality`.
-    images : dict of str to ndarray, optional
-        Image id -> RGB of those to show, from `choose_images`; None where there are no pictures.
-    names, superclass : dict of str to str, optional
-        Of the class ids.
-
-    Returns
-    -------
-    dict of str to (Figure, DataFrame)
-        ``reliability``, ``similarity`` (of three classes or more) and, with `images`, ``guesses``.
-        The tables carry `origin` in columns.
+    Each is a figure and a table, which carries `origin` in columns: ``dataset``, ``simulated``,
+    ``subject``, ``roi``, ``decoder``. `category` is that of each row, `scores` are from
+    `quality.quality`, `names` and `superclass` by class id. `images` are RGB by image id, of those
+    to show (`choose_images`): without them there are no guesses, and no similarity of two classes.
     """
     cell = f"{origin['subject']}, {origin['roi']}, {origin['decoder']}"
-    heading = f"{origin['dataset']} ({_said(origin['simulated'])}), {cell}"
+    heading = f"{origin['dataset']} ({said_simulated(origin['simulated'])}), {cell}"
     found = {
         "reliability": reliability_figure(
             {cell: reliability(soft_labels, category)},
@@ -172,12 +139,12 @@ def _write_field(ax, column, row, cell, image):
     dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
     style = {"color": "white" if dark else "black", "ha": "center", "va": "center"}
     style |= {"textcoords": "offset points"}
-    above = cell["top1_low"] > cell["chance"]
     value = f"{100 * cell['top1']:.1f}"
     interval = f"{100 * cell['top1_low']:.0f}–{100 * cell['top1_high']:.0f}"
-    style_above = {"fontweight": "bold", "gid": "above"} if above else {"gid": "not above"}
-    value = value if above else f"({value})"
-    ax.annotate(value, (column, row), (0, 4.5), fontsize=9, **style_above, **style)
+    said = {"text": f"({value})", "gid": "not above"}
+    if cell["top1_low"] > cell["chance"]:
+        said = {"text": value, "fontweight": "bold", "gid": "above"}
+    ax.annotate(xy=(column, row), xytext=(0, 4.5), fontsize=9, **said, **style)
     ax.annotate(interval, (column, row), (0, -8), fontsize=7, gid="interval", **style)
 
 
@@ -199,10 +166,6 @@ def _superclass_words(scores):
         low, high = scores["superclass_rho_low"], scores["superclass_rho_high"]
         words += f" (95% interval {low:.2f} to {high:.2f})"
     return f"{words}; chance 0, permutation p = {scores['superclass_rho_p']:.3f}."
-
-
-def _said(simulated):
-    return "simulated" if simulated else "real recordings"
 
 
 def _span(values):

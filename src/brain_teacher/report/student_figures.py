@@ -3,10 +3,15 @@
 import numpy as np
 from scipy.stats import spearmanr
 
-from brain_teacher.report.layout import new_figure, shorten, write_caption, write_title
+from brain_teacher.report.layout import (
+    BLUE,
+    VERMILION,
+    new_figure,
+    shorten,
+    write_caption,
+    write_title,
+)
 
-# Okabe & Ito's: told apart by colour-blind eyes, and by lightness in grey.
-BLUE, VERMILION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "0.15"
 MARKERS = "oDs^vPX*<>"
 STYLES = ("-", "--", ":", "-.")
 
@@ -14,20 +19,9 @@ STYLES = ("-", "--", ":", "-.")
 def cells_figure(rows, bands, *, chance, title):
     """Accuracy of brain-taught students by subject (a panel each) and ROI, over the controls.
 
-    Parameters
-    ----------
-    rows : list of dict
-        ``subject``, ``roi``, ``accuracy`` (of each seed, fractions), ``low``, ``high`` (the
-        interval of the mean), ``sure`` (whether it differs from the first band after Holm).
-    bands : dict of str to (float, float, float)
-        By control: mean, lower and upper end of its interval, fractions.
-    chance : float
-    title : str
-        Says *simulated* where it was.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    `rows` hold ``subject``, ``roi``, ``accuracy`` (of each seed, fractions), ``low``, ``high`` (the
+    interval of the mean), ``sure`` (whether it differs from the first band after Holm); `bands` are
+    mean, lower and upper end of its interval by control, fractions as `chance` is.
     """
     subjects = list(dict.fromkeys(row["subject"] for row in rows))
     rois = list(dict.fromkeys(row["roi"] for row in rows))
@@ -62,9 +56,8 @@ def cells_figure(rows, bands, *, chance, title):
 
 
 def _draw_bands(ax, bands):
-    for (name, (mean, low, high)), shade, style in zip(
-        bands.items(), ("0.80", "0.90"), STYLES, strict=False
-    ):
+    shades = zip(bands.items(), ("0.80", "0.90"), STYLES, strict=False)
+    for (name, (mean, low, high)), shade, style in shades:
         ax.axhspan(100 * low, 100 * high, color=shade, linewidth=0, zorder=0, gid=f"band {name}")
         ax.axhline(100 * mean, color="0.35", linewidth=0.8, linestyle=style, zorder=1)
         ax.annotate(
@@ -79,31 +72,15 @@ def _draw_cell(ax, x, row):
     ax.plot(x + np.asarray(spread), accuracy, ".", color=BLUE, markersize=4, alpha=0.6, zorder=2)
     ends = [100 * row["low"], 100 * row["high"]]
     ax.plot([x, x], ends, color=VERMILION, linewidth=1.6, zorder=3, gid="interval")
-    ax.plot(
-        x,
-        accuracy.mean(),
-        "D",
-        markersize=5,
-        markerfacecolor=VERMILION if row["sure"] else "white",
-        markeredgecolor=VERMILION,
-        zorder=4,
-        gid="mean",
-    )
+    style = {"markerfacecolor": VERMILION if row["sure"] else "white", "zorder": 4, "gid": "mean"}
+    ax.plot(x, accuracy.mean(), "D", markersize=5, markeredgecolor=VERMILION, **style)
 
 
 def curves_figure(curves, *, title):
     """Learning curves of each teacher's students: mean over seeds, and the seeds' range.
 
-    Parameters
-    ----------
-    curves : dict of str to dict of str to ndarray of shape (n_seeds, n_epochs)
-        By teacher and measure: ``train_loss``, ``validation_accuracy``, ``validation_nll``. Epochs
-        with a NaN are left out.
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    `curves` are arrays (n_seeds, n_epochs) by teacher and measure: ``train_loss``,
+    ``validation_accuracy``, ``validation_nll``. Epochs with a NaN are left out.
     """
     measures = {
         "train_loss": "training loss (its own for each teacher)",
@@ -119,10 +96,8 @@ def curves_figure(curves, *, title):
             colour = VERMILION if teacher == "brain" else str(0.1 + 0.55 * number / len(curves))
             style = {"color": colour, "linestyle": STYLES[number % 4], "label": teacher}
             if teacher == "brain":
-                ax.fill_between(
-                    epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15,
-                    linewidth=0,
-                )  # fmt: skip
+                ends = values.min(axis=0), values.max(axis=0)
+                ax.fill_between(epochs, *ends, color=colour, alpha=0.15, linewidth=0)
                 style |= {"linewidth": 2.2, "linestyle": "-", "zorder": 5}
             ax.plot(epochs, values.mean(axis=0), **style)
         ax.set_xlabel("epoch")
@@ -131,26 +106,16 @@ def curves_figure(curves, *, title):
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
     write_title(figure, title)
-    write_caption(
-        figure, "Lines are means over seeds; the shaded range is that of the brain's seeds."
-    )
+    said = "Lines are means over seeds; the shaded range is that of the brain's seeds."
+    write_caption(figure, said)
     return figure
 
 
 def quality_figure(rows, *, baseline, title):
     """Does a better decoder teach better? Students' accuracy against out-of-fold top-1, by cell.
 
-    Parameters
-    ----------
-    rows : list of dict
-        ``subject``, ``roi``, ``top1`` (of the decoder), ``accuracy`` (of each seed), fractions.
-    baseline : float
-        Mean accuracy of students without a teacher.
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    `rows` hold ``subject``, ``roi``, ``top1`` (of the decoder), ``accuracy`` (of each seed),
+    fractions as `baseline` is: the mean accuracy of students without a teacher.
     """
     rois = list(dict.fromkeys(row["roi"] for row in rows))
     top1 = 100 * np.array([row["top1"] for row in rows])
@@ -159,14 +124,8 @@ def quality_figure(rows, *, baseline, title):
     ax = figure.subplots()
     for number, roi in enumerate(rois):
         mine = np.array([row["roi"] == roi for row in rows])
-        ax.plot(
-            top1[mine],
-            accuracy[mine],
-            MARKERS[number % len(MARKERS)],
-            color=str(0.75 * number / len(rois)),
-            markersize=6,
-            label=roi,
-        )
+        marker, shade = MARKERS[number % len(MARKERS)], str(0.75 * number / len(rois))
+        ax.plot(top1[mine], accuracy[mine], marker, color=shade, markersize=6, label=roi)
     ax.axhline(100 * baseline, color=BLUE, linewidth=1, linestyle="--", gid="baseline")
     ax.annotate(
         "no teacher", (1, 100 * baseline), xycoords=ax.get_yaxis_transform(), xytext=(0, 3),
@@ -182,21 +141,16 @@ def quality_figure(rows, *, baseline, title):
 
 
 def quality_words(rows):
-    """Spearman's correlation over the cells, in a sentence; cells of one subject are no replicates.
+    """Spearman's correlation over the cells (`rows` as for `quality_figure`), in a sentence.
 
-    Parameters
-    ----------
-    rows : list of dict
-        As for `quality_figure`.
+    Cells of one subject are no replicates.
     """
     if len(rows) < 4:
         return "Too few cells for a correlation."
-    subjects = list(dict.fromkeys(row["subject"] for row in rows))
-    each = [
-        f"{subject} {_rho(mine)}"
-        for subject in subjects
-        if len(mine := [row for row in rows if row["subject"] == subject]) > 3
-    ]
+    by_subject = {}
+    for row in rows:
+        by_subject.setdefault(row["subject"], []).append(row)
+    each = [f"{subject} {_rho(mine)}" for subject, mine in by_subject.items() if len(mine) > 3]
     within = f"; within subjects: {', '.join(each)}" if len(each) > 1 else ""
     return (
         f"Spearman's correlation over {len(rows)} cells: {_rho(rows)}{within}. Cells share "

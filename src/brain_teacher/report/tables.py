@@ -42,21 +42,9 @@ def teacher_table(
 ):
     """One row a teacher: the controls in the family's order, then `teacher`.
 
-    Parameters
-    ----------
-    scores : dict of str to Scores
-    differences : dict of str to Difference
-        `teacher` minus each control, from `compare_to_controls`.
-    teacher : str
-    flips : dict of str to SignFlip
-        By control, from `sign_flips`.
-    equivalence : dict of str to float
-        By control, from `equivalence_p`.
-    recipes : dict of str to (float, float), optional
-        Temperature and alpha by teacher, where they differ between teachers; one without a soft
-        term is absent.
-    outcome : Outcome
-        What the scores and differences are of.
+    `scores` are by teacher; `differences`, `flips` and `equivalence` by control, as
+    `compare_to_controls`, `sign_flips` and `equivalence_p` give them; `recipes` are (T, alpha) by
+    teacher, where they differ between teachers; one without a soft term is absent.
 
     Returns
     -------
@@ -66,11 +54,6 @@ def teacher_table(
         the same unit, not corrected), ``p``, ``p (Holm)``, ``sign-flip p``, ``sign-flip p
         (Holm)``, ``p (equivalence)``; of `recipes` ``T`` and ``alpha``. NaN where there is
         nothing to say: the comparison of `teacher` with itself, the SD of one seed.
-
-    Raises
-    ------
-    ValueError
-        If a teacher has no scores.
     """
     rows, scale = [], outcome.scale
     for name in in_order(scores, differences, teacher):
@@ -105,21 +88,10 @@ def in_order(scores, differences, teacher):
 
 
 def as_markdown(table, caption, *, margin, outcome=ACCURACY):
-    """The table for a README or report, under its caption, with a note on intervals and p.
+    """`teacher_table` for a README or report, under its caption, with a note on intervals and p.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `teacher_table`.
-    caption : str
-        Says what was compared, and *simulated* where it was.
-    margin : float
-        A fraction, or nats, as the outcome is.
-    outcome : Outcome
-
-    Returns
-    -------
-    str
+    The caption says what was compared, and *simulated* where it was; `margin` is a fraction, or
+    nats, as the outcome is.
     """
     headers, cells = _shown(table, outcome)
     text = tabulate(cells, headers=headers, tablefmt="pipe", **_layout(headers))
@@ -143,11 +115,8 @@ def _shown(table, outcome):
     columns = [column for column in table.columns if column not in _RAW]
     plain = f"{{:.{outcome.digits}f}}".format
     formats = {outcome.column: plain, f"SD of seeds ({outcome.step})": plain} | _FORMATS
-    cells = [
-        [_cell(column, row[column], formats, outcome) for column in columns]
-        for _, row in table.iterrows()
-    ]
-    return columns, cells
+    rows = (row for _, row in table.iterrows())
+    return columns, [[_cell(name, row[name], formats, outcome) for name in columns] for row in rows]
 
 
 def _wrapped(header, outcome):
@@ -158,11 +127,8 @@ def _wrapped(header, outcome):
 
 
 def _layout(headers):
-    return {
-        # The cells are rounded text already: parsed again, "+7.0" would lose its sign and zero.
-        "disable_numparse": True,
-        "colalign": ("left", *["right"] * (len(headers) - 1)),
-    }
+    # The cells are rounded text already: parsed again, "+7.0" would lose its sign and zero.
+    return {"disable_numparse": True, "colalign": ("left", *["right"] * (len(headers) - 1))}
 
 
 def _note(margin, outcome):
@@ -179,19 +145,7 @@ def _cell(column, value, formats, outcome):
 
 
 def audit_markdown(table, caption, outcome=ACCURACY):
-    """The table for a report, under its caption.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `audit`.
-    caption : str
-    outcome : Outcome
-
-    Returns
-    -------
-    str
-    """
+    """The table of `audit` for a report, under its caption."""
     signed = [column for column in table if "minus" in column or column.startswith("95%")]
     formats = dict.fromkeys(signed, f"{{:{outcome.sign}}}")
     formats |= {outcome.column: f"{{:.{outcome.digits}f}}", "p": "{:.3f}"}

@@ -28,29 +28,13 @@ def said_simulated(simulated):
 
 
 def audit_sentence(table, *, teacher, control, weights, outcome=ACCURACY):
-    """The two groups in a sentence.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `audit`.
-    teacher, control : str
-    weights : str
-        What the students began with.
-    outcome : Outcome
-
-    Returns
-    -------
-    str
-    """
+    """The two groups of `audit` in a sentence; `weights` are what the students began with."""
     parts = []
     for _, row in table[table["teacher"] == control].iterrows():
         text = f"{row['classes']} ({row['n classes']} classes, {row['images']:,} images)"
         if not np.isnan(row["95% low"]):
-            low, high, mean = (
-                format(row[name], outcome.sign)
-                for name in ("95% low", "95% high", outcome.minus(teacher))
-            )
+            shown = row[["95% low", "95% high", outcome.minus(teacher)]]
+            low, high, mean = (format(value, outcome.sign) for value in shown)
             text += f" {mean} {outcome.differ} (95% interval {low} to {high})"
         parts.append(text)
     return (
@@ -60,13 +44,7 @@ def audit_sentence(table, *, teacher, control, weights, outcome=ACCURACY):
 
 
 def describe_network(settings):
-    """What the network is called in tables: a narrow one is never called ResNet18 alone.
-
-    Parameters
-    ----------
-    settings : dict
-        ``network`` and ``width`` of a student's recipe.
-    """
+    """What the network of a recipe is called in tables: a narrow one is never ResNet18 alone."""
     proper = {"resnet18": "ResNet18", "resnet34": "ResNet34"}
     name = proper.get(settings["network"], settings["network"])
     width = settings["width"]

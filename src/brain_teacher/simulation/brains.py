@@ -24,27 +24,13 @@ from brain_teacher.simulation.pictures import category_means, low_level_features
 
 @dataclass(frozen=True)
 class Area:
-    """What the voxels of one area tell.
+    """What the voxels of one area tell."""
 
-    Attributes
-    ----------
-    voxels : int
-        How many, where all areas together have 580.
-    grid : int
-        Low-level features are averages over grid x grid fields of the picture.
-    share : float
-        Share a of the semantic code in the signal's variance, 0 to 1.
-    colour : bool
-        Whether the low-level features hold two colour differences.
-    prefers : int, optional
-        Number of the superclass that the semantic code keeps; the others are weighed by 0.35.
-    """
-
-    voxels: int
-    grid: int
-    share: float
-    colour: bool = False
-    prefers: int | None = None
+    voxels: int  # how many, where all areas together have 580
+    grid: int  # low-level features are averages over grid x grid fields of the picture
+    share: float  # share a of the semantic code in the signal's variance, 0 to 1
+    colour: bool = False  # the low-level features hold two colour differences
+    prefers: int | None = None  # superclass that the code keeps; others are weighed by 0.35
 
 
 AREAS = {
@@ -74,23 +60,15 @@ STEP = 1 / 64
 
 @dataclass(frozen=True)
 class Trials:
-    """What a subject saw, in order; each array has the shape (n_trials,), int.
+    """What a subject saw, in order; each array has the shape (n_trials,), int."""
 
-    Attributes
-    ----------
-    picture : ndarray
-        Number of the picture: the training pictures first, then the test pictures, then as many
-        that are imagined.
-    data_type : ndarray
-        1 training, 2 test (other categories, shown repeatedly), 3 imagery (of those, repeatedly).
-    run, block : ndarray
-        Run within its data type, trial within its run, both from 1.
-    """
-
+    # Number of the picture: the training pictures first, then the test pictures, then as many that
+    # are imagined.
     picture: np.ndarray
+    # 1 training, 2 test (other categories, shown repeatedly), 3 imagery (of those, repeatedly).
     data_type: np.ndarray
-    run: np.ndarray
-    block: np.ndarray
+    run: np.ndarray  # within its data type, from 1
+    block: np.ndarray  # trial within its run, from 1
 
 
 def snr_of_subjects(first, n_subjects):
@@ -108,14 +86,7 @@ def snr_of_subjects(first, n_subjects):
 def area_sizes(n_voxels):
     """Number of voxels of each area, in proportion, where all together have `n_voxels`.
 
-    Parameters
-    ----------
-    n_voxels : int
-        At least 20, which gives each area two or more.
-
-    Returns
-    -------
-    dict of str to int
+    At least 20, which gives each area two or more.
 
     Examples
     --------
@@ -129,16 +100,9 @@ def area_sizes(n_voxels):
 
 
 def roi_masks(sizes):
-    """Which voxels belong to which ROI.
+    """Which voxels belong to which ROI, (n_voxels,) and bool, by ROI.
 
-    Parameters
-    ----------
-    sizes : dict of str to int
-        Voxels of each area, in the order of the columns.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_voxels,), bool
+    `sizes` are the voxels of each area, in the order of the columns.
     """
     area = np.repeat(list(sizes), list(sizes.values()))
     return {roi: np.isin(area, parts) for roi, parts in ROIS.items()}
@@ -292,16 +256,8 @@ def draw_voxels(
     columns = []
     for name, n_voxels in sizes.items():
         rng = named_rng(seed, "brain", subject, name)
-        signal = draw_signal(
-            AREAS[name],
-            pictures,
-            mixtures,
-            is_training,
-            n_voxels=n_voxels,
-            rng=rng,
-            is_imagined=is_imagined,
-            category=category,
-        )
+        own = {"n_voxels": n_voxels, "rng": rng, "is_imagined": is_imagined, "category": category}
+        signal = draw_signal(AREAS[name], pictures, mixtures, is_training, **own)
         if redrawn:
             rng = named_rng(seed, "brain", subject, name, *redrawn)
         values = np.empty_like(signal)

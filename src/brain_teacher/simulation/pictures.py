@@ -25,9 +25,9 @@ SHAPES = {
 
 # Where a texture is bright, from two waves, sin_x of shape (n, 1, S) and sin_y of shape (n, S, 1).
 TEXTURES = {
-    "plain": lambda sin_x, sin_y: np.ones((len(sin_x), 1, 1), dtype=bool),
-    "horizontal stripes": lambda sin_x, sin_y: sin_y > 0,
-    "vertical stripes": lambda sin_x, sin_y: sin_x > 0,
+    "plain": lambda sin_x, _: np.ones((len(sin_x), 1, 1), dtype=bool),
+    "horizontal stripes": lambda _, sin_y: sin_y > 0,
+    "vertical stripes": lambda sin_x, _: sin_x > 0,
     "checker": lambda sin_x, sin_y: sin_x * sin_y > 0,
 }
 

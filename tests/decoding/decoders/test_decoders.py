@@ -18,7 +18,6 @@ from brain_teacher.cells.cell import FileInput
 from brain_teacher.chain.decodings.cells import DecodeCell, Shared
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding import out_of_fold as driver
-from brain_teacher.decoding.decoders import logistic as logistic_decoder
 from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.decoding.folds import FoldPlan, plan_folds
 from brain_teacher.decoding.out_of_fold import average_trials, plan_for, training_trials
@@ -465,7 +464,7 @@ def test_planted_leak_is_caught(stimuli):
 
 def test_a_leak_through_the_choice_of_voxels_is_caught(monkeypatch):
     """Voxels chosen outside the fold, on noise: the test of balanced runs turns red."""
-    fold_wise, honest, leaking = logistic_decoder.best_voxels, [], []
+    fold_wise, honest, leaking = driver.best_voxels, [], []
     for seed in SEEDS[:3]:
         voxels = make_voxels(categories=8, images=12, voxels=400, signal=0, seed=seed)
         voxels = training_trials(voxels)
@@ -479,7 +478,7 @@ def test_a_leak_through_the_choice_of_voxels_is_caught(monkeypatch):
             return [everywhere] * len(pairs)
 
         for choose, hits in ((fold_wise, honest), (leak, leaking)):
-            monkeypatch.setattr(logistic_decoder, "best_voxels", choose)
+            monkeypatch.setattr(driver, "best_voxels", choose)
             hits.append(count_hits(decode(voxels, plan, n_voxels=20, C=0.1), voxels))
     assert all(p_of_chance(hits, 96, 8) < 1e-12 for hits in leaking), leaking
     assert sum(honest) < 0.5 * sum(leaking), (honest, leaking)

@@ -95,8 +95,8 @@ def test_logistic_regression_needs_the_kernel_alone():
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
     fit = np.random.default_rng(0).random(N) < 0.7
     said = []
-    for each in (coordinates(1 - kernel), root):
-        x = each - each[fit].mean(axis=0)
+    for raw in (coordinates(1 - kernel), root):
+        x = raw - raw[fit].mean(axis=0)
         model = LogisticRegression(C=10, tol=1e-10, max_iter=5000).fit(x[fit], category[fit])
         said.append(model.predict_log_proba(x[~fit]))
     np.testing.assert_allclose(*said, atol=1e-5)

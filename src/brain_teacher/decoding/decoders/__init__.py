@@ -1,0 +1,1 @@
+"""One file a decoder: its settings, what it needs, its function."""

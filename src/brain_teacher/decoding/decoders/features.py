@@ -58,40 +58,28 @@ def decode_features(voxels, plan, *, normalise, select, n_voxels, calibrate, pen
     import numpy as np
 
     from brain_teacher.decoding.feature_similarity import correlation_logits
-    from brain_teacher.decoding.out_of_fold import (
-        class_numbers,
-        image_classes,
-        out_of_fold,
-        prepared,
-    )
+    from brain_teacher.decoding.out_of_fold import Scheme, image_classes, out_of_fold
     from brain_teacher.decoding.solvers import ridge
-    from brain_teacher.decoding.voxel_scaling import best_voxels
 
-    data, category = prepared(voxels, normalise), class_numbers(voxels)
     images, image_of, class_of = image_classes(voxels)
     values = features.of_images(images).astype(np.float64)
 
-    def solve(pairs):
-        chosen = best_voxels(data, category, pairs, n_voxels, by=select)
+    def solve(data, _, pairs, *, chosen, standardise):
         logits = []
         for part in _parts(pairs, 8 * len(penalty) * values.shape[1]):
             # Raw features, one set for all folds: with an intercept, ridge to z-scored features
             # is the z-score of ridge to raw ones.
+            own = {"chosen": chosen and chosen[part], "standardise": standardise}
             predicted = ridge.solve_folds(
-                data,
-                values[image_of],
-                pairs[part],
-                penalties=penalty,
-                chosen=None if chosen is None else chosen[part],
-                standardise=normalise == "fold",
+                data, values[image_of], pairs[part], penalties=penalty, **own
             )
             for (fit, _), rows in zip(pairs[part], predicted, strict=True):
                 seen = np.unique(image_of[fit])
                 logits.append(correlation_logits(rows, values[seen], class_of[seen]))
         return logits
 
-    common = {"normalise": normalise, "calibrate": calibrate}
-    labels = out_of_fold(voxels, plan, solve, options={"penalty": penalty}, **common)
+    scheme = Scheme(normalise, select, n_voxels, calibrate)
+    labels = out_of_fold(voxels, plan, solve, scheme, options={"penalty": penalty})
     labels.meta["features"] = dict(features.meta)
     return labels
 

@@ -1,5 +1,7 @@
 """Multinomial logistic regression as a decoder."""
 
+from functools import partial
+
 from brain_teacher.decoding.decoders.decoder import Decoder
 from brain_teacher.settings import Block, Penalties
 
@@ -25,20 +27,11 @@ def decode_logistic(voxels, plan, *, normalise, select, n_voxels, calibrate, C):
     SoftLabels
         ``meta`` has the C of each fold.
     """
-    from brain_teacher.decoding.out_of_fold import class_numbers, out_of_fold, prepared
+    from brain_teacher.decoding.out_of_fold import Scheme, out_of_fold
     from brain_teacher.decoding.solvers import logistic
-    from brain_teacher.decoding.voxel_scaling import best_voxels
 
-    data, category = prepared(voxels, normalise), class_numbers(voxels)
-
-    def solve(pairs):
-        chosen = best_voxels(data, category, pairs, n_voxels, by=select)
-        return logistic.solve_folds(
-            data, category, pairs, C=C, chosen=chosen, standardise=normalise == "fold"
-        )
-
-    common = {"normalise": normalise, "calibrate": calibrate}
-    return out_of_fold(voxels, plan, solve, options={"C": C}, **common)
+    scheme = Scheme(normalise, select, n_voxels, calibrate)
+    return out_of_fold(voxels, plan, partial(logistic.solve_folds, C=C), scheme, options={"C": C})
 
 
 DECODER = Decoder("multinomial logistic regression", decode_logistic, Logistic)

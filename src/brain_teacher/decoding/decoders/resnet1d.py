@@ -11,6 +11,8 @@ from brain_teacher.settings import Block, Count, Number, Positive, Whole
 class Resnet1d(Block):
     """A 1-D ResNet18 over the voxels."""
 
+    moved = {"device": "--device, or BRAIN_TEACHER_DEVICE"}
+
     seed: Annotated[Whole, Field(ge=0)] = 0
     width: Count = 16
     epochs: Count = 15
@@ -21,21 +23,7 @@ class Resnet1d(Block):
 
 
 def decode_resnet1d(
-    voxels,
-    plan,
-    *,
-    normalise,
-    select,
-    n_voxels,
-    calibrate,
-    seed,
-    width,
-    epochs,
-    batch,
-    learning_rate,
-    weight_decay,
-    device,
-    precision,
+    voxels, plan, *, normalise, select, n_voxels, calibrate, seed, device, precision, **training
 ):
     """A 1-D ResNet18 over the voxels, one network a fold, its epoch chosen inside the fold.
 
@@ -51,7 +39,7 @@ def decode_resnet1d(
         As for every decoder.
     seed : int
         With the fold's number it gives the weights and the order of the trials; nothing else does.
-    width, epochs, batch, learning_rate, weight_decay, device, precision
+    device, precision, **training
         See `brain_teacher.networks.resnet1d_training.fit_predict`.
 
     Returns
@@ -68,6 +56,7 @@ def decode_resnet1d(
 
     from brain_teacher.decoding.calibration import fit_temperature
     from brain_teacher.decoding.out_of_fold import (
+        Scheme,
         average_trials,
         class_numbers,
         collect,
@@ -102,14 +91,10 @@ def decode_resnet1d(
             category[validation],
             scaled[held_out],
             n_classes=int(category.max()) + 1,
-            width=width,
-            epochs=epochs,
-            batch=batch,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
             seed=named_seed("resnet1d", seed, number),
             device=device,
             precision=precision,
+            **training,
         )
         temperature = 1.0
         if calibrate:
@@ -118,8 +103,8 @@ def decode_resnet1d(
         answers.append((logits[1], temperature))
         chosen.append(epoch)
     meta = {"epoch": chosen, "device": device, "precision": precision}
-    common = {"normalise": normalise, "calibrate": calibrate}
-    return collect(voxels, plan, pairs, answers, meta=meta, **common)
+    scheme = Scheme(normalise, select, n_voxels, calibrate)
+    return collect(voxels, plan, pairs, answers, scheme, meta=meta)
 
 
 def _validated(voxels, plan, side):

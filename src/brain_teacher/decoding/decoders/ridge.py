@@ -31,28 +31,17 @@ def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalt
     """
     import numpy as np
 
-    from brain_teacher.decoding.out_of_fold import class_numbers, out_of_fold, prepared
+    from brain_teacher.decoding.out_of_fold import Scheme, out_of_fold
     from brain_teacher.decoding.solvers import ridge
-    from brain_teacher.decoding.voxel_scaling import best_voxels
 
-    data, category = prepared(voxels, normalise), class_numbers(voxels)
-    one_hot = np.eye(category.max() + 1)[category]
-
-    def solve(pairs):
-        chosen = best_voxels(data, category, pairs, n_voxels, by=select)
-        predicted = ridge.solve_folds(
-            data,
-            one_hot,
-            pairs,
-            penalties=penalty,
-            chosen=chosen,
-            standardise=normalise == "fold",
-        )
+    def solve(data, category, pairs, **settings):
+        one_hot = np.eye(category.max() + 1)[category]
+        predicted = ridge.solve_folds(data, one_hot, pairs, penalties=penalty, **settings)
         frequencies = (one_hot[fit].mean(axis=0) for fit, _ in pairs)
         return [p / f for p, f in zip(predicted, frequencies, strict=True)]
 
-    common = {"normalise": normalise, "calibrate": calibrate}
-    return out_of_fold(voxels, plan, solve, options={"penalty": penalty}, **common)
+    scheme = Scheme(normalise, select, n_voxels, calibrate)
+    return out_of_fold(voxels, plan, solve, scheme, options={"penalty": penalty})
 
 
 DECODER = Decoder("ridge regression to one-hot categories", decode_ridge, Ridge)

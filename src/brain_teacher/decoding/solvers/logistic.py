@@ -193,12 +193,7 @@ def _padded(grams, fits, n, n_classes):
 def _solve_path(gram, one_hot, real, *, C, tolerance):
     """Solve a batch at each C in turn, each from the solution before.
 
-    Returns
-    -------
-    dual : ndarray of shape (n_C, n_pairs, n_classes, n_trials)
-        A.
-    intercept : ndarray of shape (n_C, n_pairs, n_classes, 1)
-        b.
+    Gives A, (n_C, n_pairs, n_classes, n_trials), and b, (n_C, n_pairs, n_classes, 1).
     """
     n_pairs, n_classes, _ = one_hot.shape
     size = real.sum(axis=(1, 2))
@@ -229,11 +224,10 @@ def _solve_path(gram, one_hot, real, *, C, tolerance):
             if not going.any():
                 break
         else:
-            left = (
-                f"{going.sum()} of {n_pairs} fits at C = {strength:g} need more than {MOST_STEPS}"
-            )
+            fits = f"{going.sum()} of {n_pairs} fits at C = {strength:g}"
             advice = "use a smaller C or a larger tolerance"
-            warnings.warn(f"{left} steps; {advice}", RuntimeWarning, stacklevel=3)
+            said = f"{fits} need more than {MOST_STEPS} steps; {advice}"
+            warnings.warn(said, RuntimeWarning, stacklevel=3)
         solution[number] = dual
         intercept[number] = logits.sum(axis=2, keepdims=True) / _spread(size)
     return solution, intercept
@@ -295,12 +289,8 @@ def _direction(newton, residual, memory):
 def _search(one_hot, real, lam, at, along, going):
     """How far to go: Newton's method on the slope, bisection where that does not halve it.
 
-    Returns
-    -------
-    length : ndarray of shape (n_pairs,)
-        0 where not `going`, or where rounding leaves no way down.
-    probs, residual : ndarray of shape (n_pairs, n_classes, n_trials)
-        There.
+    Gives the length, (n_pairs,), 0 where not `going` or where rounding leaves no way down, and the
+    probabilities and the residual there.
     """
     dual, logits, probs, residual = at
     d_dual, d_logits = along

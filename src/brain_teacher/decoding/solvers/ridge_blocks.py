@@ -71,9 +71,10 @@ def solve_blocks(x, targets, groups, penalties):
 
 
 def _atoms(groups, n_trials):
-    """An order of trials that brings those together that no group tells apart (an atom: a fold,
-    where there are outer and inner folds), the atoms as slices of it, and (n_groups, n_trials)
-    which trials, so ordered, a group leaves out.
+    """Trials in the order of their atoms, the atoms as slices, and what each group leaves out.
+
+    An atom are trials that no group tells apart: a fold, where there are outer and inner folds.
+    What is left out is (n_groups, n_trials), bool, in this order.
     """
     outside = np.ones((len(groups), n_trials), dtype=bool)
     for number, group in enumerate(groups):

@@ -1,7 +1,6 @@
 """A data set folder from one's own recordings: BData files, or arrays with a table of trials."""
 
 import shutil
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +143,7 @@ def _stimuli(tables, files):
     return first
 
 
-def read_arrays(file: str | PathLike) -> dict[str, np.ndarray]:
+def read_arrays(file: str | Path) -> dict[str, np.ndarray]:
     """Read the voxels of a subject, (n_trials, n_voxels) by ROI; of an ``.npy`` the ROI is ``all``.
 
     Raises
@@ -167,7 +166,7 @@ def read_arrays(file: str | PathLike) -> dict[str, np.ndarray]:
     return parts
 
 
-def copy_pictures(folder: Path, *, shown: PathLike | None, unseen: PathLike | None) -> None:
+def copy_pictures(folder: Path, *, shown: str | Path | None, unseen: str | Path | None) -> None:
     """Copy the shown pictures (image_id.ext) and the unseen ones (category/image_id.ext)."""
     for name, source in (("shown", shown), ("unseen", unseen)):
         if source is not None:

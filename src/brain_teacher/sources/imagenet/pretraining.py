@@ -1,6 +1,6 @@
 """Which classes a network with published weights may have seen before: those of ImageNet-1k."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -18,7 +18,7 @@ def imagenet1k_synsets() -> tuple[str, ...]:
     return tuple(line for line in text.splitlines() if not line.startswith("#"))
 
 
-def seen_by_pretraining(category_ids: Sequence[str]) -> np.ndarray:
+def seen_by_pretraining(category_ids: Iterable[str]) -> np.ndarray:
     """Whether each category is a class of ImageNet-1k; one whose id is no synset was not seen.
 
     Examples

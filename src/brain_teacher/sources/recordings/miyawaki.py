@@ -1,9 +1,9 @@
 """Miyawaki's figure images: V1 of one subject, 5 letters in 3 styles, 12x12 pictures.
 
 The recording's file keeps its pictures transposed, calls run numbers labels, and splits trials at
-random over runs. Which trial is which picture stands in two small tables (``miyawaki_figures``):
-they were made by joining the file to the events of OpenNeuro ds000255 (PDDL). The shapes of the
-recording are left out: each is there in one version only.
+random over runs. Which trial is which picture stands in two small tables beside this module, in
+``miyawaki_figures``, made by joining the file to the events of OpenNeuro ds000255 (PDDL).
+The shapes of the recording are left out: each is there in one version only.
 
 References
 ----------
