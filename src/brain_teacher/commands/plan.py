@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from brain_teacher.analysis.comparison import scores_of
 from brain_teacher.analysis.folds import join_folds
 from brain_teacher.analysis.outcomes import ACCURACY, OUTCOMES
 from brain_teacher.analysis.power import (
@@ -16,7 +17,7 @@ from brain_teacher.analysis.power import (
     stated_spread,
     visible_effect,
 )
-from brain_teacher.analysis.statistics import pair_by_seed, scores_of
+from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.chain.dataset import choose, open_dataset
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.cost import (
