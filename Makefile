@@ -48,11 +48,12 @@ demo: $(INSTALLED)
 ui: $(INSTALLED)
 	@exec $(BIN)/python -m brain_teacher.tracking.ui
 
-# What needs no test to run, first. With types: ty check, once it passes.
+# What needs no test to run, first.
 lint: $(INSTALLED)
 	$(BIN)/ruff check src tests benchmarks studies
 	$(BIN)/ruff format --check src tests benchmarks studies
 	$(BIN)/lint-imports
+	$(BIN)/ty check --quiet
 
 # Two workers of one thread each, a file to a worker; what measures time or memory afterwards, alone.
 test: $(INSTALLED)

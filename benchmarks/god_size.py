@@ -157,8 +157,9 @@ def decode(folder, common, voxels):
 
 def students(params):
     """All students of the family, from a few steps of one."""
+    from brain_teacher.chain.device import device_for
     from brain_teacher.chain.students.cost import step_seconds, steps_of
-    from brain_teacher.chain.students.precision import device_for, measured_precision
+    from brain_teacher.chain.students.precision import measured_precision
 
     settings, recipe = params.distill, params.distill.recipe()
     device = device_for(HERE)
@@ -195,7 +196,8 @@ PARTS = ("preprocess", "decode", "students")
 @click.option("--inside", hidden=True, help="A command whose memory is measured.")
 def main(folder, only, file, inside):
     if inside:
-        return run_inside(json.loads(inside))
+        run_inside(json.loads(inside))
+        return
     from brain_teacher.chain.params import load_params
     from brain_teacher.chain.students.cost import in_words
 

@@ -75,8 +75,8 @@ def ridge_nested(quick, *, against):
         solved = ridge.solve_folds(data, one_hot, pairs, penalties=PENALTIES)
         errors = np.zeros((FOLDS, len(PENALTIES)))
         for (f, _), (_, held_out), values in zip(inner, pairs[FOLDS:], solved[FOLDS:], strict=True):
-            values = values - one_hot[held_out]
-            errors[f] += np.einsum("ijk,ijk->i", values, values)
+            off = values - one_hot[held_out]
+            errors[f] += np.einsum("ijk,ijk->i", off, off)
         return gathered([solved[f][errors[f].argmin()] for f in range(FOLDS)], errors.argmin(1))
 
     def peer():

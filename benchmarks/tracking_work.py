@@ -17,7 +17,8 @@ def open_store(folder):
     place = tempfile.mkdtemp(dir=folder)
     os.environ["DVC_ROOT"] = place  # where the tracker then looks for its store
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
-    from brain_teacher.tracking import Tracker, import_mlflow
+    from brain_teacher.tracking import Tracker
+    from brain_teacher.tracking.store import import_mlflow
 
     mlflow = import_mlflow()
     tracker = Tracker()

@@ -1,6 +1,7 @@
 """Can a human brain teach a neural network? Knowledge distillation from fMRI decoders."""
 
 from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -20,14 +21,14 @@ _HOMES = {
     "soften": "decoding.soft_labels",
     "train_student": "distillation.engine",
 }
-__all__ = [*_HOMES]
+__all__ = list(_HOMES)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), *__all__]

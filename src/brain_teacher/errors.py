@@ -9,6 +9,7 @@ Pure functions raise ``ValueError``; a command adds which file it was about (`ab
 one of these. Messages say what is wrong, where, and what to do.
 """
 
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
 
@@ -26,15 +27,15 @@ class UsageError(BrainTeacherError):
 
 
 @contextmanager
-def about(place):
+def about(place: object, kind: type[BrainTeacherError] = BrainTeacherError) -> Generator[None]:
     """Turn a ``ValueError`` from a pure function into a failure that names `place`."""
     try:
         yield
     except ValueError as error:
-        raise BrainTeacherError(f"{place}: {error}") from error
+        raise kind(f"{place}: {error}") from error
 
 
-def nearest(name, names):
+def nearest(name: object, names: Iterable[object]) -> str:
     """``; did you mean 'HVC'?`` for a mistyped `name`; nothing where no name is like it."""
     close = get_close_matches(str(name), map(str, names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -6,8 +6,10 @@ import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
@@ -16,7 +18,7 @@ from brain_teacher.errors import BrainTeacherError, UsageError
 
 
 @contextmanager
-def atomic_write(path):
+def atomic_write(path: str | Path) -> Generator[Path]:
     """Give a temporary path beside `path`; rename it there when the block ends without error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,13 +35,10 @@ def atomic_write(path):
 
 
 @contextmanager
-def atomic_folder(path):
+def atomic_folder(path: str | Path) -> Generator[Path]:
     """Give a temporary folder beside `path`; rename it there when the block ends without error.
 
-    Raises
-    ------
-    UsageError
-        If `path` exists and is not an empty folder: nothing is ever overwritten.
+    A `path` that exists and is not an empty folder is a UsageError: nothing is ever overwritten.
     """
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -54,13 +53,13 @@ def atomic_folder(path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_json(path, content):
+def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as JSON, whole or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
 
 
-def read_json(path):
+def read_json(path: str | Path) -> Any:
     """Read a JSON file; a file that is none is a failure that names it."""
     try:
         return json.loads(Path(path).read_text("utf-8"))
@@ -70,7 +69,7 @@ def read_json(path):
         raise BrainTeacherError(f"{path} cannot be read as JSON ({error})") from error
 
 
-def write_npz(path, *, compress=True, **arrays):
+def write_npz(path: str | Path, *, compress: bool = True, **arrays: Any) -> None:
     """Write arrays as ``.npz``, whole or not at all; the same arrays give the same bytes.
 
     Noise does not compress: of voxels, 8% of the size would cost 50 times the time.
@@ -80,20 +79,20 @@ def write_npz(path, *, compress=True, **arrays):
         save(file, allow_pickle=False, **arrays)
 
 
-def npz_shape(path, name):
+def npz_shape(path: str | Path, name: str) -> tuple[int, ...]:
     """The shape of one array of an ``.npz`` file that this project wrote, from its header alone."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
         np.lib.format.read_magic(stream)
         return np.lib.format.read_array_header_1_0(stream)[0]
 
 
-def file_digest(path):
+def file_digest(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fingerprint(*values):
+def fingerprint(*values: Any) -> str:
     """SHA-256 over arrays (dtype, shape, bytes) and anything that JSON can hold."""
     digest = hashlib.sha256()
     for value in values:
@@ -106,7 +105,9 @@ def fingerprint(*values):
     return digest.hexdigest()
 
 
-def read_npz(path, names, *, what):
+def read_npz(
+    path: str | Path, names: Collection[str], *, what: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """All arrays of an ``.npz`` file that must hold some `names`, and its ``meta`` (JSON)."""
     wrong = f"is broken, or not a {what} file ({{}}); fetch it again"
     arrays = load_arrays(path, wrong=wrong)
@@ -120,21 +121,15 @@ def read_npz(path, names, *, what):
     return arrays, meta
 
 
-def load_arrays(path, names=None, *, wrong="is no .npy or .npz of numbers ({})"):
-    """Load an ``.npy`` or ``.npz`` file of anybody's; nothing is unpickled.
+def load_arrays(
+    path: str | Path,
+    names: Collection[str] | None = None,
+    *,
+    wrong: str = "is no .npy or .npz of numbers ({})",
+) -> np.ndarray | dict[str, np.ndarray]:
+    """Load an ``.npy``, or of an ``.npz`` all arrays or some, by name; nothing is unpickled.
 
-    Parameters
-    ----------
-    path : path-like
-    names : sequence of str, optional
-        Of an ``.npz`` only these, as far as they are there; all, if not given.
-    wrong : str
-        What is said of a file that is neither, or broken; ``{}`` becomes the reason.
-
-    Returns
-    -------
-    ndarray, or dict of str to ndarray
-        Of an ``.npz`` by name.
+    `wrong` is said of a file that is neither, or broken; ``{}`` becomes the reason.
     """
     # Opened here: np.load leaves a file open that turns out to be broken.
     with Path(path).open("rb") as stream:
@@ -153,3 +148,9 @@ def load_arrays(path, names=None, *, wrong="is no .npy or .npz of numbers ({})")
             # numpy, zipfile, zlib and tokenize have a dozen kinds of them for a broken file.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(wrong.format(reason)) from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text as it is, whole or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8", newline="")

@@ -12,19 +12,12 @@ def cores() -> int:
 
 @dataclass(frozen=True)
 class RunTime:
-    """Where and how work runs. Nothing that comes out depends on it.
+    """Where and how work runs. Nothing that comes out depends on it."""
 
-    Attributes
-    ----------
-    jobs : int or None
-        Cells made side by side; None: on the CPU as many as there are cores, on a GPU one.
-    device : {"auto", "cpu", "cuda"}
-    checkpoint_minutes : float
-        A student that trains for longer is written down this often.
-    """
-
+    # Cells made side by side; None: on the CPU as many as there are cores, on a GPU one.
     jobs: int | None = None
     device: str = "auto"
+    # A student that trains for longer is written down this often.
     checkpoint_minutes: float = 10.0
 
     def workers(self, device: str = "cpu") -> int:

@@ -5,14 +5,13 @@ import hashlib
 import numpy as np
 
 
-def seed_sequence(*names):
-    """A ``SeedSequence`` for some names (text or numbers): same names, same numbers, everywhere."""
+def _seed_sequence(names: tuple[object, ...]) -> np.random.SeedSequence:
     digest = hashlib.sha256("\0".join(map(str, names)).encode()).digest()
     return np.random.SeedSequence(int.from_bytes(digest[:16], "big"))
 
 
-def named_rng(*names):
-    """A NumPy generator for some names.
+def named_rng(*names: object) -> np.random.Generator:
+    """A NumPy generator for some names (text or numbers): same names, same numbers, everywhere.
 
     Examples
     --------
@@ -20,9 +19,9 @@ def named_rng(*names):
     >>> bool(a.random() == b.random())
     True
     """
-    return np.random.default_rng(seed_sequence(*names))
+    return np.random.default_rng(_seed_sequence(names))
 
 
-def named_seed(*names):
+def named_seed(*names: object) -> int:
     """A 63-bit integer for some names, for torch's generators."""
-    return int(seed_sequence(*names).generate_state(1, np.uint64)[0] >> 1)
+    return int(_seed_sequence(names).generate_state(1, np.uint64)[0] >> 1)

@@ -1,15 +1,9 @@
 """The kinds of values that settings have: what a block of params.yaml is made of."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from brain_teacher.errors import UsageError, nearest
@@ -17,7 +11,7 @@ from brain_teacher.errors import UsageError, nearest
 UNKNOWN = "unknown_key"
 
 
-def _no_bool(value):
+def _no_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("give a number")
     return value
@@ -40,34 +34,38 @@ class Block(BaseModel):
     """A block of params.yaml: unknown keys are errors, and whatever changes it is checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    # Keys of former versions: which option says now where and how work runs.
+    moved: ClassVar[dict[str, str]] = {}
 
     @model_validator(mode="before")
     @classmethod
-    def _known(cls, content):
+    def _known(cls, content: Any) -> Any:
         if not isinstance(content, (dict, cls)):
             raise ValueError(f"give a block of keys ({', '.join(cls.model_fields)})")
         for key in content if isinstance(content, dict) else ():
             if key not in cls.model_fields:
                 known = f" (there is {', '.join(cls.model_fields)})"
-                said = {"key": str(key), "guess": nearest(key, cls.model_fields) or known}
+                guess = nearest(key, cls.model_fields) or known
+                if key in cls.moved:
+                    guess = f": it is no setting any more, take it out; give {cls.moved[key]}"
+                said = {"key": str(key), "guess": guess}
                 raise PydanticCustomError(UNKNOWN, "{guess}", said)
         return content
 
     @classmethod
-    def checked(cls, content):
-        """The block that says `content`.
-
-        Raises
-        ------
-        UsageError
-            For a key that is unknown (the nearest is offered), missing or out of range.
-        """
+    def checked(cls, content: Any) -> Self:
+        """The block that says `content`; what a person can mend in it is a UsageError."""
         try:
             return cls.model_validate(content)
         except ValidationError as error:
             raise UsageError(_first_error(error)) from None
 
-    def model_copy(self, *, update=None, deep=False):
+    def model_copy(
+        self,
+        *,
+        update: Mapping[str, Any] | None = None,
+        deep: bool = False,  # noqa: ARG002 - pydantic's signature; what is checked is new anyway
+    ) -> Self:
         """The same with other values: checked, which pydantic's own is not.
 
         ``model_copy(update={"distill": {"seeds": 3}})`` leaves the block's other keys as they are.
@@ -79,7 +77,7 @@ class Block(BaseModel):
         return self.checked(content)
 
 
-def _first_error(error):
+def _first_error(error: ValidationError) -> str:
     # A misspelt key may be missing too: the misspelling says more.
     first = min(error.errors(), key=lambda each: each["type"] != UNKNOWN)
     place = [str(part) for part in first["loc"] if "[" not in str(part) and part != "literal"]

@@ -1,12 +1,14 @@
 """Soft labels beside the pictures of any torchvision data set: for training loops of one's own."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
+from torchvision.datasets import DatasetFolder
 
-from brain_teacher.decoding.soft_labels import read_soft_labels, soften
+from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels, soften
 
 
 class SoftLabelDataset(Dataset):
@@ -40,7 +42,14 @@ class SoftLabelDataset(Dataset):
     own class numbers.
     """
 
-    def __init__(self, pictures, soft_labels, *, temperature=1.0, missing="error"):
+    def __init__(
+        self,
+        pictures: DatasetFolder,
+        soft_labels: str | Path | SoftLabels,
+        *,
+        temperature: float = 1.0,
+        missing: str = "error",
+    ) -> None:
         if missing not in ("error", "drop"):
             raise ValueError(f"missing is {missing!r}, not 'error' or 'drop'")
         if isinstance(soft_labels, str | Path):
@@ -56,7 +65,7 @@ class SoftLabelDataset(Dataset):
                 f"{len(lacking)} of {len(ids)} images have no soft label, '{lacking[0]}' for one"
                 + ("" if len(lacking) == len(ids) else "; missing='drop' leaves them out")
             )
-        classes = sorted(pictures.class_to_idx, key=pictures.class_to_idx.get)
+        classes = sorted(pictures.class_to_idx, key=pictures.class_to_idx.__getitem__)
         only = set(classes) ^ set(soft_labels.class_id.tolist())
         if only:
             name = min(only)
@@ -69,9 +78,9 @@ class SoftLabelDataset(Dataset):
         softened = soften(table.log_probs[:, table.truth(classes)], temperature=temperature)
         self.probs = torch.from_numpy(np.exp(softened))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[Any, int, torch.Tensor]:
         picture, label = self.pictures[self.rows[index]]
         return picture, label, self.probs[index]

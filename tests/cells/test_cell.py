@@ -30,7 +30,7 @@ TOY = Toy(name="a", number=1, array=np.arange(3), settings={"x": [1, 2], "y": No
         {"array": np.arange(3).reshape(3, 1)},
         {"settings": {"x": [2, 1], "y": None}},
         {"settings": {"x": [1, 2]}},
-        {"file": FileInput(Path("a"), "0" * 64)},
+        {"file": FileInput(path=Path("a"), sha256="0" * 64)},
     ],
 )
 def test_every_field_makes_it_new(change):

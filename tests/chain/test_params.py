@@ -400,3 +400,23 @@ def test_the_plan_is_what_was_decided_before_the_result(write):
     assert same == plan
     for changes in ({"promote.gate": 0.0}, {"compare.margin": 0.1}, {"distill.roi": ["V1"]}):
         assert load_params(write(changes)).plan != plan
+
+
+@pytest.mark.parametrize(
+    ("place", "option"),
+    [
+        ("distill.device", "--device"),
+        ("distill.processes", "--jobs"),
+        ("distill.checkpoint_minutes", "--checkpoint-minutes"),
+        ("decode.resnet1d.device", "--device"),
+    ],
+)
+def test_a_key_that_has_moved_is_told_where_to(place, option, write):
+    path = write({place: "auto"})
+    variable = f"BRAIN_TEACHER{option.replace('-', '_').upper()[1:]}"
+    with pytest.raises(UsageError) as caught:
+        load_params(path)
+    assert str(caught.value) == (
+        f"{path}: unknown key '{place}': it is no setting any more, take it out; give {option}, "
+        f"or {variable}"
+    )

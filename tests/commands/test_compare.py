@@ -216,6 +216,7 @@ def test_the_same_recipe_for_all_has_no_column(params, tmp_path):
             "student brain_1 has another settings than the others (temperature 4.0, not 2.0)",
         ),
         ({"roi": "V1"}, "student brain_1 has another roi than the others (V1, not HVC)"),
+        ({"device": "cuda"}, "student brain_1 has another device than the others (cuda, not cpu)"),
     ],
 )
 def test_seeds_of_a_teacher_must_be_alike(changes, message, params, tmp_path):

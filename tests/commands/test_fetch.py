@@ -339,8 +339,8 @@ def test_the_page_on_god_works_as_written(mirror, tmp_path):
     ):
         subprocess.run(command, check=True)
     said = ""
-    for line in first.splitlines():
-        line = line.replace("/data/imagenet/train", str(tree)).replace("/srv/dvc", str(tmp_path))
+    for printed in first.splitlines():
+        line = printed.replace("/data/imagenet/train", str(tree)).replace("/srv/dvc", str(tmp_path))
         program, *arguments = shlex.split(line)
         if program == "dvc":
             subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True)

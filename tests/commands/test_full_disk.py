@@ -19,6 +19,7 @@ LIMIT = 40_000  # bytes a file may have; VC has more
 @pytest.fixture
 def work(tmp_path):
     with project(tmp_path):
+        (tmp_path / "mlflow.db").unlink()  # what a store says of a full disk is MLflow's own
         run(
             *("simulate", "--out", "data/sample", "--subjects", "1", "--categories", "4"),
             *("--shown", "8", "--unseen", "4", "--voxels", "580", "--seed", "1"),

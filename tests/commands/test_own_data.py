@@ -95,6 +95,29 @@ def test_arrays_become_bdata_joined_by_id(work):
     assert "subject S1: 'cat', 'dog' with a single image" in said
 
 
+@pytest.mark.parametrize(
+    "order", [["category", "image_id", "run", "style"], ["image_id", "style", "category", "run"]]
+)
+def test_the_order_of_the_columns_changes_nothing(work, order):
+    # A group before the category was written as the category; before the image it was a KeyError.
+    pd.read_csv("t.csv")[order].to_csv("t.csv", index=False)
+    new(*ARRAYS)
+    assert Path("data/mine/stimuli.csv").read_text().splitlines() == [
+        "stimulus_id,image_id,category,style",
+        "1,a,cat,y",
+        "2,b,dog,x",
+    ]
+
+
+@pytest.mark.parametrize("name", ["file", "row"])
+def test_groups_may_have_any_name(work, name):
+    # Two names of our own took the column's place, which went without a word.
+    pd.read_csv("t.csv").rename(columns={"style": name}).to_csv("t.csv", index=False)
+    new(*ARRAYS)
+    header = Path("data/mine/stimuli.csv").read_text().splitlines()[0]
+    assert header == f"stimulus_id,image_id,category,{name}"
+
+
 def test_data_types_and_blocks_are_kept(work):
     table = pd.read_csv("t.csv").assign(data_type=[1, 1, 2, 2], block=[2, 1, 1, 2])
     table.to_csv("t.csv", index=False)

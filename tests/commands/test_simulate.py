@@ -10,7 +10,7 @@ from PIL import Image
 
 from brain_teacher.cells.cell import FileInput
 from brain_teacher.chain.voxels import RecordingCell
-from brain_teacher.commands.simulate import DEFAULTS, LIMITS, simulate
+from brain_teacher.commands.simulate import DEFAULTS, SIZES, simulate
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import image_ids_from_numbers
@@ -382,7 +382,7 @@ def test_a_drift_over_a_shared_order_is_not_decoded_by_round(tmp_path, decoder):
 
 @pytest.mark.parametrize("categories", [2, 3, 4, 5])
 def test_few_categories_and_the_least_of_everything_work(tmp_path, categories):
-    least = {name: low for name, (low, _) in LIMITS.items()}  # of choices, the first
+    least = {name: low for name, (_, (low, _), _) in SIZES.items()}  # of choices, the first
     make(tmp_path / "least", **(least | {"categories": categories}))
     description = read_description(tmp_path / "least")
     assert len(description.categories) == categories + 4
@@ -446,8 +446,8 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 
 
 def test_every_default_has_limits_that_hold_it():
-    assert list(DEFAULTS) == list(LIMITS)
-    for name, (low, high) in LIMITS.items():
+    assert list(DEFAULTS) == list(SIZES)
+    for name, (_, (low, high), _) in SIZES.items():
         value = DEFAULTS[name]
         if value is None:  # not asked for
             continue

@@ -38,7 +38,7 @@ def refuses(message, function, *arguments, **settings):
 def test_folds_are_disjoint_and_cover(counts, shows):
     image, category = trials_of(counts, shows=shows)
     plan = plan_folds(image, category)
-    assert len(plan.predict) == min(8, min(counts))
+    assert len(plan.predict) == min(8, *counts)
     everything = set(image.tolist())
     for fit, predict in sides(plan):
         assert fit | predict == everything

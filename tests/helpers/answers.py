@@ -17,7 +17,8 @@ CURVES = {
     "validation_accuracy": [0.1, 0.3, 0.4], "validation_nll": [2.5, 2.0, 1.5],
 }  # fmt: skip
 ORIGIN = {
-    "dataset": "toy", "simulated": True, "roi": "HVC", "subject": "S1", "decoder": "logistic"
+    "dataset": "toy", "simulated": True, "roi": "HVC", "subject": "S1", "decoder": "logistic",
+    "device": "cpu",
 }  # fmt: skip
 
 

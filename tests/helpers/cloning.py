@@ -31,6 +31,7 @@ class Clone:
         """Run a command; returns stdout + stderr; fails unless it exits with `code`."""
         done = subprocess.run(
             command,
+            check=False,
             cwd=self.path,
             env=self.env | env,
             stdout=subprocess.PIPE,

@@ -46,12 +46,15 @@ class Handler(BaseHTTPRequestHandler):
         server.requests.append((path, asked))
         if server.refuse:
             status, headers = server.refuse.pop(0)
-            return self._empty(status, headers)
+            self._empty(status, headers)
+            return
         if path in server.redirect:
-            return self._empty(302, {"Location": server.redirect[path]})
+            self._empty(302, {"Location": server.redirect[path]})
+            return
         file = server.folder / path.lstrip("/")
         if path not in server.replace and not file.is_file():
-            return self._empty(404, {})
+            self._empty(404, {})
+            return
         content = server.replace.get(path) or file.read_bytes()
         self._send(content, asked if server.knows_ranges else None)
 
@@ -69,7 +72,8 @@ class Handler(BaseHTTPRequestHandler):
         if asked and same:
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(content):
-                return self._empty(416, {"Content-Range": f"bytes */{len(content)}"})
+                self._empty(416, {"Content-Range": f"bytes */{len(content)}"})
+                return
         self.send_response(206 if asked and same else 200)
         if asked and same:
             span = f"bytes {start}-{len(content) - 1}/{len(content)}"

@@ -221,7 +221,7 @@ def test_similarity_is_in_the_order_of_superclasses(cell, figures):
     assert labels == [f"the class {name}" for name in "acefbd"]
     assert [label.get_text() for label in ax.get_xticklabels()] == labels
     assert [text.get_text() for text in texts(ax, "superclass")] == ["tools", "animals"]
-    assert [line.get_ydata()[0] for line in ax.lines][0] == 3.5 and len(ax.lines) == 2
+    assert ax.lines[0].get_ydata()[0] == 3.5 and len(ax.lines) == 2
     matrix, ids = class_similarity(*cell), list(cell[0].class_id)
     shown = ax.images[0].get_array()
     assert shown[0, 4] == shown[4, 0] == matrix[ids.index("a"), ids.index("b")]

@@ -67,8 +67,8 @@ def test_nothing_is_found_in_nothing_at_the_level():
 def test_a_family_is_corrected_by_holm():
     draws = [
         {
-            "brain": {k: 0.5 for k in range(5)},
-            "clear": {k: 0.4 for k in range(5)},
+            "brain": dict.fromkeys(range(5), 0.5),
+            "clear": dict.fromkeys(range(5), 0.4),
             "mixed": {k: 0.4 + 0.2 * (k % 2) for k in range(5)},
         }
     ]

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brain_teacher import tracking
-from brain_teacher.tracking import Registry, flat, repository_root, tracked
+from brain_teacher.tracking import MODEL, Registry, flat, models, store, tracked
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = [
@@ -36,7 +35,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(root):
-    mlflow = tracking.import_mlflow()
+    mlflow = store.import_mlflow()
     return mlflow.MlflowClient()
 
 
@@ -75,7 +74,7 @@ def test_telemetry_is_off_unless_a_person_turned_it_on(root, client):
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
-        tracking.import_mlflow()
+        store.import_mlflow()
         assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
 
 
@@ -186,7 +185,12 @@ def test_with_the_store_away_the_work_goes_on_and_says_so(given, tmp_path):
     env |= {"PYTHONPATH": str(ROOT / "src"), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     env |= {"DVC_ROOT": str(tmp_path)} | ({"MLFLOW_RUN_ID": "abc"} if given else {})
     done = subprocess.run(
-        [sys.executable, "-c", AWAY], env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", AWAY],
+        check=False,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.returncode, done.stdout) == (0, "worked None None\n")
     last = done.stderr.splitlines()[-1]
@@ -218,12 +222,12 @@ def test_a_student_becomes_a_version_with_aliases_and_answers_as_before(client, 
     import torch
 
     model, card = tiny
-    assert tracking.log_student_model(mlflow, "unknown", None, card) is None
-    uri = tracking.log_student_model(mlflow, "f0", lambda: model, card)
+    assert models.log_student_model(mlflow, "unknown", None, card) is None
+    uri = models.log_student_model(mlflow, "f0", lambda: model, card)
     assert mlflow.active_run() is None
     # Found again: no second model is made of it.
-    assert tracking.log_student_model(mlflow, "f0", None, card) == uri
-    assert tracking.find_mlflow_run(mlflow, "f0").info.run_id == distilled[1]
+    assert models.log_student_model(mlflow, "f0", None, card) == uri
+    assert models.find_mlflow_run(mlflow, "f0").info.run_id == distilled[1]
 
     pixels = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 8)).astype(np.float32)
     with torch.inference_mode():
@@ -250,7 +254,7 @@ def test_a_student_becomes_a_version_with_aliases_and_answers_as_before(client, 
     assert registry.alias("challenger") == registry.alias("champion") == str(version)
     registry.remove_alias("champion")
     assert registry.alias("champion") is None
-    stored = client.get_model_version_by_alias(tracking.MODEL, "challenger")
+    stored = client.get_model_version_by_alias(MODEL, "challenger")
     assert stored.description == "the card"
     assert stored.tags == {"fingerprint": "f0", "verdict": "cannot tell", "seed": "0"}
 
@@ -296,7 +300,12 @@ def test_a_registry_that_is_away_is_a_failure(tmp_path):
     env |= {"PYTHONPATH": str(ROOT / "src"), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     env |= {"DVC_ROOT": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code],
+        check=False,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
@@ -309,12 +318,12 @@ def test_the_root_is_dvcs_or_the_nearest_folder_with_an_mlproject(tmp_path, monk
     inner.mkdir(parents=True)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.chdir(inner)
-    assert repository_root() == inner
+    assert store.repository_root() == inner
     (tmp_path / "project" / "MLproject").touch()
-    assert repository_root() == tmp_path / "project"
+    assert store.repository_root() == tmp_path / "project"
     # An experiment of DVC runs in a folder that it deletes: the store is where DVC's root is.
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert repository_root() == tmp_path
+    assert store.repository_root() == tmp_path
 
 
 def test_settings_are_made_flat():

@@ -41,11 +41,6 @@ class Outcome:
         return "points" if self.unit == "%" else self.unit
 
     @property
-    def shown_as(self):
-        """The unit as it stands behind a number."""
-        return self.unit if self.unit == "%" else f" {self.unit}"
-
-    @property
     def better(self):
         """Said where it is not what a reader expects."""
         return "" if self.more_is_better else "; less is better"

@@ -1,0 +1,1 @@
+"""Cells of work: make what is new, keep what is finished, on any machine."""

@@ -9,13 +9,10 @@ import numpy as np
 
 from brain_teacher.files import file_digest, fingerprint
 
-# Of a field: what it holds cannot change the result.
-NO_CONSEQUENCE = {"of consequence": False}
-
 
 def of_no_consequence(**options: Any) -> Any:
-    """A dataclass field that no fingerprint reads."""
-    return field(metadata=NO_CONSEQUENCE, **options)
+    """A dataclass field that no fingerprint reads: what it holds cannot change the result."""
+    return field(metadata={"of consequence": False}, **options)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,13 +21,9 @@ class Cell:
 
     A kind of cell is a frozen dataclass whose fields are everything that makes its result what it
     is; `run` is the work. What a fingerprint need not read is a field `of_no_consequence`.
-
-    Attributes
-    ----------
-    name : str
-        Where its result lies in the output folder: a file, or a folder.
     """
 
+    # Where its result lies in the output folder: a file, or a folder.
     name: str = of_no_consequence()
 
     @property
@@ -40,26 +33,15 @@ class Cell:
 
     def fingerprint(self) -> str:
         """SHA-256 over all that makes the result new, but the code."""
-        parts = [(type(self).__name__, None)]
-        parts += [
-            (each.name, getattr(self, each.name))
-            for each in fields(self)
-            if each.metadata.get("of consequence", True)
-        ]
+        parts = [(type(self).__name__, None), *_of_consequence(self)]
         return fingerprint(*(leaf for name, value in parts for leaf in _leaves(name, value)))
 
     def run(self, shared: Any) -> Any:
-        """Do the work.
-
-        Parameters
-        ----------
-        shared : object
-            What all cells of a command need; sent once to each process.
-        """
+        """Do the work, with what all cells of a command need."""
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FileInput:
     """A file that a cell reads: its content makes the result new, its place does not."""
 
@@ -69,16 +51,22 @@ class FileInput:
     @classmethod
     def of(cls, path: str | Path) -> "FileInput":
         """The file as it is now."""
-        return cls(Path(path), file_digest(path))
+        return cls(path=Path(path), sha256=file_digest(path))
+
+
+def _of_consequence(value: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of a dataclass that a fingerprint reads."""
+    for each in fields(value):
+        if each.metadata.get("of consequence", True):
+            yield each.name, getattr(value, each.name)
 
 
 def _leaves(name: str, value: Any) -> Iterator[Any]:
     """A value as arrays and what JSON holds, each after its name."""
     if is_dataclass(value) and not isinstance(value, type):
         yield [name, type(value).__name__]
-        for each in fields(value):
-            if each.metadata.get("of consequence", True):
-                yield from _leaves(f"{name}.{each.name}", getattr(value, each.name))
+        for key, inner in _of_consequence(value):
+            yield from _leaves(f"{name}.{key}", inner)
     elif isinstance(value, np.ndarray):
         yield name
         yield value

@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Self
 
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import file_digest, write_json
@@ -13,12 +15,12 @@ from brain_teacher.files import file_digest, write_json
 STATE = ".brain-teacher"
 
 
-def run_folder(command):
+def run_folder(command: str) -> Path:
     """Where a command started by hand writes: ``runs/<command>-<UTC time>``, never a DVC output."""
     return Path("runs") / f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
-def remove_stale(folder, names, pattern):
+def remove_stale(folder: str | Path, names: Collection[str], pattern: str) -> None:
     """Under DVC, remove files of former settings: the output holds what this stage makes.
 
     `names` are relative to `folder`, as `pattern` is.
@@ -29,7 +31,7 @@ def remove_stale(folder, names, pattern):
                 path.unlink()
 
 
-def is_stage():
+def is_stage() -> bool:
     """Whether DVC started this process as a stage."""
     return "DVC_STAGE" in os.environ
 
@@ -39,22 +41,16 @@ class OutputFolder:
 
     The memory and the lock lie beside the folder, in ``.brain-teacher/<name>``, so that the folder
     itself (a DVC output) holds nothing that differs from run to run.
-
-    Parameters
-    ----------
-    path : path-like
-    say : callable, optional
-        Called with a line of text when there is something to wait for.
     """
 
-    def __init__(self, path, say=print):
+    def __init__(self, path: str | Path, say: Callable[[str], None] = print) -> None:
         self.path = Path(path)
         whole = Path(os.path.abspath(path))  # "." has no name of its own
         self.state = whole.parent / STATE / whole.name
         self._say = say
 
     @contextmanager
-    def locked(self):
+    def locked(self) -> Generator[Self]:
         """Hold the folder's lock, which dies with this process.
 
         A DVC stage waits for another writer, since a killed DVC leaves its stage alive; a command
@@ -69,7 +65,8 @@ class OutputFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            who = self._holder(holder)
+            known = _read(holder)
+            who = f"process {known['pid']} (since {known['since']})" if known else "another process"
             if not is_stage():
                 raise BrainTeacherError(
                     f"{self.path} is being written by {who}; wait for it, or choose another --out"
@@ -85,29 +82,26 @@ class OutputFolder:
             holder.unlink(missing_ok=True)
             lock.release()
 
-    @staticmethod
-    def _holder(path):
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
-            return "another process"
-        return f"process {content['pid']} (since {content['since']})"
-
-    def is_kept(self, cell, made_from):
+    def is_kept(self, cell: str, made_from: Any) -> bool:
         """Whether `cell` (a file name) is whole and was made from exactly `made_from`."""
-        try:
-            known = json.loads((self.state / f"{cell}.json").read_text("utf-8"))
-        except (OSError, ValueError):
-            return False
-        path = self.path / cell
+        known, path = _read(self.state / f"{cell}.json"), self.path / cell
         return (
-            isinstance(known, dict)
+            bool(known)
             and known.get("made_from") == made_from
             and path.is_file()
             and known.get("sha256") == file_digest(path)
         )
 
-    def remember(self, cell, made_from):
+    def remember(self, cell: str, made_from: Any) -> None:
         """Note that `cell`, just written, was made from `made_from`."""
         known = {"made_from": made_from, "sha256": file_digest(self.path / cell)}
         write_json(self.state / f"{cell}.json", known)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a file of the state says; nothing, where it is missing, broken or no block."""
+    try:
+        known = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -6,7 +6,7 @@ from typing import Any
 from tqdm import tqdm
 
 from brain_teacher.cells.cell import Cell
-from brain_teacher.cells.engine import run_cells
+from brain_teacher.cells.engine import C, run_cells
 from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.cells.source import source_fingerprint
 
@@ -16,7 +16,7 @@ def made_from(cell: Cell) -> list[str]:
     return [cell.fingerprint(), source_fingerprint(type(cell).run)]
 
 
-def new_cells(cells: Sequence[Cell], folder: OutputFolder) -> list[Cell]:
+def new_cells(cells: Sequence[C], folder: OutputFolder) -> list[C]:
     """Those whose files are not there, not whole, or made from something else."""
     return [
         cell
@@ -43,43 +43,15 @@ def make_cells(
 ) -> int:
     """Make the new cells and remember them; says beforehand how many are new, and how many kept.
 
-    Parameters
-    ----------
-    command : str
-        Who speaks.
-    cells : sequence of Cell
-    folder : OutputFolder
-        Locked.
-    write : callable
-        ``(cell, result)``: writes the cell's files, each whole or not at all.
-    workers : int
-        How many are made side by side.
-    shared : object
-        As for `run_cells`.
-    new : sequence of Cell, optional
-        Those to be made; the others of `cells` are kept. If not given, `new_cells`.
-    after : callable, optional
-        ``(cell, result)``: what is done once a cell is finished and remembered.
-    what : str
-        How all of the cells are called, with ``{}`` for their number.
-    forecast : callable, optional
-        ``(new, workers)`` -> what is said of what the new ones will take.
-    unit : str
-        What one is called beside the progress bar.
-    say : callable
-    quiet : bool
-        No progress bar.
-
-    Returns
-    -------
-    int
-        How many were new.
+    Returns how many were new: those named `new`, or else `new_cells` of the locked folder. Of each
+    cell and its result `write` makes the cell's files, each whole or not at all; `after` is called
+    once they are remembered. `what` says how all of the cells are called, with ``{}`` for their
+    number, `unit` what one is called, `forecast` what the new ones will take with these workers.
     """
     new = new_cells(cells, folder) if new is None else new
     text = f"{command}: {what.format(len(cells))}, {len(new)} new, {len(cells) - len(new)} kept"
     say(text + (forecast(new, workers) if forecast and new else ""))
-    bar = tqdm(total=len(new), unit=unit, disable=True if quiet else None)
-    with bar:
+    with tqdm(total=len(new), unit=unit, disable=True if quiet else None) as bar:
         for cell, result in run_cells(new, shared=shared, workers=workers):
             write(cell, result)
             for file in cell.files:

@@ -18,6 +18,7 @@ WITHOUT_CONSEQUENCE = {
     "brain_teacher.machine": "says where work runs",
     "brain_teacher.networks.memory": "keeps freed memory for the next step; no number is touched",
     "brain_teacher.report": "draws and words what is finished",
+    "brain_teacher.settings": "checks settings; what they are stands in a cell's fingerprint",
     "brain_teacher.tracking": "tells MLflow of what is finished",
 }
 
@@ -27,13 +28,6 @@ def source_fingerprint(function: Callable, package: Path = PACKAGE) -> str:
 
     The meaning is the abstract syntax tree without docstrings, comments and the annotations of
     functions. Imports inside functions count; `WITHOUT_CONSEQUENCE` does not.
-
-    Parameters
-    ----------
-    function : callable
-        What a worker runs.
-    package : path-like
-        Where the package's source lies.
     """
     module = inspect.unwrap(function).__module__
     return fingerprint([[name, _read(package, name)[0]] for name in modules_of(module, package)])
@@ -42,17 +36,14 @@ def source_fingerprint(function: Callable, package: Path = PACKAGE) -> str:
 @cache
 def modules_of(module: str, package: Path = PACKAGE) -> tuple[str, ...]:
     """The modules of this package that one imports, directly or not, itself included; sorted."""
+    without = tuple(f"{each}." for each in WITHOUT_CONSEQUENCE)
     found, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
-        if name not in found and not _is_without_consequence(name):
+        if name not in found and not f"{name}.".startswith(without):
             found.add(name)
             waiting += _read(package, name)[1]
     return tuple(sorted(found))
-
-
-def _is_without_consequence(name: str) -> bool:
-    return any(name == each or name.startswith(f"{each}.") for each in WITHOUT_CONSEQUENCE)
 
 
 @cache
@@ -89,20 +80,12 @@ class _WithoutWords(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
-            # Also of a class or function that has nothing else.
-            node.body = body[1:] or [ast.Pass()]  # ty: ignore[unresolved-attribute]
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            node.returns = None
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                # Also of a class or function that has nothing else.
+                node.body = node.body[1:] or [ast.Pass()]
         elif isinstance(node, ast.arg):
             node.annotation = None
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
         return node
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )

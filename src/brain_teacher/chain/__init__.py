@@ -1,0 +1,1 @@
+"""What several commands share: opens and writes the chain's folders; knows params, never click."""

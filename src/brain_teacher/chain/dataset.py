@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,19 +18,11 @@ INDEX, METRICS = "index.json", "metrics.json"
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """A data set folder and what stands at its top.
-
-    Attributes
-    ----------
-    folder : Path
-    description : Description
-    stimuli : DataFrame or None
-        ``stimuli.csv``; None where the ids follow GOD's rule.
-    """
+    """A data set folder and what stands at its top."""
 
     folder: Path
     description: Description
-    stimuli: pd.DataFrame | None
+    stimuli: pd.DataFrame | None  # None where the ids follow GOD's rule
 
     @property
     def name(self) -> str:
@@ -37,24 +30,18 @@ class DataSet:
         return self.description.name
 
     @property
-    def origin(self) -> dict:
+    def origin(self) -> dict[str, Any]:
         """What every table, figure and MLflow run says of its numbers."""
         return {"dataset": self.name, "simulated": self.description.simulated}
 
-    def category_of(self, image_ids: Sequence[str]) -> np.ndarray:
+    def category_of(self, image_ids: Sequence[str] | np.ndarray) -> np.ndarray:
         """The category of each of some images."""
         with about(self.folder):
             return image_categories(image_ids, self.stimuli)
 
 
 def open_dataset(folder: str | Path) -> DataSet:
-    """Open a data set folder.
-
-    Raises
-    ------
-    BrainTeacherError
-        If the folder is missing, or its ``dataset.yaml`` or ``stimuli.csv`` is wrong.
-    """
+    """Open a data set folder; one that is missing or wrong is a failure that says how."""
     folder = Path(folder)
     if not folder.is_dir():
         raise BrainTeacherError(

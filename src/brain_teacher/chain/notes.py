@@ -1,14 +1,19 @@
 """What ``compare`` says beside its table: title, notes, and what a null result would have taken."""
 
 import os
+from collections.abc import Mapping
 
+from brain_teacher.analysis.comparison import Comparison
+from brain_teacher.analysis.outcomes import Outcome
 from brain_teacher.analysis.power import plan_sentences, spread_of
 from brain_teacher.analysis.secondary import outcome_sentence
 from brain_teacher.analysis.sign_flips import out_of_reach
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.analysis.verdict import CANNOT_TELL, open_control
+from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.chain.students.answers import NONE, settings_of
+from brain_teacher.distillation.students import Answers
 from brain_teacher.report.words import (
     BRAIN,
     WITHOUT_PICTURE,
@@ -18,29 +23,30 @@ from brain_teacher.report.words import (
 )
 
 
-def title_of(everyone, scores, outcome):
+def title_of(everyone: Mapping[str, Answers], scores: Mapping, outcome: Outcome) -> str:
     """What was compared, and *simulated* where it was."""
     meta = next(iter(everyone.values())).meta
     seeds, images = scores[BRAIN].correct.shape
     subjects = meta["subject"].split("+")
-    who = (
-        f"{len(subjects)} subjects' {meta['roi']}"
-        if len(subjects) > 1
-        else (f"{meta['subject']}'s {meta['roi']}")
-    )
+    who = f"{len(subjects)} subjects'" if len(subjects) > 1 else f"{meta['subject']}'s"
     seen = "shown images, each out of fold" if "fold" in meta else "unseen images"
     if lost := meta.get(WITHOUT_PICTURE):
         seen += f"; {lost} shown images had no picture and taught nobody"
     return (
-        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {who} teach a "
+        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {who} {meta['roi']} teach a "
         f"{describe_network(meta['settings'])}? "
         f"Test {outcome.label}, {seeds} seeds, {images} {seen}"
     )
 
 
-def notes_on(params, everyone, result, found):
+def notes_on(
+    params: Params,
+    everyone: Mapping[str, Answers],
+    result: Comparison,
+    found: Mapping[str, Mapping[int, Answers]],
+) -> list[str]:
     """What a reader must know besides the verdict."""
-    notes = [*_plan_notes(params, result)] if result.verdict.null else []
+    notes = _plan_notes(params, result) if result.verdict.null else []
     if (sentence := out_of_reach(result.flips)) is not None:
         notes.append(sentence)
     notes += _recipe_notes(found)
@@ -60,7 +66,7 @@ def notes_on(params, everyone, result, found):
     return notes
 
 
-def _plan_notes(params, result):
+def _plan_notes(params: Params, result: Comparison) -> list[str]:
     """Beside a null result: what it would have taken, against the control it hangs on."""
     control = open_control(result.differences, result.outcome)
     difference = result.differences[control]
@@ -80,15 +86,11 @@ def _plan_notes(params, result):
     return [f"Plan, against {control}: {sentences[0]}", *rest]
 
 
-def _recipe_notes(found):
+def _recipe_notes(found: Mapping[str, Mapping[int, Answers]]) -> list[str]:
     """Learning rate and epochs, which have no column, where they differ between teachers."""
-    keys = {"learning_rate": "learning rate {:g}", "epochs": "{} epochs"}
-    said = {
-        name: ", ".join(form.format(settings_of(students)[key]) for key, form in keys.items())
-        for name, students in found.items()
-    }
-    groups = {}
-    for name, text in said.items():
+    groups: dict[str, list[str]] = {}
+    for name, students in found.items():
+        text = "learning rate {learning_rate:g}, {epochs} epochs".format_map(settings_of(students))
         groups.setdefault(text, []).append(name)
     if len(groups) == 1:
         return []
@@ -96,7 +98,7 @@ def _recipe_notes(found):
     return [f"Teachers' own recipes, chosen on validation images: {recipes}."]
 
 
-def is_exploratory(params, everyone):
+def is_exploratory(params: Params, everyone: Mapping[str, Answers]) -> bool:
     """Whether the plan was not fixed before these students were trained (DESIGN, rule 9)."""
     digests = {student.meta["plan"] for student in everyone.values()}
     smoke = any("limit" in student.meta for student in everyone.values())

@@ -4,8 +4,9 @@ A file may leave out whatever has a default, as a preset does, or one that is ol
 defaults are what the sample's params.yaml says, which names every key (a test compares).
 """
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
@@ -42,21 +43,23 @@ FAMILY = [
 ]  # fmt: skip
 
 
-def _name_in(table):
-    def check(name):
+def _name_in(table: Collection[str]) -> AfterValidator:
+    def check(name: str) -> str:
         if name not in table:
             raise ValueError(f"no such name{nearest(name, table)} (known: {', '.join(table)})")
         return name
 
-    return check
+    return AfterValidator(check)
 
 
-def _with_blocks(model, table):
+def _with_blocks(model: type[Block], table: Mapping[str, Any]) -> Any:
     """The model with a block for each of a table's entries that has settings of its own."""
     blocks = {name: each.settings for name, each in table.items() if each.settings is not None}
     if twice := blocks.keys() & model.model_fields:
-        raise ValueError(f"{model.__name__}: {', '.join(sorted(twice))} is a setting, too")
-    fields = {name: (block, Field(default_factory=block)) for name, block in blocks.items()}
+        raise ValueError(f"{min(twice)!r} is a setting already; give the new entry another name")
+    fields: dict[str, Any] = {
+        name: (block, Field(default_factory=block)) for name, block in blocks.items()
+    }
     return create_model(model.__name__.lstrip("_"), __base__=model, **fields)
 
 
@@ -68,7 +71,7 @@ class Dataset(Block):
 
     @field_validator("name")
     @classmethod
-    def _name(cls, value):
+    def _name(cls, value: str) -> str:
         if not NAME.fullmatch(value):
             raise ValueError("may hold only letters, digits and '-'")
         return value
@@ -89,7 +92,7 @@ class Folds(Block):
     group: str | None = None
 
     @model_validator(mode="after")
-    def _group(self):
+    def _group(self) -> Self:
         if (self.by == "group") != (self.group is not None):
             raise ValueError("'group' names a column of stimuli.csv, and belongs to 'by: group'")
         if self.by != "image" and self.count != "auto":
@@ -108,7 +111,7 @@ class _Decode(Block):
     voxels: Count = 300
     calibrate: Yes = True
 
-    def settings(self, decoder):
+    def settings(self, decoder: str) -> dict[str, Any]:
         """Of one decoder: what is common to all, and its own block."""
         common = {"folds", "normalise", "select", "voxels", "calibrate"}
         return self.model_dump(include=common) | {"own": getattr(self, decoder).model_dump()}
@@ -136,7 +139,7 @@ class Search(Block):
     epochs: Annotated[list[Count], Field(min_length=1)] = [30, 60]
 
     @model_validator(mode="after")
-    def _budget(self):
+    def _budget(self) -> Self:
         soft = len(self.temperature) * len(self.alpha)
         hard = len(self.learning_rate) * len(self.epochs)
         if soft != hard:
@@ -150,13 +153,19 @@ class Search(Block):
 class _Distill(Block):
     """How students are taught; below this a block for each loss that has settings of its own."""
 
+    moved = {
+        "device": "--device, or BRAIN_TEACHER_DEVICE",
+        "processes": "--jobs, or BRAIN_TEACHER_JOBS",
+        "checkpoint_minutes": "--checkpoint-minutes, or BRAIN_TEACHER_CHECKPOINT_MINUTES",
+    }
+
     subject: All | Names = "all"
     roi: Names = ["HVC"]
     decoder: str = "logistic"
     teacher: All | Names = [*FAMILY, "brain"]
     similarity: str = "superclass"
     split: Literal["unseen", "folds"] = "unseen"
-    loss: Annotated[str, AfterValidator(_name_in(LOSSES))] = "hinton"
+    loss: Annotated[str, _name_in(LOSSES)] = "hinton"
     temperature: Positive = 2
     alpha: Alpha = 0.8
     recipes: dict[str, Own] = {}
@@ -177,23 +186,22 @@ class _Distill(Block):
 
     @field_validator("recipes")
     @classmethod
-    def _teachers(cls, recipes):
+    def _teachers(cls, recipes: dict[str, Own]) -> dict[str, Own]:
         choose(list(recipes), list(TEACHERS), "distill.recipes")
         return recipes
 
     @model_validator(mode="after")
-    def _shift(self):
+    def _shift(self) -> Self:
         if self.shift >= self.image_size:
             raise ValueError("shift must be smaller than image_size (reflection padding)")
         return self
 
-    def recipe(self, teacher=None):
+    def recipe(self, teacher: str | None = None) -> dict[str, Any]:
         """How a teacher's students are trained: what is common to all, and its own."""
-        own = self.recipes[teacher].model_dump(exclude_none=True) if teacher in self.recipes else {}
-        found = self.model_dump(include=set(RECIPE)) | own
-        if LOSSES[self.loss].settings is None:
-            return found
-        return found | {"loss_settings": getattr(self, self.loss).model_dump()}
+        own = self.recipes.get(teacher or "", Own()).model_dump(exclude_none=True)
+        if LOSSES[self.loss].settings is not None:
+            own["loss_settings"] = getattr(self, self.loss).model_dump()
+        return self.model_dump(include=set(RECIPE)) | own
 
 
 Distill = _with_blocks(_Distill, LOSSES)
@@ -208,13 +216,13 @@ class Explore(Block):
 class Compare(Block):
     """The family of comparisons and the margin, fixed before the result."""
 
-    outcome: Annotated[str, AfterValidator(_name_in(OUTCOMES))] = "accuracy"
+    outcome: Annotated[str, _name_in(OUTCOMES)] = "accuracy"
     family: Names = FAMILY
     margin: Share = 0.04
 
     @field_validator("outcome")
     @classmethod
-    def _of_images(cls, value):
+    def _of_images(cls, value: str) -> str:
         known = primary_outcomes()
         if value not in known:
             raise ValueError(
@@ -235,38 +243,32 @@ class Params(Block):
 
     dataset: Dataset
     preprocess: Preprocess = Preprocess()
-    decode: Decode = Decode()
+    decode: Decode = Decode()  # ty: ignore[invalid-type-form] - made by a function
     search: Search = Search()
     explore: Explore = Explore()
-    distill: Distill = Distill()
+    distill: Distill = Distill()  # ty: ignore[invalid-type-form] - made by a function
     compare: Compare = Compare()
     promote: Promote = Promote()
 
-    def with_distill(self, **changes):
+    def with_distill(self, **changes: Any) -> Self:
         """The same with other keys of the block ``distill``."""
         return self.model_copy(update={"distill": changes})
 
     @property
-    def plan(self):
+    def plan(self) -> dict[str, Any]:
         """What was decided before the result: the primary comparison (DESIGN, rule 9)."""
         brain = {key: getattr(self.distill, key) for key in ("subject", "roi", "decoder")}
         return {"brain": brain, **self.compare.model_dump(), **self.promote.model_dump()}
 
 
-def load_params(path, overrides=None):
+def load_params(
+    path: str | Path, overrides: Mapping[str, Mapping[str, Any]] | None = None
+) -> Params:
     """Read params.yaml, or a preset, with the command line's options put over it.
 
-    Parameters
-    ----------
-    path : path-like
-    overrides : dict of str to dict, optional
-        Block -> key -> value; None means: as in the file. What is given of ``distill`` holds for
-        every teacher, whatever its own recipe says.
-
-    Raises
-    ------
-    UsageError
-        For a missing file, a key that is unknown (the nearest is offered), missing or out of range.
+    Of these (block -> key -> value) None means: as in the file. What is given of ``distill`` holds
+    for every teacher, whatever its own recipe says. A missing file, and a key that is unknown (the
+    nearest is offered), missing or out of range, are UsageErrors.
     """
     path = Path(path)
     try:

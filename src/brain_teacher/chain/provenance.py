@@ -6,14 +6,16 @@ from pathlib import Path
 
 import yaml
 
+from brain_teacher.chain.params import Params
 
-def plan_digest(params):
+
+def plan_digest(params: Params) -> str:
     """A short digest of what was decided before the result (DESIGN, rule 9)."""
     text = json.dumps(params.plan, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def dvc_hash(output):
+def dvc_hash(output: str | Path) -> str | None:
     """DVC's hash of a stage output, from ``dvc.lock``; None where it is not tracked."""
     try:
         lock = yaml.safe_load(Path("dvc.lock").read_text("utf-8"))

@@ -31,36 +31,30 @@ class RecordingCell(Cell):
         """One voxel file an ROI."""
         return tuple(f"{self.subject}_{roi}.npz" for roi in self.rois)
 
-    def run(self, shared: None) -> dict[str, dict[str, Any]]:
+    def run(self, shared: None) -> dict[str, dict[str, Any]]:  # noqa: ARG002 - nothing is shared
         """The arrays of each voxel file, by its name."""
-        meta = {"dataset": self.dataset, "simulated": self.simulated, "format": 1}
-        made = {}
-        for roi, voxels in self._cut().items():
-            text = json.dumps(meta | {"subject": self.subject, "roi": roi}, sort_keys=True)
-            arrays = {"data": voxels.data, **voxels.columns(), "meta": np.array(text)}
-            made[f"{self.subject}_{roi}.npz"] = arrays
-        return made
-
-    def _cut(self):
         file = self.recording.path
         stimuli = None if self.stimuli is None else read_stimuli(self.stimuli.path.parent)
         with about(file):
             data, masks, labels = read_bdata(file)
             names = name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"])
             columns = trial_columns(labels, names)
-        cut = {}
-        for roi in self.rois:
+        made = {}
+        for roi, name in zip(self.rois, self.files, strict=True):
             if roi not in masks or not masks[roi].any():
                 raise BrainTeacherError(
                     f"{file} has no ROI {roi!r} (it has {', '.join(masks)}); correct "
                     f"preprocess.roi in params.yaml{nearest(roi, masks)}"
                 )
             with about(f"{file}, ROI {roi}"):
-                cut[roi] = Voxels(data[:, masks[roi]].astype(np.float32), **columns)
-        return cut
+                voxels = Voxels(data[:, masks[roi]].astype(np.float32), **columns)
+            meta = {key: getattr(self, key) for key in ("dataset", "simulated", "subject")}
+            text = json.dumps(meta | {"format": 1, "roi": roi}, sort_keys=True)
+            made[name] = {"data": voxels.data, **voxels.columns(), "meta": np.array(text)}
+        return made
 
 
-def listed(folder: Path, cells: list[RecordingCell]) -> list[dict]:
+def listed(folder: Path, cells: list[RecordingCell]) -> list[dict[str, Any]]:
     """What ``index.json`` says of each voxel file, read from its header alone."""
     rows = []
     for cell in cells:

@@ -6,13 +6,13 @@ Nothing heavy is imported here: ``--help`` answers at once.
 import click
 
 from brain_teacher import __version__
-from brain_teacher.cli import brains, data, pictures, presets, results, students, tables
-from brain_teacher.cli.options import Group
+from brain_teacher.cli import brains, data, students
+from brain_teacher.cli.options import Command, Group
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="brain-teacher")
-def main():
+def main() -> None:
     """Can a human brain teach a neural network?
 
     \b
@@ -28,27 +28,10 @@ def main():
       brain-teacher distill --teacher none,brain --seeds 2 --epochs 5
       brain-teacher plan --discordant 0.12 --seed-sd 1 --effect 2
       brain-teacher promote --dry-run
-    """
+    """  # noqa: D400 - the project's question
 
 
-for command in (
-    presets.use,
-    data.simulate,
-    data.fetch,
-    data.new_dataset,
-    data.check,
-    pictures.images,
-    brains.preprocess,
-    brains.decode,
-    brains.controls,
-    students.rivals,
-    students.search,
-    students.distill,
-    students.explore,
-    students.plan,
-    results.compare,
-    results.promote,
-    tables.import_soft_labels,
-    tables.export,
-):
-    main.add_command(command)
+for room in (data, brains, students):
+    for command in vars(room).values():
+        if isinstance(command, Command):
+            main.add_command(command)

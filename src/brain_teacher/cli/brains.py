@@ -1,73 +1,62 @@
-"""Commands from recordings to soft labels."""
+"""Commands from recordings to soft labels, one's own or others'."""
 
 import click
 
 from brain_teacher.cli.options import (
-    Telling,
-    call,
-    data_option,
+    command,
+    common,
     folder_option,
     names,
     out_option,
     repeatable,
     run_time_options,
-    settings,
-    with_settings,
+    setting,
+    with_data,
 )
 
+VALUES = click.Choice(["probabilities", "log-probabilities", "counts"])
+FORMATS = click.Choice(["npy", "csv", "parquet"])
 
-@click.command()
-@with_settings
-@data_option
+
+@command(with_data)
 @out_option("voxels")
-@repeatable("subject", "A subject")
-@repeatable("roi", "An ROI")
+@repeatable("subject", "A subject", block="preprocess")
+@repeatable("roi", "An ROI", block="preprocess")
 @run_time_options("jobs")
-def preprocess(params_file, quiet, data, out, subject, roi, run_time):
+def preprocess() -> None:
     """Cut BData files into voxels, one file per subject and ROI.
 
     \b
     Example:
       brain-teacher preprocess --roi HVC --out runs/hvc
     """
-    from brain_teacher.commands.preprocess import preprocess as command
-
-    params = settings(params_file, preprocess={"subject": subject, "roi": roi})
-    call(command, params, data, quiet, out=out, run_time=run_time)
 
 
-@click.command(cls=Telling, tables={"Decoders": "decoding.decoders.table:DECODERS"})
-@with_settings
-@data_option
-@folder_option("voxels", "outputs/voxels")
+@command(with_data, {"Decoders": "decoding.decoders.table:DECODERS"})
+@folder_option("voxels")
 @out_option("soft labels, metrics.json and figures")
-@repeatable("subject", "A subject", "all there are")
-@repeatable("roi", "An ROI", "all there are")
-@repeatable("decoder", "A decoder", callback=names)
-@click.option("--nested", type=bool, metavar="true|false", help="Also nested soft labels.")
+@repeatable("subject", "A subject")
+@repeatable("roi", "An ROI")
+@repeatable("decoder", "A decoder", block="decode", callback=names)
+@setting(
+    "--nested", block="decode", type=bool, metavar="true|false", help="Also nested soft labels."
+)
 @run_time_options("jobs", "device")
-def decode(params_file, quiet, data, voxels, out, subject, roi, decoder, nested, run_time):
+def decode() -> None:
     """Decode voxels into out-of-fold soft labels.
 
     \b
     Example:
       brain-teacher decode --subject S1 --roi V1 --roi HVC --decoder logistic,ridge
     """
-    from brain_teacher.commands.decode import decode as command
-
-    params = settings(params_file, decode={"decoder": decoder, "nested": nested})
-    given = {"subject": subject, "roi": roi, "run_time": run_time}
-    call(command, params, data, quiet, voxels=voxels, out=out, **given)
 
 
-@click.command()
-@with_settings
-@data_option
-@folder_option("voxels", "outputs/voxels")
+@command(with_data)
+@folder_option("voxels")
 @out_option("the controls' soft labels and metrics.json")
-@click.option("--seeds", type=int, help="How many draws.  [default: as distill.seeds]")
+@setting("--seeds", block="distill", type=int, help="How many draws.  [default: as distill.seeds]")
 @run_time_options("jobs", "device")
-def controls(params_file, quiet, data, voxels, out, seeds, run_time):
+def controls() -> None:
     """Decode exchanged trials, and time alone: what needs no brain.
 
     The subjects, ROI and decoder are those of distill in the settings.
@@ -76,7 +65,38 @@ def controls(params_file, quiet, data, voxels, out, seeds, run_time):
     Example:
       brain-teacher controls --seeds 3
     """
-    from brain_teacher.commands.controls import controls as command
 
-    params = settings(params_file, distill={"seeds": seeds})
-    call(command, params, data, quiet, voxels=voxels, out=out, run_time=run_time)
+
+@command(with_data)
+@click.argument("file", metavar="TABLE")
+@click.option("--decoder", required=True, metavar="NAME", help="What to call where it comes from.")
+@click.option("--subject", default="people", show_default=True, metavar="NAME", help="Whose it is.")
+@click.option("--roi", default="choices", show_default=True, metavar="NAME", help="What of them.")
+@click.option("--values", type=VALUES, help="What its numbers are.  [default: as the file says]")
+@click.option("--image-ids", metavar="FILE", help="Of a .npy array: a name a line.")
+@click.option("--class-ids", metavar="FILE", help="Of a .npy array: a name a line.")
+def import_soft_labels() -> None:
+    """Make anybody's TABLE of class probabilities a teacher.
+
+    TABLE is .csv or .parquet (a column image_id, a column a class), .npz (image_id, class_id and
+    probs, log_probs or counts) or .npy. It becomes part of the data set, and `distill` uses it
+    like the brain's.
+
+    \b
+    Examples:
+      brain-teacher import-soft-labels choices.csv --decoder cifar10h --values counts
+      brain-teacher distill --decoder cifar10h --subject people --roi choices
+    """
+
+
+@command(common)
+@click.argument("file", metavar="FILE")
+@click.option("--format", type=FORMATS, default="csv", show_default=True)
+@click.option("--out", metavar="FILE", help="[default: FILE's name, in this folder]")
+def export() -> None:
+    """Write a soft-label FILE as CSV, Parquet or NumPy array.
+
+    \b
+    Example:
+      brain-teacher export outputs/soft_labels/S1_HVC_logistic.npz --format parquet
+    """

@@ -1,10 +1,13 @@
-"""What the commands share: errors as exit codes, options, and how a command speaks."""
+"""What the commands share: errors as exit codes, options, and how a command is called."""
 
 import re
-from functools import wraps
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 import click
 
@@ -15,14 +18,16 @@ from brain_teacher.machine import RunTime
 class Group(click.Group):
     """Turns our errors into one line and an exit code; a traceback only with ``--debug``."""
 
-    def resolve_command(self, ctx, args):
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
+        """Find the command; an empty value is refused before it can mean anything."""
         for option, value in pairwise(args):
             if value == "" or re.fullmatch("--[a-z-]+=", value):
-                option = value.rstrip("=") or option
-                raise click.UsageError(f"{option} is empty; give a value, or leave it out", ctx)
+                name = value.rstrip("=") or option
+                raise click.UsageError(f"{name} is empty; give a value, or leave it out", ctx)
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -30,32 +35,34 @@ class Group(click.Group):
         except Exception as error:
             if ctx.meta.get("debug"):
                 raise
-            if isinstance(error, BrainTeacherError):
-                text, code = str(error), error.exit_code
-            elif isinstance(error, OSError):
-                text, code = str(error), 1
-            else:
+            text = str(error)
+            if not isinstance(error, BrainTeacherError | OSError):
                 text = f"{type(error).__name__}: {error} (unexpected; --debug shows where)"
-                code = 1
             click.echo(f"Error: {text}", err=True)
-            ctx.exit(code)
+            ctx.exit(error.exit_code if isinstance(error, BrainTeacherError) else 1)
 
 
-class Telling(click.Command):
-    """Its help lists the entries of tables, which are loaded only then.
+class Setting(click.Option):
+    """An option that lies over the setting of its name in a `block` of params.yaml."""
 
-    Parameters
-    ----------
-    tables : dict of str to str
-        Title -> ``module:NAME`` of a table whose entries have a label, or of a function that gives
-        one.
+    def __init__(self, *args: Any, block: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.block = block
+
+
+class Command(click.Command):
+    """Calls the function of its name in ``commands`` with what its options say.
+
+    `tables` (title -> ``module:NAME``) are listed in its help, and loaded only then: their entries
+    have labels. A table may also be a function that gives one.
     """
 
-    def __init__(self, *args, tables, **settings):
-        super().__init__(*args, **settings)
-        self._tables = tables
+    def __init__(self, *args: Any, tables: dict[str, str] | None = None, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self._tables = tables or {}
 
-    def format_epilog(self, ctx, formatter):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the tables' entries."""
         for title, place in self._tables.items():
             table = resolve_name(f"brain_teacher.{place}")
             table = table() if callable(table) else table
@@ -63,8 +70,34 @@ class Telling(click.Command):
                 formatter.write_dl([(name, entry.label) for name, entry in table.items()])
         super().format_epilog(ctx, formatter)
 
+    def invoke(self, ctx: click.Context) -> None:
+        """Make settings, run time and voice of the options; what is left goes as it is."""
+        given = dict(ctx.params)
+        name = str(self.name).replace("-", "_")
+        function = resolve_name(f"brain_teacher.commands.{name}:{name}")
+        quiet = given.pop("quiet")
+        given["say"] = (lambda _: None) if quiet else click.echo
+        if run_time := {name: given.pop(name) for name in RUN_TIME if name in given}:
+            given["run_time"] = RunTime(**run_time)
+        takes = signature(function).parameters
+        if "quiet" in takes:  # of what has a progress bar
+            given["quiet"] = quiet
+        if "params_file" in given:
+            from brain_teacher.chain.params import load_params
 
-def names(ctx, param, values):
+            overrides: dict[str, dict] = {}
+            for option in self.params:
+                if isinstance(option, Setting):
+                    overrides.setdefault(option.block, {})[option.name] = given.pop(option.name)
+            params = load_params(given.pop("params_file"), overrides)
+            if "data" in given:
+                given["data"] = Path(given["data"] or Path("data") / params.dataset.name)
+            if "params" in takes:
+                function = partial(function, params)
+        function(**given)
+
+
+def names(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str] | None:
     """Repeatable names, also separated by commas; None where none is given."""
     found = [part.strip() for value in values for part in value.split(",")]
     if "" in found:
@@ -72,122 +105,96 @@ def names(ctx, param, values):
     return found or None
 
 
-def names_or_all(ctx, param, values):
+def names_or_all(
+    ctx: click.Context, param: click.Parameter, values: Sequence[str]
+) -> list[str] | str | None:
     """Names as in params.yaml: ``all`` alone stays a word."""
     found = names(ctx, param, values)
     return "all" if found == ["all"] else found
 
 
+COUNT = click.IntRange(min=1)
 # Of every command that makes something: where and how it runs, never what comes out.
-RUN_TIME = {
+RUN_TIME: dict[str, dict] = {
     "jobs": {
-        "type": click.IntRange(min=1),
+        "type": COUNT,
         "help": "Cells made side by side.  [default: a core each; on a GPU 1]",
     },
     "device": {
         "type": click.Choice(["auto", "cpu", "cuda"]),
         "default": RunTime.device,
-        "show_default": True,
         "help": "Where networks compute.",
     },
     "checkpoint_minutes": {
         "type": click.FloatRange(min=0, min_open=True),
         "default": RunTime.checkpoint_minutes,
-        "show_default": True,
         "help": "Students that train for longer are written down this often.",
     },
 }
-# Whose tables teach: folders under outputs/, and what commands call them.
-TABLES = ("soft_labels", "controls", "rivals")
+
+setting = partial(click.option, cls=Setting)
 
 
-def common(command):
-    """The options that every command has."""
-    debug = click.option(
+def in_order(*options: Callable) -> Callable:
+    """Several options as one decorator."""
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
+
+
+common = in_order(
+    click.option("--quiet", is_flag=True, help="Say nothing but errors."),
+    click.option(
         "--debug", is_flag=True, expose_value=False, is_eager=True, help="Show tracebacks.",
-        callback=lambda ctx, option, value: ctx.meta.update(debug=value),
-    )  # fmt: skip
-    quiet = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-    return quiet(debug(command))
-
-
-def with_settings(command):
-    """Those of a command that reads settings."""
-    option = click.option(
+        callback=lambda ctx, _, value: ctx.meta.update(debug=value),
+    ),
+)  # fmt: skip
+with_settings = in_order(
+    click.option(
         "--params", "params_file", default="params.yaml", show_default=True, metavar="FILE",
         help="The settings.",
-    )  # fmt: skip
-    return option(common(command))
+    ),
+    common,
+)  # fmt: skip
+with_data = in_order(
+    with_settings,
+    click.option("--data", metavar="DIR", help="A data set.  [default: data/<dataset.name>]"),
+)
 
 
-def run_time_options(*names):
-    """Those of `RUN_TIME` that a command has, each also in the environment: a `RunTime`."""
-
-    def decorate(command):
-        @wraps(command)
-        def with_run_time(**given):
-            run_time = RunTime(**{name: given.pop(name) for name in names})
-            return command(run_time=run_time, **given)
-
-        for name in reversed(names):
-            option = f"--{name.replace('_', '-')}"
-            variable = f"BRAIN_TEACHER_{name.upper()}"
-            add = click.option(option, envvar=variable, show_envvar=True, **RUN_TIME[name])
-            with_run_time = add(with_run_time)
-        return with_run_time
-
-    return decorate
+def command(shared: Callable, tables: dict[str, str] | None = None) -> Callable:
+    """Make a `Command` of a function that says what it does: `shared` options, then its own."""
+    return lambda described: click.command(cls=Command, tables=tables)(shared(described))
 
 
-def data_option(command):
-    """``--data``: the data set folder."""
-    help_text = "A data set.  [default: data/<dataset.name>]"
-    return click.option("--data", metavar="DIR", help=help_text)(command)
+def run_time_options(*names: str) -> Callable:
+    """Those of `RUN_TIME` that a command has, each also in the environment."""
+
+    def option(name: str) -> Callable:
+        shown: dict[str, Any] = {"show_envvar": True, "show_default": True, **RUN_TIME[name]}
+        variable = f"BRAIN_TEACHER_{name.upper()}"
+        return click.option(f"--{name.replace('_', '-')}", envvar=variable, **shown)
+
+    return in_order(*map(option, names))
 
 
-def out_option(what):
+def out_option(what: str) -> Callable:
     """``--out``; without it a folder under runs/."""
     help_text = f"Where {what} go.  [default: runs/<command>-<UTC time>]"
     return click.option("--out", metavar="DIR", help=help_text)
 
 
-def folder_option(name, default):
+def folder_option(name: str) -> Callable:
     """A folder that is read; the default is the one of dvc.yaml."""
+    default = f"outputs/{name.replace('-', '_')}"
     what = "What the command before it wrote."
     return click.option(f"--{name}", default=default, show_default=True, metavar="DIR", help=what)
 
 
-def tables_options(command):
-    """The folders of `TABLES`."""
-    for name in reversed(TABLES):
-        command = folder_option(name.replace("_", "-"), f"outputs/{name}")(command)
-    return command
-
-
-def repeatable(name, what, default="as in params.yaml", callback=names_or_all):
-    """An option that can be given several times, or once with commas."""
+def repeatable(
+    name: str, what: str, *, block: str | None = None, callback: Callable = names_or_all,
+    default: str = "all there are",
+) -> Callable:  # fmt: skip
+    """An option, or the setting of a block, that can be given several times, or with commas."""
+    add = click.option if block is None else partial(setting, block=block)
+    default = default if block is None else "as in params.yaml"
     what += f"; repeat it, or separate with commas.  [default: {default}]"
-    return click.option(f"--{name}", multiple=True, callback=callback, metavar="NAME", help=what)
-
-
-def settings(params_file, **overrides):
-    """Read the settings; options given lie over them."""
-    from brain_teacher.chain.params import load_params
-
-    return load_params(params_file, overrides)
-
-
-def call(command, params, data, quiet, **given):
-    """Call a command that reads a data set and shows its progress."""
-    folder = data_folder(params, data)
-    command(params, data=folder, say=say_unless(quiet), quiet=quiet, **given)
-
-
-def say_unless(quiet):
-    """How a command speaks."""
-    return (lambda text: None) if quiet else click.echo
-
-
-def data_folder(params, data):
-    """``--data``, or the folder of the data set that params.yaml names."""
-    return Path("data") / params.dataset.name if data is None else Path(data)
+    return add(f"--{name}", multiple=True, callback=callback, metavar="NAME", help=what)

@@ -4,23 +4,22 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from brain_teacher.analysis.audit import audit
-from brain_teacher.analysis.comparison import compare_answers
+from brain_teacher.analysis.comparison import Comparison, compare_answers
+from brain_teacher.analysis.outcomes import Outcome
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.notes import is_exploratory, notes_on, title_of
+from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.students import answers
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.answers import (
-    NONE,
-    by_teacher,
-    check_alike,
-    digest_of_test_images,
-    settings_of,
-)
+from brain_teacher.commands import Given, Place, Say
+from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import about
-from brain_teacher.files import atomic_write, write_json
+from brain_teacher.files import write_json, write_text
 from brain_teacher.report.comparison_figure import comparison_figure, figure_points
 from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.student_figures import curves_figure
@@ -33,78 +32,67 @@ from brain_teacher.tracking import flat, tracked
 NO_WEIGHTS = "none"
 
 
-def compare(params, *, students, out, say=print):
-    """Compare the brain-taught students with every control of the family.
-
-    Parameters
-    ----------
-    params : Params
-    students : path-like
-        What ``distill`` wrote.
-    out : path-like or None
-        Where ``metrics.json``, ``tables`` and ``figures`` go; None: ``runs/compare-<UTC time>``.
-    say : callable
-
-    Returns
-    -------
-    Path
-        The output folder.
-    """
+def compare(params: Params, *, students: Place, out: Place | None, say: Say = print) -> Path:
+    """Compare the brain-taught students with every control of the family."""
     everyone = student_folder.read_all(students)
-    first = next(iter(everyone.values()))
-    check_alike(everyone)
-    found = by_teacher(everyone, params.compare.family, students)
-    plan = params.compare
+    answers.check_alike(everyone)
+    first, plan = next(iter(everyone.values())), params.compare
+    found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
     with about(students):
         result = compare_answers(found, teacher=BRAIN, **plan.model_dump())
-    outcome, margin = result.outcome, {"margin": plan.margin, "outcome": result.outcome}
-    table = _table(result, found)
+    outcome, table = result.outcome, _table(result, found)
     title = title_of(everyone, result.scores, outcome)
-    says = [
-        f"Verdict: {result.verdict.sentence}",
-        *notes_on(params, everyone, result, found),
-    ]
+    says = [f"Verdict: {result.verdict.sentence}", *notes_on(params, everyone, result, found)]
     seen, audited = _audited(first, found, plan.family, outcome)
     if audited is not None:
-        settings = first.meta["settings"]
-        control = NONE if NONE in plan.family else plan.family[0]
-        said = {"control": control, "weights": settings["weights"], "outcome": outcome}
-        says.append(audit_sentence(audited, teacher=BRAIN, **said))
+        control = answers.NONE if answers.NONE in plan.family else plan.family[0]
+        weights = meta["settings"]["weights"]
+        given = {"teacher": BRAIN, "control": control, "weights": weights}
+        says.append(audit_sentence(audited, **given, outcome=outcome))
     out = Path(out or run_folder("compare"))
-    meta = first.meta
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
     tags |= {"plan": plan_digest(params), "verdict": result.verdict.words}
-    tags["test_images"] = digest_of_test_images(everyone)
-    name = _mlflow_name(meta)
-    settings = flat(params.compare.model_dump(), "compare")
+    tags["test_images"] = answers.digest_of_test_images(everyone)
+    name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
+    settings = flat(plan.model_dump(), "compare")
     with (
         OutputFolder(out, say).locked(),
         tracked("compare", name, tags=tags, params=settings) as tracker,
     ):
         content = _metrics(everyone, result, meta, plan.outcome)
         content |= {"plan": plan_digest(params), "exploratory": is_exploratory(params, everyone)}
+        shown: Given = {"margin": plan.margin, "outcome": outcome}
+        effect, chance = (result.scores, result.differences), outcome.guess(len(first.class_id))
+        curves = _curves(everyone, [*plan.family, BRAIN])
         figures = {
             "comparison": comparison_figure(
-                result.scores,
-                result.differences,
-                teacher=BRAIN,
-                chance=outcome.guess(len(first.class_id)),
-                title=title,
-                **margin,
+                *effect, teacher=BRAIN, chance=chance, title=title, **shown
             ),
-            "curves": curves_figure(
-                _curves(everyone, [*plan.family, BRAIN]), title=f"Learning curves: {name}"
-            ),
+            "curves": curves_figure(curves, title=f"Learning curves: {name}"),
         }
-        text = as_text(table, title, **margin)
         filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
-        text = "\n".join([text, *filled])
-        markdown = as_markdown(table, title, **margin) + "\n" + "\n\n".join(says) + "\n"
-        points = figure_points(result.scores, outcome)
-        files = _write(out, figures, points, table, markdown, text, meta)
+        text = "\n".join([as_text(table, title, **shown), *filled])
+        markdown = as_markdown(table, title, **shown) + "\n" + "\n\n".join(says) + "\n"
+        origin = {key: meta[key] for key in ("dataset", "simulated")}
+        points = figure_points(result.scores, outcome).assign(**origin)
+        tables = out / "tables"
+        texts = {
+            tables / "comparison.csv": table.assign(**origin).to_csv(index=False),
+            tables / "comparison.md": markdown,
+            tables / "comparison.txt": text + "\n",
+            out / "figures" / "points.csv": points.to_csv(index=False),
+        }
         if audited is not None:
-            content["pretraining"] = {"seen": seen, "rows": _rows(audited)}
-            files += _write_audit(out / "tables", audited, title, outcome)
+            # JSON has no NaN.
+            rows = audited.astype(object).where(audited.notna(), None).to_dict("records")
+            content["pretraining"] = {"seen": seen, "rows": rows}
+            texts[tables / "pretraining.csv"] = audited.to_csv(index=False)
+            texts[tables / "pretraining.md"] = audit_markdown(audited, title, outcome)
+        for path, each in texts.items():
+            write_text(path, each)
+        files = [*texts]
+        for stem, figure in figures.items():
+            files += write_figure(out / "figures" / stem, figure)
         write_json(out / METRICS, content)
         means = content[plan.outcome]
         metrics = {f"{plan.outcome}/{name}": value for name, value in means.items()}
@@ -114,12 +102,12 @@ def compare(params, *, students, out, say=print):
     return out
 
 
-def _table(result, found):
+def _table(result: Comparison, found: dict[str, dict]) -> pd.DataFrame:
     """The table of teachers, with T and alpha where they differ between those that have them."""
     recipes = {
-        name: tuple(settings_of(students)[key] for key in ("temperature", "alpha"))
+        name: tuple(answers.settings_of(students)[key] for key in ("temperature", "alpha"))
         for name, students in found.items()
-        if name != NONE
+        if name != answers.NONE
     }
     return teacher_table(
         result.scores,
@@ -132,7 +120,9 @@ def _table(result, found):
     )
 
 
-def _audited(first, found, family, outcome):
+def _audited(
+    first: Answers, found: dict[str, dict], family: list[str], outcome: Outcome
+) -> tuple[list[str], pd.DataFrame | None]:
     """Ids of the classes that pretrained weights may have seen, and the results by group."""
     if first.meta["settings"]["weights"] == NO_WEIGHTS:
         return [], None
@@ -140,76 +130,31 @@ def _audited(first, found, family, outcome):
     return seen, audit(found, seen=seen, teacher=BRAIN, family=family, outcome=outcome)
 
 
-def _rows(audited):
-    """As JSON holds them, which has no NaN."""
-    return audited.astype(object).where(audited.notna(), None).to_dict("records")
-
-
-def _write_audit(tables, audited, title, outcome):
-    writers = {
-        tables / "pretraining.csv": lambda path: audited.to_csv(path, index=False),
-        tables / "pretraining.md": lambda path: path.write_text(
-            audit_markdown(audited, title, outcome), "utf-8"
-        ),
-    }
-    for path, write in writers.items():
-        with atomic_write(path) as temporary:
-            write(temporary)
-    return list(writers)
-
-
-def _mlflow_name(meta):
-    return f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
-
-
-def _curves(everyone, names):
+def _curves(everyone: dict[str, Answers], names: list[str]) -> dict[str, dict[str, np.ndarray]]:
     """Records of every epoch, by teacher and measure; students that diverged are left out.
 
     NaN where there is none.
     """
     curves = {}
     for name in names:
-        there = [
-            student.meta["curves"]
-            for student in everyone.values()
-            if student.meta["teacher"] == name and not student.diverged
-        ]
+        mine = [each for each in everyone.values() if each.meta["teacher"] == name]
+        there = [each.meta["curves"] for each in mine if not each.diverged]
         curves[name] = {
             key: np.array([each[key] for each in there], dtype=float) for key in there[0]
         }
     return curves
 
 
-def _write(out, figures, points, table, markdown, text, meta):
-    tables = out / "tables"
-    origin = {"dataset": meta["dataset"], "simulated": meta["simulated"]}
-    writers = {
-        tables / "comparison.csv": lambda path: table.assign(**origin).to_csv(path, index=False),
-        tables / "comparison.md": lambda path: path.write_text(markdown, "utf-8"),
-        tables / "comparison.txt": lambda path: path.write_text(text + "\n", "utf-8"),
-        out / "figures" / "points.csv": lambda path: points.assign(**origin).to_csv(
-            path, index=False
-        ),
-    }
-    for path, write in writers.items():
-        with atomic_write(path) as temporary:
-            write(temporary)
-    drawn = [write_figure(out / "figures" / name, figure) for name, figure in figures.items()]
-    return [*writers, *(path for paths in drawn for path in paths)]
-
-
-def _metrics(everyone, result, meta, outcome):
-    ordered = sorted(
-        everyone.values(),
-        key=lambda each: (each.meta["teacher"], each.meta["seed"], each.meta.get("fold", 0)),
-    )
+def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outcome: str) -> dict:
+    """What ``metrics.json`` says of students, teachers and differences."""
     students = [
         {key: student.meta[key] for key in ("teacher", "seed", "fold") if key in student.meta}
         | {split: student.accuracy(split) for split in ("validation", "test")}
-        for student in ordered
+        for student in everyone.values()
     ]
+    students.sort(key=lambda each: (each["teacher"], each["seed"], each.get("fold", 0)))
     means = {name: float(each.correct.mean()) for name, each in result.scores.items()}
-    return {
+    content = {
         "dataset": meta["dataset"],
         "simulated": meta["simulated"],
         "verdict": result.verdict.words,
@@ -225,20 +170,15 @@ def _metrics(everyone, result, meta, outcome):
         outcome: means,
         "brain_minus": {name: d.mean for name, d in result.differences.items()},
         "exploratory_outcomes": result.outcomes,
-    } | _unit(result.outcome)
+    }
+    if result.outcome.unit != "%":  # the usual fractions, of means, differences and gate
+        content |= {"unit": result.outcome.unit, "more_is_better": result.outcome.more_is_better}
+    return content
 
 
-def _unit(outcome):
-    """Of means, differences and gate, where they are not the fractions that they usually are."""
-    if outcome.unit == "%":
-        return {}
-    return {"unit": outcome.unit, "more_is_better": outcome.more_is_better}
-
-
-def _difference(name, result):
+def _difference(name: str, result: Comparison) -> dict:
     """One comparison, all its numbers."""
     difference, flip = result.differences[name], result.flips[name]
-    equivalence = result.equivalence[name]
     return {
         "a": BRAIN,
         "b": name,
@@ -246,5 +186,5 @@ def _difference(name, result):
         "p_sign_flip": flip.p,
         "p_sign_flip_corrected": flip.p_corrected,
         # JSON has no NaN.
-        "p_equivalence": None if difference.constant else equivalence,
+        "p_equivalence": None if difference.constant else result.equivalence[name],
     }

@@ -12,60 +12,45 @@ import pandas as pd
 
 from brain_teacher.cells.folder import run_folder
 from brain_teacher.chain.dataset import METRICS
-from brain_teacher.chain.decodings.cells import PERMUTED, TIME
-from brain_teacher.chain.decodings.planning import measured, open_decodings
+from brain_teacher.chain.decodings.cells import PERMUTED, TIME, DecodeCell
+from brain_teacher.chain.decodings.planning import Decodings, measured, open_decodings
+from brain_teacher.chain.params import Params
+from brain_teacher.commands import Given, Place, Say
 from brain_teacher.errors import UsageError
 from brain_teacher.files import write_json
-from brain_teacher.machine import HERE
+from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
 
 
-def controls(params, *, data, voxels, out, run_time=HERE, say=print, quiet=False):
-    """Decode the controls of the primary subjects, ROI and decoder (params.yaml: distill).
-
-    Parameters
-    ----------
-    params : Params
-    data, voxels : path-like
-        A data set folder, and what ``preprocess`` cut from it.
-    out : path-like or None
-        Where soft labels and ``metrics.json`` go; None: ``runs/controls-<UTC time>``.
-    run_time : RunTime
-    say : callable
-    quiet : bool
-        No progress bar.
-
-    Returns
-    -------
-    Path
-        The output folder.
-    """
+def controls(
+    params: Params,
+    *,
+    data: Place,
+    voxels: Place,
+    out: Place | None,
+    run_time: RunTime = HERE,
+    say: Say = print,
+    quiet: bool = False,
+) -> Path:
+    """Decode the controls of the primary subjects, ROI and decoder (params.yaml: distill)."""
     decodings = open_decodings(params, data=data, voxels=voxels)
     cells = _plan(params, decodings)
     out = Path(out or run_folder("controls"))
     origin = decodings.dataset.origin
-    with decodings.made(
-        "controls",
-        cells,
-        settings=params.decode.settings(params.distill.decoder),
-        out=out,
-        run_time=run_time,
-        say=say,
-        quiet=quiet,
-    ) as tracker:
+    settings = params.decode.settings(params.distill.decoder)
+    how: Given = {"run_time": run_time, "say": say, "quiet": quiet}
+    with decodings.made("controls", cells, settings=settings, out=out, **how) as tracker:
         rows = measured(out, cells)
         write_json(out / METRICS, origin | {"cells": rows})
         table = pd.DataFrame(rows)
-        means = table.groupby("control")["top1"].mean().to_dict()
-        tracker.log(
-            metrics={f"top1/{key}": value for key, value in means.items()},
-            artifacts=[out / METRICS],
-        )
+        means = table.groupby("control")["top1"].mean().add_prefix("top1/").to_dict()
+        tracker.log(metrics=means, artifacts=[out / METRICS])
     say(_summary(table, **origin))
     return out
 
 
-def _plan(params, decodings):
+def _plan(params: Params, decodings: Decodings) -> list[DecodeCell]:
+    """One cell a draw of exchanged trials, and one of time a subject."""
     primary = params.distill
     if primary.decoder not in params.decode.decoder:
         raise UsageError(
@@ -88,7 +73,8 @@ def _plan(params, decodings):
     return planned
 
 
-def _summary(table, dataset, simulated):
+def _summary(table: pd.DataFrame, dataset: str, simulated: bool) -> str:
+    """Each control's accuracy by subject, for the terminal."""
     lines = [
         f"controls of the decoder, {dataset} ({said_simulated(simulated)}): top-1 in %, chance "
         f"{100 * table['chance'].iloc[0]:.1f}"

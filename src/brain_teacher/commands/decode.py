@@ -1,5 +1,6 @@
 """``decode``: voxel files to out-of-fold soft labels, one file per subject, ROI and decoder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -7,47 +8,34 @@ import pandas as pd
 from brain_teacher.cells.folder import run_folder
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.decodings.planning import measured, nested_cells, open_decodings
+from brain_teacher.chain.params import Params
+from brain_teacher.commands import Given, Place, Say
 from brain_teacher.files import write_json
-from brain_teacher.machine import HERE
+from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
 
 
-def decode(params, *, data, voxels, out, subject=(), roi=(), run_time=HERE, say=print, quiet=False):
-    """Decode every cell of the voxel folder (or those of some subjects and ROIs).
-
-    Parameters
-    ----------
-    params : Params
-    data, voxels : path-like
-        A data set folder, and what ``preprocess`` cut from it.
-    out : path-like or None
-        Where soft labels, ``metrics.json`` and ``figures`` go; None: ``runs/decode-<UTC time>``.
-    subject, roi : sequence of str
-        Empty: all.
-    run_time : RunTime
-    say : callable
-    quiet : bool
-        No progress bar.
-
-    Returns
-    -------
-    Path
-        The output folder.
-    """
+def decode(
+    params: Params,
+    *,
+    data: Place,
+    voxels: Place,
+    out: Place | None,
+    subject: Sequence[str] = (),
+    roi: Sequence[str] = (),
+    run_time: RunTime = HERE,
+    say: Say = print,
+    quiet: bool = False,
+) -> Path:
+    """Decode every cell of the voxel folder, or those of some subjects and ROIs."""
     decodings = open_decodings(params, data=data, voxels=voxels)
     cells = decodings.cells(subject=subject, roi=roi, decoder=params.decode.decoder)
     nested = nested_cells(cells) if params.decode.nested else []
     out = Path(out or run_folder("decode"))
     dataset = decodings.dataset
-    with decodings.made(
-        "decode",
-        cells + nested,
-        settings=params.decode.model_dump(),
-        out=out,
-        run_time=run_time,
-        say=say,
-        quiet=quiet,
-    ) as tracker:
+    settings = params.decode.model_dump()
+    how: Given = {"run_time": run_time, "say": say, "quiet": quiet}
+    with decodings.made("decode", cells + nested, settings=settings, out=out, **how) as tracker:
         rows = measured(out, cells)
         table = pd.DataFrame(rows)
         top1 = table.groupby("roi", sort=False)["top1"].mean().to_dict()
@@ -61,7 +49,7 @@ def decode(params, *, data, voxels, out, subject=(), roi=(), run_time=HERE, say=
     return out
 
 
-def _metrics(rows):
+def _metrics(rows: list[dict]) -> dict[str, float]:
     """Every measure of every cell, as ``<measure>/<cell>``, for MLflow."""
     ids = ("subject", "roi", "decoder")
     return {
@@ -72,7 +60,7 @@ def _metrics(rows):
     }
 
 
-def _summary(table, dataset, simulated):
+def _summary(table: pd.DataFrame, dataset: str, simulated: bool) -> str:
     """Accuracy of every ROI and subject in percent, for the terminal."""
     grid = table.pivot(index=["decoder", "roi"], columns="subject", values="top1")
     grid = grid.reindex(table[["decoder", "roi"]].drop_duplicates().itertuples(index=False))
@@ -95,7 +83,7 @@ def _summary(table, dataset, simulated):
     return "\n".join(lines)
 
 
-def _identified(table):
+def _identified(table: pd.DataFrame) -> list[str]:
     """What the ``features`` decoder says of categories that it was not trained on."""
     lines = []
     for _, row in table.dropna(subset=["identification"]).iterrows():

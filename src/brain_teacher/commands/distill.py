@@ -2,66 +2,49 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import open_dataset
+from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import dvc_hash, plan_digest
 from brain_teacher.chain.students.folder import Writer
 from brain_teacher.chain.students.setting import open_setting
 from brain_teacher.chain.students.training import train
-from brain_teacher.machine import HERE
+from brain_teacher.commands import Place, Say
+from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import WITHOUT_PICTURE, describe_network, said_simulated
 from brain_teacher.tracking import flat, tracked
 
+# What MLflow is told of the combined brain.
+MEASURES = ("nll_before", "nll", "temperatures_at_bound")
+
 
 def distill(
-    params,
+    params: Params,
     *,
-    data,
-    soft_labels,
-    out,
-    controls="outputs/controls",
-    rivals="outputs/rivals",
-    limit=None,
-    models=True,
-    run_time=HERE,
-    say=print,
-    quiet=False,
-):
+    data: Place,
+    soft_labels: Place,
+    out: Place | None,
+    controls: Place = "outputs/controls",
+    rivals: Place = "outputs/rivals",
+    limit: int | None = None,
+    models: bool = True,
+    run_time: RunTime = HERE,
+    say: Say = print,
+    quiet: bool = False,
+) -> Path:
     """Train every teacher's students.
 
-    Parameters
-    ----------
-    params : Params
-        ``params.distill`` says which brain, which teachers, how many seeds, and how to train.
-    data, soft_labels, controls, rivals : path-like
-        A data set folder, and what ``decode``, ``controls`` and ``rivals`` wrote; of the last two
-        only what a teacher needs must be there.
-    out : path-like or None
-        Where the students go; None: ``runs/distill-<UTC time>``.
-    limit : int, optional
-        About so many images of each split: a smoke run, which logs no models.
-    models : bool
-        Log each teacher's best student as an MLflow model.
-    run_time : RunTime
-    say : callable
-    quiet : bool
-        No progress bar.
-
-    Returns
-    -------
-    Path
-        The output folder.
+    Of `controls` and `rivals` only what a teacher needs must be there. With `limit`, about so many
+    images of each split, it is a smoke run, which logs no models; otherwise each teacher's best
+    student is logged as an MLflow model, if `models`.
     """
-    setting = open_setting(
-        params,
-        dataset=open_dataset(data),
-        soft_labels=soft_labels,
-        controls=controls,
-        rivals=rivals,
-        limit=limit,
-    )
-    out = Path(out or run_folder("distill"))
-    tags = setting.origin | {"plan": plan_digest(params)}
+    tables = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
+    setting = open_setting(params, dataset=open_dataset(data), limit=limit, **tables)
+    out, plan = Path(out or run_folder("distill")), plan_digest(params)
+    tags = setting.origin | {"plan": plan}
     if (version := dvc_hash(soft_labels)) is not None:
         tags["soft_labels_dvc"] = version
     dataset, brain = setting.dataset, setting.parts[0].brain
@@ -73,11 +56,11 @@ def distill(
         cells, skipped = setting.students(setting.teachers, range(params.distill.seeds))
         for teacher, reason in skipped.items():
             say(f"teacher {teacher} is left out: {reason}")
-        with tracked(
-            "distill", name, tags=tags, params=flat(params.distill.model_dump(), "distill")
-        ) as tracker:
-            tracker.log(metrics=_brain_metrics(brain))
-            writer = Writer(folder, tracker, setting.material, tags=tags, plan=plan_digest(params))
+        settings = flat(params.distill.model_dump(), "distill")
+        with tracked("distill", name, tags=tags, params=settings) as tracker:
+            measures = {f"brain/{key}": brain.meta[key] for key in MEASURES if key in brain.meta}
+            tracker.log(metrics=measures)
+            writer = Writer(folder, tracker, setting.material, tags=tags, plan=plan)
             train("distill", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
             table = writer.finish(cells, models=models and limit is None)
     network = describe_network(setting.recipes[setting.teachers[0]])
@@ -85,7 +68,7 @@ def distill(
     return out
 
 
-def _say_brain(brain, say):
+def _say_brain(brain: SoftLabels, say: Say) -> None:
     """What the combination did, and whose pictures are missing; else a table says nothing."""
     meta = brain.meta
     if WITHOUT_PICTURE in meta:
@@ -95,9 +78,9 @@ def _say_brain(brain, say):
         )
     if "combined" not in meta:
         return
-    text = f"brain: {len(meta['combined'])} tables combined over {len(brain.image_id)} images"
-    text += (
-        f"; NLL {meta['nll_before']:.3f} before the group's temperature, {meta['nll']:.3f} after"
+    text = (
+        f"brain: {len(meta['combined'])} tables combined over {len(brain.image_id)} images; "
+        f"NLL {meta['nll_before']:.3f} before the group's temperature, {meta['nll']:.3f} after"
     )
     if meta["temperatures_at_bound"]:
         text += f"; {meta['temperatures_at_bound']} folds' temperatures ran into a bound"
@@ -108,12 +91,8 @@ def _say_brain(brain, say):
     say(text)
 
 
-def _brain_metrics(brain):
-    names = ("nll_before", "nll", "temperatures_at_bound")
-    return {f"brain/{name}": brain.meta[name] for name in names if name in brain.meta}
-
-
-def _summary(table, title):
+def _summary(table: pd.DataFrame, title: str) -> str:
+    """Each teacher's mean on validation, for the terminal."""
     lines = [f"validation accuracy in %, {title}"]
     for teacher, rows in table.groupby("teacher", sort=False)["validation_accuracy"]:
         there = rows.dropna()

@@ -2,26 +2,16 @@
 
 from pathlib import Path
 
+from brain_teacher.commands import Place, Say
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.errors import UsageError, about
 from brain_teacher.sources.formats.soft_label_tables import write_table
 
 
-def export(file, *, format, out=None, say=print):
-    """Write the probabilities of a soft-label file.
+def export(file: Place, *, format: str, out: Place | None = None, say: Say = print) -> list[Path]:
+    """Write the probabilities of a soft-label file as npy, csv or parquet; give what was written.
 
-    Parameters
-    ----------
-    file : path-like
-    format : {"npy", "csv", "parquet"}
-    out : path-like or None
-        None: the file's name with the format's ending, in the working folder.
-    say : callable
-
-    Returns
-    -------
-    list of Path
-        What was written.
+    Without `out` it is the file's name with the format's ending, in the working folder.
     """
     file = Path(file)
     if not file.is_file():

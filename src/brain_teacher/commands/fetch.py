@@ -1,10 +1,12 @@
 """``fetch``: published recordings, as data sets."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from brain_teacher.cells.folder import STATE, OutputFolder
 from brain_teacher.chain.dataset import choose, open_dataset
+from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.description import FILE
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 from brain_teacher.files import atomic_folder
@@ -18,33 +20,25 @@ IMAGES = (
 )
 
 
-def fetch(name, *, out=None, subjects=None, features=False, base_url=None, say=print, quiet=False):
-    """Download a published recording and make it a data set folder.
+def fetch(
+    name: str,
+    *,
+    out: Place | None = None,
+    subjects: Sequence[str] | None = None,
+    features: bool = False,
+    base_url: str | None = None,
+    say: Say = print,
+    quiet: bool = False,
+) -> Path:
+    """Download one of the `SOURCES` and make it a data set folder; without `out`, ``data/<name>``.
 
-    Parameters
-    ----------
-    name : str
-        A key of `SOURCES`.
-    out : path-like or None
-        The data set folder; None: ``data/<name>``.
-    subjects : sequence of str or "all", optional
-        GOD's, S1 to S5; None: all.
-    features : bool
-        Also GOD's ``ImageFeatures.h5``.
-    base_url : str or None
-        A mirror that holds the files by their names.
-    say : callable
-    quiet : bool
-        No progress bars.
-
-    Returns
-    -------
-    Path
-        The data set folder.
+    Of GOD only some `subjects` may be wanted, and its ``ImageFeatures.h5`` besides. `base_url` is a
+    mirror that holds the files by their names.
     """
     if name not in SOURCES:
-        known = ", ".join(SOURCES)
-        raise UsageError(f"there is no {name!r}{nearest(name, SOURCES)} (known: {known})")
+        raise UsageError(
+            f"there is no {name!r}{nearest(name, SOURCES)} (known: {', '.join(SOURCES)})"
+        )
     if name != GOD and (subjects or features):
         raise UsageError(f"--subjects and --features are for {GOD}")
     if base_url is not None and not base_url.startswith(("http://", "https://")):
@@ -53,12 +47,14 @@ def fetch(name, *, out=None, subjects=None, features=False, base_url=None, say=p
         )
     out = Path(out or Path("data") / name)
     if name == GOD:
-        subjects = choose(subjects or "all", god.SUBJECTS, "--subjects")
-        return _fetch_god(out, subjects, features, base_url, say, quiet)
-    return _fetch_small(name, out, base_url, say, quiet)
+        subjects = choose(subjects or "all", list(god.SUBJECTS), "--subjects")
+        _fetch_god(out, subjects, features, base_url, say, quiet)
+    else:
+        _fetch_small(name, out, base_url, say, quiet)
+    return out
 
 
-def _fetch_small(name, out, base_url, say, quiet):
+def _fetch_small(name: str, out: Path, base_url: str | None, say: Say, quiet: bool) -> None:
     """Files of pinned content, made into a data set."""
     recording = SOURCES[name].recording
     say(recording.terms)
@@ -76,42 +72,33 @@ def _fetch_small(name, out, base_url, say, quiet):
             recording.build(raw, folder)
     description = open_dataset(out).description
     say(f"{out}: {name}, {len(description.subjects)} subjects, ROIs {', '.join(description.roi)}")
-    for line in _next_steps(name, SOURCES[name].ends_with, out):
-        say(line)
-    return out
+    runs, given, call = f"runs/{name}", f"--params params/{name}.yaml", "  brain-teacher"
+    on = given if out == Path("data") / name else f"{given} --data {shlex.quote(str(out))}"
+    say("next:")
+    say(f"{call} preprocess {on} --out {runs}/voxels")
+    say(f"{call} decode {on} --voxels {runs}/voxels --out {runs}/soft_labels")
+    if SOURCES[name].ends_with == "plan":
+        say(f"{call} plan {on} --discordant 0.15 --seed-sd 2")
+        say("(which says why so few pictures carry no students)")
+    if SOURCES[name].ends_with == "compare":
+        say(f"{call} distill {on} --soft-labels {runs}/soft_labels --out {runs}/students")
+        say(f"{call} compare {given} --students {runs}/students --out {runs}/comparison")
 
 
-def _next_steps(name, ends_with, out):
-    runs, given = f"runs/{name}", f"--params params/{name}.yaml"
-    place = "" if out == Path("data") / name else f" --data {shlex.quote(str(out))}"
-    yield "next:"
-    yield f"  brain-teacher preprocess {given}{place} --out {runs}/voxels"
-    yield (f"  brain-teacher decode {given}{place} --voxels {runs}/voxels --out {runs}/soft_labels")
-    if ends_with == "plan":
-        yield f"  brain-teacher plan {given}{place} --discordant 0.15 --seed-sd 2"
-        yield "(which says why so few pictures carry no students)"
-    if ends_with == "compare":
-        yield (
-            f"  brain-teacher distill {given}{place} --soft-labels {runs}/soft_labels "
-            f"--out {runs}/students"
-        )
-        yield f"  brain-teacher compare {given} --students {runs}/students --out {runs}/comparison"
-
-
-def _fetch_god(out, subjects, features, base_url, say, quiet):
+def _fetch_god(
+    out: Path, subjects: list[str], features: bool, base_url: str | None, say: Say, quiet: bool
+) -> None:
     """GOD's files as they are, and ``dataset.yaml``."""
     say(god.TERMS)
     with OutputFolder(out, say).locked():
         _download(_god_files(out, subjects, features, base_url, say), out, quiet)
         problems, refused = [], []
         for subject, path in god.bdata_paths(subjects).items():
-            file = out / path
-            facts, wrong, cautions = god.examine(file)
-            problems += [f"{file}: {text}" for text in wrong]
-            if wrong:
-                refused.append(path)
+            facts, wrong, cautions = god.examine(out / path)
+            problems += [f"{out / path}: {text}" for text in wrong]
+            refused += [path] * bool(wrong)
             for text in cautions:
-                say(f"caution: {file}: {text}")
+                say(f"caution: {out / path}: {text}")
             if facts:
                 say(f"{subject}: {facts}")
         if problems:
@@ -126,10 +113,11 @@ def _fetch_god(out, subjects, features, base_url, say, quiet):
     say(f"  {IMAGES.format(shlex.quote(str(out)))} (without them: soft labels, but no students)")
     say("  brain-teacher use god")
     say("  dvc add data && dvc repro")
-    return out
 
 
-def _god_files(out, subjects, features, base_url, say):
+def _god_files(
+    out: Path, subjects: list[str], features: bool, base_url: str | None, say: Say
+) -> list[RemoteFile]:
     """GOD's files; where they cannot be listed, those that are there, if none is missing."""
     try:
         return god.list_files(subjects=subjects, features=features, base_url=base_url)
@@ -141,7 +129,7 @@ def _god_files(out, subjects, features, base_url, say):
         return files
 
 
-def _describe(out, subjects):
+def _describe(out: Path, subjects: list[str]) -> None:
     """Write ``dataset.yaml``, or add subjects to it; everything else in it stays."""
     new = god.describe(subjects)
     if (out / FILE).exists():
@@ -153,7 +141,7 @@ def _describe(out, subjects):
     new.write(out)
 
 
-def _download(files, folder, quiet):
+def _download(files: list[RemoteFile], folder: Path, quiet: bool) -> None:
     try:
         download(files, folder, quiet=quiet)
     except DownloadError as error:

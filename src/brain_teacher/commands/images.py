@@ -1,6 +1,7 @@
 """``images``: the shown and the unseen pictures of a data set, from an ImageNet tree."""
 
 import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import yaml
 from tqdm import tqdm
 
 from brain_teacher.cells.folder import OutputFolder
-from brain_teacher.chain.dataset import open_dataset
+from brain_teacher.chain.dataset import DataSet, open_dataset
+from brain_teacher.chain.params import Params
+from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.dataset.description import FILE
+from brain_teacher.dataset.description import FILE, Description
 from brain_teacher.dataset.ids import split_image_id
 from brain_teacher.dataset.images import (
     MISSING_FILE,
@@ -24,45 +27,35 @@ from brain_teacher.dataset.images import (
 from brain_teacher.dataset.stimuli import name_trials
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import atomic_write
+from brain_teacher.files import write_text
 from brain_teacher.machine import cores
-from brain_teacher.sources.imagenet.pictures import Wish, gather
+from brain_teacher.sources.imagenet.pictures import Gathered, Wish, gather
 from brain_teacher.sources.imagenet.tree import find_synsets
 
 NAMED = 5  # missing pictures that are named on the screen
 
 
-def images(params, *, data, tree, unseen, seed, link=False, say=print, quiet=False):
+def images(
+    params: Params,
+    *,
+    data: Place,
+    tree: Place,
+    unseen: int,
+    seed: int,
+    link: bool = False,
+    say: Say = print,
+    quiet: bool = False,
+) -> pd.DataFrame:
     """Bring the pictures of a data set from an ImageNet tree, each decoded once before it counts.
 
-    What is there already, and the splits that ``unseen.csv`` gives, stay. What is missing is listed
-    in ``images/missing.csv``; the rest goes on.
-
-    Parameters
-    ----------
-    params : Params
-    data : path-like
-        A data set folder whose images are ImageNet's.
-    tree : path-like
-        The ImageNet tree; only read.
-    unseen : int
-        Pictures a category that no subject saw, for validation and test together.
-    seed : int
-        Which of them are taken.
-    link : bool
-        Link to the tree's files instead of copying them.
-    say : callable
-    quiet : bool
-        No progress bar.
-
-    Returns
-    -------
-    DataFrame
-        What is missing: ``image_id``, ``category``, ``kind`` (shown, unseen), ``reason``.
+    What is there already, and the splits that ``unseen.csv`` gives, stay. What is missing is given
+    back and listed in ``images/missing.csv`` (``image_id``, ``category``, ``kind``: shown or
+    unseen, ``reason``); the rest goes on. `unseen` is a number of pictures a category, for
+    validation and test together, of which `seed` says which are taken. The tree is only read; its
+    files are copied, or linked to.
     """
     data, tree = Path(data), Path(tree)
     dataset = open_dataset(data)
-    description = dataset.description
     if not tree.is_dir():
         raise UsageError(f"there is no folder {tree}; name an ImageNet tree with --from")
     training, seen = _trials(dataset)
@@ -72,7 +65,17 @@ def images(params, *, data, tree, unseen, seed, link=False, say=print, quiet=Fal
             table = read_unseen_splits(data)
         seen |= shown.keys()
         table = _checked(table, seen, data)
-        wishes = _wishes(training, shown, others, table, unseen)
+        wishes = [
+            Wish(
+                category=category,
+                shown=mine,
+                unseen=unseen,
+                listed=_pairs(table, category, "split"),
+                there={image_id: shown[image_id] for image_id in mine if image_id in shown}
+                | _pairs(others, category, "path"),
+            )
+            for category, mine in training.items()
+        ]
         places = find_synsets(tree)
         if not any(wish.category in places for wish in wishes):
             raise BrainTeacherError(
@@ -81,35 +84,33 @@ def images(params, *, data, tree, unseen, seed, link=False, say=print, quiet=Fal
                 "unpack ILSVRC2012_img_train.tar or fall11_whole.tar there, or name another folder"
             )
 
-        def work(wish):
-            return gather(
-                wish,
-                places.get(wish.category, []),
-                data / "images",
-                exclude=seen,
-                share=params.dataset.validation_share,
-                seed=seed,
-                link=link,
-            )
+        share = params.dataset.validation_share
 
-        found = list(_in_threads(work, wishes, quiet))
+        def work(wish: Wish) -> Gathered:
+            return gather(
+                wish, places.get(wish.category, []), data / "images",
+                exclude=seen, share=share, seed=seed, link=link,
+            )  # fmt: skip
+
+        found = _in_threads(work, wishes, quiet)
         missing = _write_tables(data, found, table)
-        n_shown = sum(len(each.shown) for each in found)
-        if not n_shown:
+        n_training = sum(map(len, training.values()))
+        if not any(each.shown for each in found):
             raise BrainTeacherError(
-                f"{tree} holds none of the {len(training)} shown images "
+                f"{tree} holds none of the {n_training} shown images "
                 f"(first: {missing.iloc[0]['reason']}); {data / MISSING_FILE} lists them"
             )
-        if not description.pictures:
-            _say_pictures(data, description)
-    for line in _report(found, missing, len(training), unseen, data):
+        if not dataset.description.pictures:
+            _say_pictures(data, dataset.description)
+    for line in _report(found, missing, n_training, unseen, data):
         say(line)
     return missing
 
 
-def _trials(dataset):
-    """The training images, id -> category, and the ids of all trials of all subjects."""
-    training, everything = {}, set()
+def _trials(dataset: DataSet) -> tuple[dict[str, list[str]], set[str]]:
+    """Each category's training images, sorted, and the ids of all trials of all subjects."""
+    training: dict[str, str] = {}
+    everything: set[str] = set()
     for subject, name in dataset.description.subjects.items():
         file = dataset.folder / name
         if not file.is_file():
@@ -119,11 +120,10 @@ def _trials(dataset):
             )
         with about(file):
             _, _, labels = read_bdata(file)
-            trials = name_trials(
-                labels["stimulus_id"], dataset.stimuli, data_type=labels["DataType"]
-            )
+            kinds = labels["DataType"]
+            trials = name_trials(labels["stimulus_id"], dataset.stimuli, data_type=kinds)
             everything.update(trials["image_id"])
-            trained = trials[labels["DataType"] == TRAINING]
+            trained = trials[kinds == TRAINING]
             for image_id, category in zip(trained["image_id"], trained["category"], strict=True):
                 if split_image_id(image_id)[0] != category:
                     raise ValueError(
@@ -133,10 +133,13 @@ def _trials(dataset):
                 training[image_id] = category
     if not training:
         raise BrainTeacherError(f"{dataset.folder} has no training trials (DataType {TRAINING})")
-    return training, everything
+    mine: dict[str, list[str]] = {category: [] for category in sorted(set(training.values()))}
+    for image_id in sorted(training):
+        mine[training[image_id]].append(image_id)
+    return mine, everything
 
 
-def _checked(table, seen, data):
+def _checked(table: pd.DataFrame | None, seen: set[str], data: Path) -> pd.DataFrame:
     """The table ``unseen.csv`` as it stands; empty, if there is none."""
     if table is None:
         return pd.DataFrame(columns=["image_id", "category", "split"])
@@ -150,73 +153,51 @@ def _checked(table, seen, data):
     return table
 
 
-def _wishes(training, shown, others, table, unseen):
-    """What is wanted of each category, what is there of it, and what is listed."""
-    wishes = []
-    for category in sorted(set(training.values())):
-        listed, there = (each[each["category"] == category] for each in (table, others))
-        mine = sorted(image_id for image_id, of in training.items() if of == category)
-        wishes.append(
-            Wish(
-                category=category,
-                shown=mine,
-                unseen=unseen,
-                listed=dict(zip(listed["image_id"], listed["split"], strict=True)),
-                there={image_id: shown[image_id] for image_id in mine if image_id in shown}
-                | dict(zip(there["image_id"], there["path"], strict=True)),
-            )
-        )
-    return wishes
+def _pairs(table: pd.DataFrame, category: str, column: str) -> dict:
+    """A column of one category's rows, by image id."""
+    return table[table["category"] == category].set_index("image_id")[column].to_dict()
 
 
-def _in_threads(work, wishes, quiet):
+def _in_threads(work: Callable, wishes: list[Wish], quiet: bool) -> list[Gathered]:
     # Threads: PIL decodes, and files are read, without the interpreter's lock.
     pool = ThreadPoolExecutor(cores())
+    bar: Given = {"total": len(wishes), "unit": "category", "disable": quiet or None}
     try:
-        yield from tqdm(
-            pool.map(work, wishes), total=len(wishes), unit="category", disable=quiet or None
-        )
+        return list(tqdm(pool.map(work, wishes), **bar))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _write_tables(data, found, table):
+def _write_tables(data: Path, found: list[Gathered], table: pd.DataFrame) -> pd.DataFrame:
     """Write ``unseen.csv`` and ``images/missing.csv``; gives the second."""
-    new = [
-        (image_id, each.category, split)
-        for each in found
-        for image_id, split in each.unseen.items()
-    ]
-    new = pd.DataFrame(new, columns=["image_id", "category", "split"])
+    new = [(image, each.category, split) for each in found for image, split in each.unseen.items()]
+    unseen = pd.DataFrame(new, columns=["image_id", "category", "split"])
     others = table[~table["category"].isin([each.category for each in found])]
-    unseen = pd.concat([new, others]) if len(others) else new
-    missing = [
-        (image_id, each.category, kind, reason)
-        for each in found
-        for image_id, kind, reason in each.missing
-    ]
-    missing = pd.DataFrame(missing, columns=["image_id", "category", "kind", "reason"])
+    if len(others):
+        unseen = pd.concat([unseen, others])
+    lost = [(image, each.category, *why) for each in found for image, *why in each.missing]
+    missing = pd.DataFrame(lost, columns=["image_id", "category", "kind", "reason"])
     for path, content in ((data / UNSEEN_FILE, unseen), (data / MISSING_FILE, missing)):
         if len(content):
-            with atomic_write(path) as temporary:
-                content.to_csv(temporary, index=False)
+            write_text(path, content.to_csv(index=False))
         else:
             path.unlink(missing_ok=True)
     return missing
 
 
-def _say_pictures(data, description):
+def _say_pictures(data: Path, description: Description) -> None:
     """Write ``pictures: true``; the rest of the file, comments included, stays."""
     text = (data / FILE).read_text("utf-8")
     text = re.sub(r"(?m)^pictures:[ \t]*\w+", "pictures: true", text)
     if yaml.safe_load(text).get("pictures") is not True:  # one line, in braces
         content = description.model_dump(exclude_defaults=True) | {"pictures": True}
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    with atomic_write(data / FILE) as temporary:
-        temporary.write_text(text, "utf-8")
+    write_text(data / FILE, text)
 
 
-def _report(found, missing, n_training, unseen, data):
+def _report(
+    found: list[Gathered], missing: pd.DataFrame, n_training: int, unseen: int, data: Path
+) -> Iterator[str]:
     """What is there and what is missing, in lines."""
     n_shown = sum(len(each.shown) for each in found)
     splits = [split for each in found for split in each.unseen.values()]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.students.soft_labels import IMPORTED
+from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
 from brain_teacher.decoding.decoders.table import DECODERS
@@ -13,30 +14,24 @@ from brain_teacher.sources.formats.soft_label_tables import FLOOR, read_table, t
 
 
 def import_soft_labels(
-    file, *, data, decoder, subject, roi, values=None, image_ids=None, class_ids=None, say=print
-):
-    """Make a table a soft-label file of a data set.
+    file: Place,
+    *,
+    data: Place,
+    decoder: str,
+    subject: str,
+    roi: str,
+    values: str | None = None,
+    image_ids: Place | None = None,
+    class_ids: Place | None = None,
+    say: Say = print,
+) -> Path:
+    """Make a table (see `read_table`) a soft-label file, a part of the data set; give its path.
 
-    Parameters
-    ----------
-    file : path-like
-        See `read_table`.
-    data : path-like
-        The data set, whose shown images are joined by id; the file becomes part of it.
-    decoder, subject, roi : str
-        What the table is called; none of this project's decoders.
-    values : str, optional
-        What its numbers are; None: as the file says, else probabilities.
-    image_ids, class_ids : path-like, optional
-        Names for a ``.npy`` array.
-    say : callable
-
-    Returns
-    -------
-    Path
-        The soft-label file.
+    The data set's shown images are joined by id. `decoder`, `subject` and `roi` are what the table
+    is called. `values` are what its numbers are; None: as the file says, else probabilities.
     """
-    for option, name in (("decoder", decoder), ("subject", subject), ("roi", roi)):
+    called = {"subject": subject, "roi": roi, "decoder": decoder}
+    for option, name in called.items():
         if not NAME.fullmatch(name):
             raise UsageError(f"--{option}: {name!r} may hold only letters, digits and '-'")
     if decoder in DECODERS:
@@ -45,9 +40,8 @@ def import_soft_labels(
     if not file.is_file():
         raise UsageError(f"there is no file {file}")
     dataset = open_dataset(data)
-    meta = {"subject": subject, "roi": roi, "decoder": decoder, "calibrated": False}
-    meta |= dataset.origin
-    meta["imported"] = {"file": file.name, "sha256": file_digest(file), "floor": FLOOR}
+    imported = {"file": file.name, "sha256": file_digest(file), "floor": FLOOR}
+    meta = called | {"calibrated": False} | dataset.origin | {"imported": imported}
     with about(file):
         table, kind = read_table(file, image_ids=image_ids, class_ids=class_ids)
         labels = to_soft_labels(table, values=values or kind or "probabilities", meta=meta)
@@ -59,18 +53,15 @@ def import_soft_labels(
             f"{file}: none of its {len(labels.image_id)} images ('{labels.image_id[0]}' for one) "
             f"lies in {data / 'images' / 'shown'}; its ids must be the file names without ending"
         )
-    labels = labels.take(kept)
-    category = dataset.category_of(kept)
+    labels, category = labels.take(kept), dataset.category_of(kept)
     with about(file):
-        truth = labels.truth(category)
+        right = (labels.log_probs.argmax(axis=1) == labels.truth(category)).mean()
     out = data / IMPORTED / f"{subject}_{roi}_{decoder}.npz"
     write_npz(out, **labels.arrays())
-    right = (labels.log_probs.argmax(axis=1) == truth).mean()
-    lacking = len(shown) - len(kept)
     say(
         f"{out}: {len(kept)} of the table's {len(table)} images, {len(labels.class_id)} classes; "
         f"the class with most is the right one in {100 * right:.1f}%; "
-        f"{lacking} shown images have no row"
+        f"{len(shown) - len(kept)} shown images have no row"
     )
     say(f"teach with it: brain-teacher distill --decoder {decoder} --subject {subject} --roi {roi}")
     return out

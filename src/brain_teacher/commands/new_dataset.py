@@ -1,7 +1,9 @@
 """``new-dataset``: a data set folder from one's own recordings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.errors import BrainTeacherError, UsageError
@@ -10,65 +12,46 @@ from brain_teacher.sources.formats.own_arrays import copy_pictures, from_arrays,
 
 
 def new_dataset(
-    folder,
+    folder: Place,
     *,
-    bdata=(),
-    voxels=(),
-    trials=(),
-    images=None,
-    unseen=None,
-    simulated=False,
-    say=print,
-):
-    """Make a data set folder, whole or not at all.
+    bdata: Sequence[str] = (),
+    voxels: Sequence[str] = (),
+    trials: Sequence[str] = (),
+    images: Place | None = None,
+    unseen: Place | None = None,
+    simulated: bool = False,
+    say: Say = print,
+) -> Path:
+    """Make a data set folder, whole or not at all; its name becomes the data set's.
 
-    Parameters
-    ----------
-    folder : path-like
-        Its name becomes the data set's.
-    bdata : sequence of str
-        ``SUBJECT=FILE``, BData files.
-    voxels, trials : sequence of str
-        ``SUBJECT=FILE`` in place of BData: arrays, and a table of trials for each.
-    images, unseen : path-like or None
-        Folders of pictures; without, everything up to ``decode`` works.
-    simulated : bool
-        Whether the recordings are; it is said wherever numbers from them appear.
-    say : callable
-
-    Returns
-    -------
-    Path
+    `bdata` are ``SUBJECT=FILE``; or `voxels`, arrays, and `trials`, a table of trials for each.
+    `images` and `unseen` are folders of pictures; without, everything up to ``decode`` works.
+    Whether recordings are `simulated` is said wherever numbers from them appear.
     """
     folder = Path(folder)
     if not NAME.fullmatch(folder.name):
         raise UsageError(f"{folder.name!r}: a data set's name may hold letters, digits and '-'")
     if folder.exists():
         raise UsageError(f"{folder} exists already; choose another name, or remove it")
-    bdata, voxels, trials = (
-        _by_subject(name, values)
-        for name, values in (("bdata", bdata), ("voxels", voxels), ("trials", trials))
-    )
+    given = {"bdata": bdata, "voxels": voxels, "trials": trials}
+    files = {option: _by_subject(option, values) for option, values in given.items()}
     if bool(bdata) == bool(voxels or trials):
         raise UsageError("give --bdata SUBJECT=FILE, or --voxels and --trials, for each subject")
-    if voxels.keys() != trials.keys():
-        lacking = min(voxels.keys() ^ trials.keys())
+    for lacking in sorted(files["voxels"].keys() ^ files["trials"].keys()):
         raise UsageError(f"subject {lacking!r} has not both --voxels and --trials")
-    for option, place in (("images", images), ("unseen", unseen)):
-        if place is not None and not Path(place).is_dir():
-            raise UsageError(f"--{option}: there is no folder {place}")
-    if unseen is not None and images is None:
-        raise UsageError("--unseen needs --images: students learn from the pictures shown")
+    _check_pictures(images, unseen)
     notes = []
     try:
         with atomic_folder(folder) as new:
             if bdata:
-                subjects, rois, notes = from_bdata(new, bdata)
+                subjects, rois, notes = from_bdata(new, files["bdata"])
             else:
-                subjects, rois = from_arrays(new, voxels, trials)
+                subjects, rois = from_arrays(new, files["voxels"], files["trials"])
             copy_pictures(new, shown=images, unseen=unseen)
-            known = {"subjects": subjects, "roi": rois, "pictures": images is not None}
-            Description(name=folder.name, simulated=simulated, **known).write(new)
+            Description(
+                name=folder.name, simulated=simulated, subjects=subjects, roi=rois,
+                pictures=images is not None,
+            ).write(new)  # fmt: skip
     except ValueError as error:
         raise BrainTeacherError(str(error)) from error
     except OSError as error:
@@ -80,7 +63,15 @@ def new_dataset(
     return folder
 
 
-def _by_subject(option, values):
+def _check_pictures(images: Place | None, unseen: Place | None) -> None:
+    for option, place in (("images", images), ("unseen", unseen)):
+        if place is not None and not Path(place).is_dir():
+            raise UsageError(f"--{option}: there is no folder {place}")
+    if unseen is not None and images is None:
+        raise UsageError("--unseen needs --images: students learn from the pictures shown")
+
+
+def _by_subject(option: str, values: Sequence[str]) -> dict[str, Path]:
     files = {}
     for value in values:
         subject, separator, file = value.partition("=")

@@ -1,38 +1,30 @@
 """``plan``: what an effect takes, before anything is trained: seeds, test images, time and disk."""
 
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from brain_teacher.analysis.comparison import scores_of
+from brain_teacher.analysis import power as powers
 from brain_teacher.analysis.folds import join_folds
-from brain_teacher.analysis.outcomes import ACCURACY, OUTCOMES
-from brain_teacher.analysis.power import (
-    images_needed,
-    plan_sentences,
-    spread_of,
-    stated_spread,
-    visible_effect,
-)
-from brain_teacher.analysis.statistics import pair_by_seed
+from brain_teacher.analysis.outcomes import ACCURACY, OUTCOMES, Outcome
+from brain_teacher.analysis.statistics import Scores, pair_by_seed, scores_of
 from brain_teacher.chain.dataset import choose, open_dataset
+from brain_teacher.chain.device import device_for
+from brain_teacher.chain.params import Folds, Params
+from brain_teacher.chain.students import cost
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.cost import (
-    bytes_of_answers,
-    bytes_of_weights,
-    in_words,
-    step_seconds,
-    steps_of,
-)
-from brain_teacher.chain.students.precision import device_for, measured_precision
+from brain_teacher.chain.students.precision import measured_precision
+from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset import images as pictures
 from brain_teacher.decoding.folds import MOST_FOLDS
+from brain_teacher.distillation.students import Answers
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.machine import HERE
+from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import BRAIN
 
 PILOT_SPLIT = "validation"
@@ -40,15 +32,9 @@ PILOT_SPLIT = "validation"
 
 @dataclass(frozen=True)
 class _Sizes:
-    """How many images a student learns from, chooses by and reports on; how many students a seed.
+    """How many images one student learns from, chooses by and reports on.
 
-    Attributes
-    ----------
-    training, validation, test : int
-        Of one student.
-    classes : int
-    folds : int
-        Students a teacher and seed: 1 where unseen images are tested.
+    A teacher and seed has as many students as `folds`: one where unseen images are tested.
     """
 
     training: int
@@ -58,47 +44,31 @@ class _Sizes:
     folds: int = 1
 
     @property
-    def images(self):
+    def images(self) -> dict[str, int]:
         """How many, by part."""
         return {part: getattr(self, part) for part in ("training", "validation", "test")}
 
 
 def plan(
-    params,
+    params: Params,
     *,
-    data,
-    students=None,
-    discordant=None,
-    seed_sd=None,
-    effect=None,
-    images=None,
-    power=0.8,
-    run_time=HERE,
-    say=print,
-):
+    data: Place,
+    students: Place | None = None,
+    discordant: float | None = None,
+    seed_sd: float | None = None,
+    effect: float | None = None,
+    images: int | None = None,
+    power: float = 0.8,
+    run_time: RunTime = HERE,
+    say: Say = print,
+) -> None:
     """Say how many seeds and test images an effect takes, and what could not be seen.
 
-    Parameters
-    ----------
-    params : Params
-        ``distill`` says how many seeds and teachers, ``compare`` the family and the margin.
-    data : path-like
-        The data set: how many images there are, and what students cost.
-    students : path-like, optional
-        A pilot's students, of ``search`` or ``distill``: their spread, on validation images. Test
-        images are not looked at.
-    discordant : float, optional
-        In place of a pilot: the share of images that one student of a pair names rightly and the
-        other wrongly.
-    seed_sd : float, optional
-        Beside `discordant`: SD over seeds of the difference in accuracy, percentage points.
-    effect : float, optional
-        In percentage points, or nats, as ``compare.outcome`` is; None: the margin.
-    images : int, optional
-        Test images; None: as many as the data set has.
-    power : float
-    run_time : RunTime
-    say : callable
+    The spread is that of a pilot's `students` on validation images (test images are not looked at),
+    or is stated: `discordant`, the share of images that one student of a pair names rightly and the
+    other wrongly, and `seed_sd`, the SD over seeds of the difference in accuracy, percentage
+    points. `effect` is in percentage points, or nats, as ``compare.outcome`` is; None: the margin.
+    `images` are test images; None: as many as the data set has.
     """
     if (students is None) == (discordant is None):
         raise UsageError(
@@ -116,36 +86,39 @@ def plan(
     images = sizes.test * sizes.folds if images is None else images
     effect = params.compare.margin if effect is None else effect / outcome.scale
     seeds = params.distill.seeds
+    size: Given = {"seeds": seeds, "images": images, "power": power}
+    share, sd = discordant or 0.0, seed_sd or 0.0
     try:
         if students is None:
-            spread = stated_spread(discordant=discordant, seed_sd=(seed_sd or 0.0) / 100)
-            says = [_stated(discordant, seed_sd or 0.0)]
+            spread = powers.stated_spread(discordant=share, seed_sd=sd / 100)
+            says = [
+                f"Plan, from stated spreads: {100 * share:g}% of the images discordant between "
+                f"two paired students, SD of seeds {sd:g} points."
+            ]
         else:
             spreads, pilot = _pilot(students, outcome)
-            table, worst = _table(spreads, effect, seeds, images, power, outcome)
-            spread = spreads[worst]
+            visible = {name: powers.visible_effect(each, **size) for name, each in spreads.items()}
+            worst = max(visible, key=visible.__getitem__)
+            spread, pilot_seeds = spreads[worst], len(pilot.seeds)
+            few = " So few seeds tell their own spread badly: a guess." * (pilot_seeds < 5)
             says = [
-                _piloted(students, pilot, outcome),
-                table,
+                f"Plan, from the pilot in {students}: {pilot_seeds} seeds, "
+                f"{pilot.correct.shape[1]} validation images (no test image was looked at); "
+                f"effects and SDs in {outcome.differ}.{few}",
+                _table(spreads, visible, effect, seeds, power, outcome),
                 f"Against {worst}, which sees least:",
             ]
-        says += plan_sentences(
-            spread,
-            effect,
-            seeds=seeds,
-            images=images,
-            comparisons=len(params.compare.family),
-            power=power,
-            outcome=outcome,
-        )
+        size |= {"comparisons": len(params.compare.family), "outcome": outcome}
+        says += powers.plan_sentences(spread, effect, **size)
     except ValueError as error:
         raise UsageError(f"plan: {error}") from error
-    says = [*says, _cost(params, sizes, run_time)]
-    whole = {"break_on_hyphens": False, "break_long_words": False}  # a folder's name
-    say("\n\n".join(t if "\n" in t else textwrap.fill(t, 92, **whole) for t in says))
+    # Whole: a folder's name.
+    wrap = textwrap.TextWrapper(92, break_on_hyphens=False, break_long_words=False)
+    says.append(_cost(params, sizes, run_time))
+    say("\n\n".join(text if "\n" in text else wrap.fill(text) for text in says))
 
 
-def _sizes_of(params, data):
+def _sizes_of(params: Params, data: Place) -> _Sizes:
     """Count the data set's images, as ``distill.split`` will use them."""
     dataset = open_dataset(data)
     if not dataset.description.pictures:
@@ -161,18 +134,15 @@ def _sizes_of(params, data):
             folds = _folds(params.decode.folds, shown, dataset.stimuli)
             held = len(shown) // folds
             return _Sizes(len(shown) - 2 * held, held, held, classes, folds)
+        splits, share = pictures.read_unseen_splits(data), params.dataset.validation_share
         unseen = pictures.split_unseen(
-            unseen,
-            shown.unique(),
-            shown=names,
-            splits=pictures.read_unseen_splits(data),
-            validation_share=params.dataset.validation_share,
+            unseen, shown.unique(), shown=names, splits=splits, validation_share=share
         )
     count = unseen["split"].value_counts()
     return _Sizes(len(shown), int(count["validation"]), int(count["test"]), classes)
 
 
-def _folds(folds, shown, stimuli):
+def _folds(folds: Folds, shown: pd.Series, stimuli: pd.DataFrame | None) -> int:
     """How many folds `decode` makes of the shown images (DESIGN, rule 2)."""
     smallest = int(shown.value_counts().min())
     if folds.by == "group":
@@ -190,83 +160,55 @@ def _folds(folds, shown, stimuli):
     return max(2, min(MOST_FOLDS, smallest)) if folds.count == "auto" else folds.count
 
 
-def _pilot(folder, outcome):
-    """The spread of brain minus each other teacher, on the pilot's validation images."""
+def _pilot(folder: Place, outcome: Outcome) -> tuple[dict[str, powers.Spread], Scores]:
+    """The spread of brain minus each other teacher on the validation images; the brain's scores."""
     everyone = _best_recipes(student_folder.read_all(folder).values())
-    scores = {}
+    found: dict[str, dict[int, Answers]] = {}
     with about(folder):
         for student in join_folds(everyone, split=PILOT_SPLIT):
-            scores.setdefault(student.meta["teacher"], {})[student.meta["seed"]] = student
-        if BRAIN not in scores or len(scores) < 2:
+            found.setdefault(student.meta["teacher"], {})[student.meta["seed"]] = student
+        if BRAIN not in found or len(found) < 2:
             raise BrainTeacherError(
                 f"{folder} has no students of 'brain' and of a control (it has "
-                f"{', '.join(sorted(scores))})"
+                f"{', '.join(sorted(found))})"
             )
-        measure = {"split": PILOT_SPLIT, "outcome": outcome}
-        scores = {name: scores_of(students, **measure) for name, students in scores.items()}
-        spreads = {
-            name: spread_of(pair_by_seed(scores[BRAIN], each)[1])
-            for name, each in scores.items()
-            if name != BRAIN
-        }
-    return spreads, scores[BRAIN]
+        measure: Given = {"split": PILOT_SPLIT, "outcome": outcome}
+        scores = {name: scores_of(students, **measure) for name, students in found.items()}
+        brain = scores.pop(BRAIN)
+        differences = {name: pair_by_seed(brain, each)[1] for name, each in scores.items()}
+        return {name: powers.spread_of(each) for name, each in differences.items()}, brain
 
 
-def _best_recipes(students):
+def _best_recipes(students: Iterable[Answers]) -> list[Answers]:
     """Of a search's students those of each teacher's best recipe: what will be trained."""
-    found = {}
+    found: dict[str, dict[str, list[Answers]]] = {}
     for student in students:
         recipe = repr(sorted(student.meta["settings"].items()))
         found.setdefault(student.meta["teacher"], {}).setdefault(recipe, []).append(student)
-    best = []
-    for recipes in found.values():
-        best += max(recipes.values(), key=_mean_validation)
-    return best
+
+    def on_validation(same: list[Answers]) -> float:
+        return float(np.mean([student.accuracy(PILOT_SPLIT) or 0.0 for student in same]))
+
+    best = (max(recipes.values(), key=on_validation) for recipes in found.values())
+    return [student for same in best for student in same]
 
 
-def _mean_validation(students):
-    return np.mean([student.accuracy(PILOT_SPLIT) or 0.0 for student in students])
-
-
-def _table(spreads, effect, seeds, images, power, outcome):
-    """What each control's comparison takes; and the control that sees least."""
-    visible = {
-        name: visible_effect(each, seeds=seeds, images=images, power=power)
-        for name, each in spreads.items()
-    }
+def _table(
+    spreads: dict[str, powers.Spread], visible: dict[str, float], effect: float, seeds: int,
+    power: float, outcome: Outcome,
+) -> str:  # fmt: skip
+    """What each control's comparison takes."""
+    headers = ["brain minus", "SD of seeds", "SD of images", "smallest effect"]
+    headers.append(f"images for {outcome.given(effect)}")
     rows = []
     for name, each in spreads.items():
-        needed = images_needed(each, effect, seeds=seeds, power=power)
-        rows.append(
-            {
-                "brain minus": name,
-                "SD of seeds": outcome.number(each.seed**0.5),
-                "SD of images": outcome.number(each.image**0.5),
-                "smallest effect": outcome.number(visible[name]),
-                f"images for {outcome.given(effect)}": "none" if needed is None else f"{needed:,}",
-            }
-        )
-    shown = tabulate(rows, headers="keys", disable_numparse=True, colalign=("left", *["right"] * 4))
-    return shown, max(visible, key=visible.get)
+        needed = powers.images_needed(each, effect, seeds=seeds, power=power)
+        numbers = map(outcome.number, (each.seed**0.5, each.image**0.5, visible[name]))
+        rows.append([name, *numbers, "none" if needed is None else f"{needed:,}"])
+    return tabulate(rows, headers, disable_numparse=True, colalign=("left", *["right"] * 4))
 
 
-def _stated(discordant, seed_sd):
-    return (
-        f"Plan, from stated spreads: {100 * discordant:g}% of the images discordant between two "
-        f"paired students, SD of seeds {seed_sd:g} points."
-    )
-
-
-def _piloted(folder, scores, outcome):
-    seeds, images = scores.correct.shape
-    few = " So few seeds tell their own spread badly: a guess." if seeds < 5 else ""
-    return (
-        f"Plan, from the pilot in {folder}: {seeds} seeds, {images} validation images (no test "
-        f"image was looked at); effects and SDs in {outcome.differ}.{few}"
-    )
-
-
-def _cost(params, sizes, run_time):
+def _cost(params: Params, sizes: _Sizes, run_time: RunTime) -> str:
     """Time and disk of all teachers' students, in a sentence."""
     settings = params.distill
     teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
@@ -274,39 +216,27 @@ def _cost(params, sizes, run_time):
     count = len(teachers) * seeds * sizes.folds
     seconds, device = _seconds_per_student(params, sizes, run_time)
     processes = run_time.workers(device)
-    size = count * bytes_of_answers(sizes.images, sizes.classes)
-    size += len(teachers) * bytes_of_weights(
-        settings.recipe(), n_classes=sizes.classes, image_size=settings.image_size
-    )
+    shape = {"n_classes": sizes.classes, "image_size": settings.image_size}
+    size = count * cost.bytes_of_answers(sizes.images, sizes.classes)
+    size += len(teachers) * cost.bytes_of_weights(settings.recipe(), **shape)
     total = seconds * count / min(processes, count)
     each = "" if sizes.folds == 1 else f" x {sizes.folds} folds"
     return (
         f"Here: {len(teachers)} teachers x {seeds} seeds{each} = {count} students, about "
-        f"{in_words(seconds)} each on {device} ({processes} side by side): {in_words(total)} in "
-        f"all, {in_words(total / seeds)} a seed more; about {size / 2**20:.0f} MiB of disk."
+        f"{cost.in_words(seconds)} each on {device} ({processes} side by side): "
+        f"{cost.in_words(total)} in all, {cost.in_words(total / seeds)} a seed more; about "
+        f"{size / 2**20:.0f} MiB of disk."
     )
 
 
-def _seconds_per_student(params, sizes, run_time):
-    """About how long one student takes here, from a few steps of training; and the device.
-
-    Parameters
-    ----------
-    params : Params
-    sizes : _Sizes
-    run_time : RunTime
-
-    Returns
-    -------
-    seconds : float
-    device : str
-    """
+def _seconds_per_student(params: Params, sizes: _Sizes, run_time: RunTime) -> tuple[float, str]:
+    """About how long one student takes here, from a few steps of training; and the device."""
     settings = params.distill
     device, recipe = device_for(run_time), settings.recipe()
-    here = {"image_size": settings.image_size, "device": device}
+    here: Given = {"image_size": settings.image_size, "device": device}
     if recipe["precision"] == "auto":
         recipe["precision"] = measured_precision(recipe, **here)
-    step = step_seconds(recipe, **here)
+    step = cost.step_seconds(recipe, **here)
     names = choose(settings.teacher, list(TEACHERS), "distill.teacher")
-    steps = [steps_of(settings.recipe(name), sizes.images) for name in names]
+    steps = [cost.steps_of(settings.recipe(name), sizes.images) for name in names]
     return step * float(np.mean(steps)), device

@@ -6,11 +6,13 @@ from brain_teacher.cells.cell import FileInput
 from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
 from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import INDEX, choose, open_dataset
+from brain_teacher.chain.params import Params
 from brain_teacher.chain.voxels import RecordingCell, listed
+from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.stimuli import STIMULI_FILE
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import write_json, write_npz
-from brain_teacher.machine import HERE
+from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
 
@@ -18,33 +20,21 @@ from brain_teacher.tracking import flat, tracked
 WORTH_PROCESSES = 2**28
 
 
-def preprocess(params, *, data, out, run_time=HERE, say=print, quiet=False):
-    """Cut every ROI of every subject from its BData file.
-
-    Parameters
-    ----------
-    params : Params
-    data : path-like
-        A data set folder.
-    out : path-like or None
-        Where the voxel files and ``index.json`` go; None: ``runs/preprocess-<UTC time>``.
-    run_time : RunTime
-    say : callable
-        Called with lines of text.
-    quiet : bool
-        No progress bar.
-
-    Returns
-    -------
-    Path
-        The output folder.
-    """
+def preprocess(
+    params: Params,
+    *,
+    data: Place,
+    out: Place | None,
+    run_time: RunTime = HERE,
+    say: Say = print,
+    quiet: bool = False,
+) -> Path:
+    """Cut every ROI of every subject from its BData file."""
     dataset = open_dataset(data)
-    subjects = choose(
-        params.preprocess.subject, list(dataset.description.subjects), "preprocess.subject"
-    )
-    rois = choose(params.preprocess.roi, dataset.description.roi, "preprocess.roi")
-    recordings = {name: dataset.folder / dataset.description.subjects[name] for name in subjects}
+    files, settings = dataset.description.subjects, params.preprocess
+    rois = choose(settings.roi, dataset.description.roi, "preprocess.roi")
+    subjects = choose(settings.subject, list(files), "preprocess.subject")
+    recordings = {name: dataset.folder / files[name] for name in subjects}
     for subject, file in recordings.items():
         if not file.is_file():
             raise BrainTeacherError(
@@ -52,39 +42,37 @@ def preprocess(params, *, data, out, run_time=HERE, say=print, quiet=False):
                 "dataset.yaml"
             )
     out = Path(out or run_folder("preprocess"))
-    word = said_simulated(dataset.description.simulated)
+    name = f"{dataset.name} ({said_simulated(dataset.description.simulated)})"
+    logged = flat(settings.model_dump(), "preprocess")
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked(
-            "preprocess",
-            f"{dataset.name} ({word})",
-            tags=dataset.origin,
-            params=flat(params.preprocess.model_dump(), "preprocess"),
-        ) as tracker,
+        tracked("preprocess", name, tags=dataset.origin, params=logged) as tracker,
     ):
+        own = dataset.stimuli is not None
         cells = [
             RecordingCell(
                 name=subject,
                 subject=subject,
                 recording=FileInput.of(file),
-                stimuli=None
-                if dataset.stimuli is None
-                else FileInput.of(dataset.folder / STIMULI_FILE),
+                stimuli=FileInput.of(dataset.folder / STIMULI_FILE) if own else None,
                 rois=tuple(rois),
                 **dataset.origin,
             )
             for subject, file in recordings.items()
         ]
+
+        def write(_: RecordingCell, made: dict[str, dict]) -> None:
+            for file, arrays in made.items():
+                write_npz(out / file, compress=False, **arrays)
+
         size = sum(file.stat().st_size for file in recordings.values())
         make_cells(
             "preprocess",
             cells,
             folder,
-            write=lambda cell, made: [
-                write_npz(out / name, compress=False, **arrays) for name, arrays in made.items()
-            ],
+            write=write,
             workers=run_time.workers() if size > WORTH_PROCESSES else 1,
-            what=f"{{}} subjects x {len(rois)} ROIs of {dataset.name} ({word})",
+            what=f"{{}} subjects x {len(rois)} ROIs of {name}",
             unit="subject",
             say=say,
             quiet=quiet,

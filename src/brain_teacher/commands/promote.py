@@ -5,9 +5,12 @@ from pathlib import Path
 from brain_teacher.analysis.outcomes import outcome_of
 from brain_teacher.analysis.verdict import BRAIN_TAUGHT, IMAGES
 from brain_teacher.chain.dataset import METRICS
+from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.answers import digest_of_test_images
+from brain_teacher.commands import Place, Say
+from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import read_json
 from brain_teacher.report.model_card import model_card_text
@@ -15,43 +18,36 @@ from brain_teacher.report.words import BRAIN
 from brain_teacher.tracking import MODEL, Registry
 
 CHALLENGER, CHAMPION, TAUGHT = "challenger", "champion", "brain-taught"
+# What the registry is told of a student.
+TOLD = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "plan")
 
 
-def promote(params, *, students, comparison, dry_run=False, say=print):
+def promote(
+    params: Params, *, students: Place, comparison: Place, dry_run: bool = False, say: Say = print
+) -> None:
     """Register the best brain-taught student, chosen on validation, as ``challenger``.
 
     It becomes ``brain-taught``, too, when the verdict is *taught by the brain's view of each image*
     or *taught by class structure that only the brain knows*, and ``champion`` when it is the first
     of these and the lower bound of brain - none lies above the gate (where less of the outcome is
     better: the upper bound below it, turned round). Neither is given where the
-    comparison is exploratory; an alias that it no longer deserves is taken away.
-
-    Parameters
-    ----------
-    params : Params
-    students, comparison : path-like
-        What ``distill`` and ``compare`` wrote.
-    dry_run : bool
-        Say what would be done; touch nothing.
-    say : callable
+    comparison is exploratory; an alias that it no longer deserves is taken away. A dry run says
+    what would be done, and touches nothing.
     """
-    folder = Path(students)
-    evidence = read_json(Path(comparison) / METRICS)
+    folder, evidence = Path(students), read_json(Path(comparison) / METRICS)
     everyone = student_folder.read_all(folder)
     _check_same_students(everyone, evidence, folder, comparison)
-    taught = {
-        name: student
-        for name, student in everyone.items()
-        if student.meta["teacher"] == BRAIN and not student.diverged
-    }
+    ours = {name: each for name, each in everyone.items() if each.meta["teacher"] == BRAIN}
+    taught = [name for name, each in ours.items() if not each.diverged]
     if not taught:
         raise BrainTeacherError(f"{folder} holds no brain-taught student that did not diverge")
-    name = min(taught, key=lambda name: student_folder.rank(taught[name]))
-    best = taught[name]
+    name = min(taught, key=lambda name: student_folder.rank(ours[name]))
+    best = ours[name]
     earned, reason = _judge(evidence, params)
     registry = Registry()
     looks = registry.looks(digest_of_test_images(everyone))
-    card, tags = model_card_text(best, evidence, reason, looks), _tags(best, evidence)
+    card = model_card_text(best, evidence, reason, looks)
+    tags = {key: best.meta[key] for key in TOLD} | {"verdict": evidence["verdict"]}
     fingerprint = student_folder.digest(folder, name)
     version = registry.find_version(fingerprint)
     text = f"promote: {name} ({100 * best.accuracy('validation'):.1f}% on validation)"
@@ -85,27 +81,26 @@ def promote(params, *, students, comparison, dry_run=False, say=print):
     say(reason + (f" It lost the alias {names}." if lost else ""))
 
 
-def _listed(aliases):
+def _listed(aliases: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(aliases[:-1]), aliases[-1])))
 
 
-def _check_same_students(everyone, evidence, folder, comparison):
+def _check_same_students(
+    everyone: dict[str, Answers], evidence: dict, folder: Path, comparison: Place
+) -> None:
     """The evidence must be about these students."""
-    there = {
-        _key(s.meta): (s.accuracy("validation"), s.accuracy("test")) for s in everyone.values()
-    }
-    told = {_key(s): (s["validation"], s["test"]) for s in evidence["students"]}
-    if there != told:
+
+    def key(meta: dict) -> tuple:
+        return meta["teacher"], meta["seed"], meta.get("fold")
+
+    there = {key(s.meta): (s.accuracy("validation"), s.accuracy("test")) for s in everyone.values()}
+    if there != {key(s): (s["validation"], s["test"]) for s in evidence["students"]}:
         raise BrainTeacherError(
             f"{comparison} compares other students than {folder} holds: run `dvc repro compare`"
         )
 
 
-def _key(meta):
-    return meta["teacher"], meta["seed"], meta.get("fold")
-
-
-def _judge(evidence, params):
+def _judge(evidence: dict, params: Params) -> tuple[list[str], str]:
     """The aliases that the student has earned, and the reason in a sentence."""
     verdict, outcome = evidence["verdict"], outcome_of(evidence)
     none = next(d for d in evidence["differences"] if d["b"] == "none")
@@ -124,8 +119,3 @@ def _judge(evidence, params):
         reason = f"Champion, because the verdict is {verdict!r} and {bound}."
         return [CHALLENGER, CHAMPION, *taught], reason
     return [CHALLENGER, *taught], f"Not champion: the verdict is {verdict!r}, {bound}."
-
-
-def _tags(best, evidence):
-    keys = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "plan")
-    return {key: best.meta[key] for key in keys} | {"verdict": evidence["verdict"]}

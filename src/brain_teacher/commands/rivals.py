@@ -8,46 +8,40 @@ import numpy as np
 from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
 from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import METRICS, choose, open_dataset
-from brain_teacher.chain.students.cells import TRAINING, RivalCell
-from brain_teacher.chain.students.material import gather
-from brain_teacher.chain.students.planning import digest_of_inputs
+from brain_teacher.chain.params import Params
+from brain_teacher.chain.students.cells import TRAINING, Material, RivalCell
+from brain_teacher.chain.students.material import Part, digest_of_inputs, gather
 from brain_teacher.chain.students.precision import PRECISION, settle
 from brain_teacher.chain.students.rivals import LIVE, NETWORK, TABLE, WEIGHTS
 from brain_teacher.chain.students.soft_labels import origin_of
+from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold, mean_nll
+from brain_teacher.distillation.students import Student
 from brain_teacher.distillation.teachers import RIVAL, TABLES, TEACHERS
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import atomic_write, load_arrays, write_json, write_npz
-from brain_teacher.machine import HERE
+from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
 
 
-def rivals(params, *, data, soft_labels, out, run_time=HERE, say=print, quiet=False):
+def rivals(
+    params: Params,
+    *,
+    data: Place,
+    soft_labels: Place,
+    out: Place | None,
+    run_time: RunTime = HERE,
+    say: Say = print,
+    quiet: bool = False,
+) -> Path:
     """Train what the teachers of ``distill.teacher`` need: a ResNet34, and one for each image fold.
 
     Its recipe is the students' own, with hard labels and seed 0; one network, as the brain is one.
     The soft labels are out of fold and calibrated as a group of subjects is: a temperature for each
-    image fold, fitted on the other folds.
-
-    Parameters
-    ----------
-    params : Params
-    data, soft_labels : path-like
-        A data set folder, and what ``decode`` wrote: it says which images teach.
-    out : path-like or None
-        Where weights, soft labels and ``metrics.json`` go; None: ``runs/rivals-<UTC time>``.
-    run_time : RunTime
-    say : callable
-    quiet : bool
-        No progress bar.
-
-    Returns
-    -------
-    Path
-        The output folder.
+    image fold, fitted on the other folds. `soft_labels` say which images teach.
     """
     dataset = open_dataset(data)
     teachers = choose(params.distill.teacher, list(TEACHERS), "distill.teacher")
@@ -61,16 +55,11 @@ def rivals(params, *, data, soft_labels, out, run_time=HERE, say=print, quiet=Fa
         say("rivals: none of distill.teacher needs a ResNet34")
         return out
     params = params.with_distill(split="unseen")
-    origin = origin_of(params, dataset)
-    material, (part,) = gather(params, dataset, Path(soft_labels), origin)
+    material, (part,) = gather(params, dataset, Path(soft_labels), origin_of(params, dataset))
+    settings = flat(params.distill.recipe(), "distill")
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked(
-            "rivals",
-            f"{dataset.name} ({word})",
-            tags=content,
-            params=flat(params.distill.recipe(), "distill"),
-        ) as tracker,
+        tracked("rivals", f"{dataset.name} ({word})", tags=content, params=settings) as tracker,
     ):
         recipe, device = settle(params, params.distill.recipe("none"), out, run_time, say)
         material = replace(material, device=device)
@@ -101,7 +90,7 @@ def rivals(params, *, data, soft_labels, out, run_time=HERE, say=print, quiet=Fa
     return out
 
 
-def _cells(material, part, recipe, wanted):
+def _cells(material: Material, part: Part, recipe: dict, wanted: dict) -> list[RivalCell]:
     """The network of all images, and one for each fold, tested on that fold."""
     rows = {split: material.rows(ids) for split, ids in part.image_id.items()}
     training = rows[TRAINING]
@@ -117,19 +106,14 @@ def _cells(material, part, recipe, wanted):
             planned.append((f"{NETWORK}_fold{number}.npz", fold, number))
     return [
         RivalCell(
-            name=name,
-            seed=0,
-            recipe=recipe,
-            inputs=digest_of_inputs(material, rows),
-            origin={},
-            rows=rows,
-            fold=fold,
+            name=name, inputs=digest_of_inputs(material, rows), rows=rows, fold=fold,
+            recipe=recipe, seed=0, origin={},
         )
         for name, rows, fold in planned
-    ]
+    ]  # fmt: skip
 
 
-def _write(path, network, image_id):
+def _write(path: Path, network: Student, image_id: np.ndarray) -> None:
     """The weights of the network of all images; of a fold's network its answers, with ids."""
     if network.diverged:
         raise BrainTeacherError("the ResNet34 diverged: lower distill.learning_rate")
@@ -142,7 +126,9 @@ def _write(path, network, image_id):
         write_npz(path, log_probs=network.log_probs["test"], image_id=image_id)
 
 
-def _table(out, cells, material, part, content):
+def _table(
+    out: Path, cells: list[RivalCell], material: Material, part: Part, content: dict
+) -> SoftLabels:
     """The folds' answers as one table of soft labels."""
     images = np.sort(part.image_id[TRAINING])
     truth = material.labels[material.rows(images)]

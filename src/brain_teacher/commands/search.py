@@ -11,12 +11,17 @@ from tabulate import tabulate
 
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import open_dataset
+from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.setting import open_setting
+from brain_teacher.chain.students.cells import StudentCell
+from brain_teacher.chain.students.material import Part
+from brain_teacher.chain.students.setting import Setting, open_setting
 from brain_teacher.chain.students.training import train
-from brain_teacher.files import atomic_write
-from brain_teacher.machine import HERE
+from brain_teacher.commands import Given, Place, Say
+from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.files import write_text
+from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
 
@@ -27,85 +32,73 @@ SOFT, HARD = ("temperature", "alpha"), ("learning_rate", "epochs")
 
 
 def search(
-    params, *, data, soft_labels, controls, rivals, out, run_time=HERE, say=print, quiet=False
-):
+    params: Params,
+    *,
+    data: Place,
+    soft_labels: Place,
+    controls: Place,
+    rivals: Place,
+    out: Place | None,
+    run_time: RunTime = HERE,
+    say: Say = print,
+    quiet: bool = False,
+) -> Path:
     """Try every recipe of ``params.search`` for every teacher, and choose by validation.
 
     Soft teachers choose temperature and alpha, ``none``, which has neither, learning rate and
     epochs: as many recipes for each. The best has the highest mean accuracy on validation over
-    the pilot seeds (of equals, the lowest NLL). Test images are not looked at.
-
-    Parameters
-    ----------
-    params : Params
-    data, soft_labels, controls, rivals : path-like
-        As for ``distill``.
-    out : path-like or None
-        Where students, the table and the chosen recipes go; None: ``runs/search-<UTC time>``.
-    run_time : RunTime
-    say : callable
-    quiet : bool
-        No progress bar.
-
-    Returns
-    -------
-    Path
-        The output folder, with ``recipes.yaml``: what to put at ``distill.recipes``.
+    the pilot seeds (of equals, the lowest NLL). Test images are not looked at. ``recipes.yaml`` is
+    what to put at ``distill.recipes``.
     """
-    setting = open_setting(
-        params,
-        dataset=open_dataset(data),
-        soft_labels=soft_labels,
-        controls=controls,
-        rivals=rivals,
-    )
-    out = Path(out or run_folder("search"))
+    tables: Given = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
+    setting = open_setting(params, dataset=open_dataset(data), **tables)
+    out, tags = Path(out or run_folder("search")), setting.origin
     word = said_simulated(setting.dataset.description.simulated)
-    name = f"{setting.dataset.name} {setting.origin['roi']} ({word})"
+    name = f"{setting.dataset.name} {tags['roi']} ({word})"
+    settings = flat(params.search.model_dump(), "search")
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked(
-            "search",
-            name,
-            tags=setting.origin,
-            params=flat(params.search.model_dump(), "search"),
-        ) as tracker,
+        tracked("search", name, tags=tags, params=settings) as tracker,
     ):
         setting = setting.settled(out, run_time, say)
         cells, varied = _cells(params, setting, say)
-        writer = student_folder.Writer(
-            folder, tracker, setting.material, tags=setting.origin, plan=plan_digest(params)
-        )
+        plan = plan_digest(params)
+        writer = student_folder.Writer(folder, tracker, setting.material, tags=tags, plan=plan)
         train("search", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
         writer.finish(cells, models=False)
         table = _table(out, cells, varied)
         chosen = _choose(table)
-        files = [out / TABLE, out / CHOSEN]
-        with atomic_write(files[0]) as temporary:
-            table.to_csv(temporary, index=False)
-        with atomic_write(files[1]) as temporary:
-            temporary.write_text(yaml.safe_dump({"recipes": chosen}, sort_keys=False), "utf-8")
-        tracker.log(artifacts=files)
-    say(_summary(table, chosen, f"{name}, {params.search.seeds} pilot seeds", out))
+        text = yaml.safe_dump({"recipes": chosen}, sort_keys=False)
+        write_text(out / TABLE, table.to_csv(index=False))
+        write_text(out / CHOSEN, text)
+        tracker.log(artifacts=[out / TABLE, out / CHOSEN])
+    title = f"search: validation accuracy in %, {name}, {params.search.seeds} pilot seeds"
+    put = f"put into params.yaml, block distill ({out / CHOSEN}):"
+    say("\n".join([title, _shown(table, chosen), "", put, text.rstrip()]))
     return out
 
 
-def _recipes_to_try(params, teacher):
-    """What is varied for a teacher: a list of settings, as long for every teacher."""
-    keys = HARD if teacher == "none" else SOFT
-    values = product(*(getattr(params.search, key) for key in keys))
-    return [dict(zip(keys, each, strict=True)) for each in values]
+def _varied(teacher: str) -> tuple[str, str]:
+    """What is varied for a teacher: the same number of settings for every one."""
+    return HARD if teacher == "none" else SOFT
 
 
-def _cells(params, setting, say):
+def _cells(params: Params, setting: Setting, say: Say) -> tuple[list[StudentCell], dict[str, dict]]:
     """One cell a teacher, recipe and pilot seed; and by its name what is varied."""
     cells, varied = [], {}
     seeds = range(PILOT, PILOT + params.search.seeds)
+
+    def first_table(name: str, _: int, part: Part) -> SoftLabels:
+        # Draws of exchanged trials are made for the seeds that are reported: pilots share the
+        # first.
+        return setting.table(name, 0, part)
+
     for teacher in setting.teachers:
-        for number, tried in enumerate(_recipes_to_try(params, teacher)):
+        keys = _varied(teacher)
+        for number, values in enumerate(product(*(getattr(params.search, key) for key in keys))):
+            tried = dict(zip(keys, values, strict=True))
             recipes = {teacher: setting.recipes[teacher] | tried}
-            table = _first_table(setting)
-            found, skipped = setting.students([teacher], seeds, recipes=recipes, table=table)
+            found, skipped = setting.students([teacher], seeds, recipes=recipes, table=first_table)
             for cell in found:
                 ending = "" if cell.fold is None else f"_fold{cell.fold}"
                 name = f"{teacher}_recipe{number}_{cell.seed - PILOT}{ending}"
@@ -117,12 +110,7 @@ def _cells(params, setting, say):
     return cells, varied
 
 
-def _first_table(setting):
-    # Draws of exchanged trials are made for the seeds that are reported: pilots share the first.
-    return lambda name, seed, part: setting.table(name, 0, part)
-
-
-def _table(out, cells, varied):
+def _table(out: Path, cells: list[StudentCell], varied: dict[str, dict]) -> pd.DataFrame:
     """Mean accuracy and NLL on validation of each teacher and recipe."""
     rows = []
     for cell in cells:
@@ -137,35 +125,25 @@ def _table(out, cells, varied):
     return table.groupby(keys, dropna=False, sort=False).mean().reset_index()
 
 
-def _choose(table):
+def _choose(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Each teacher's best recipe, as ``distill.recipes`` wants it."""
     chosen = {}
-    for teacher, rows in table.groupby("teacher", sort=False):
-        best = rows.sort_values(["accuracy", "nll"], ascending=[False, True]).iloc[0]
-        keys = HARD if teacher == "none" else SOFT
+    ordered = table.sort_values(["accuracy", "nll"], ascending=[False, True])
+    for teacher in table["teacher"].unique():
+        best = ordered[ordered["teacher"] == teacher].iloc[0]
         chosen[teacher] = {
-            key: int(best[key]) if key == "epochs" else float(best[key]) for key in keys
+            key: int(best[key]) if key == "epochs" else float(best[key]) for key in _varied(teacher)
         }
     return chosen
 
 
-def _summary(table, chosen, title, out):
+def _shown(table: pd.DataFrame, chosen: dict[str, dict]) -> str:
+    """The table for the terminal, with a star at what is chosen."""
     shown = table.assign(accuracy=(100 * table["accuracy"]).round(1), nll=table["nll"].round(3))
     best = [
         all(row[key] == value for key, value in chosen[row["teacher"]].items())
         for _, row in shown.iterrows()
     ]
-    shown = (
-        shown.astype(object)
-        .where(shown.notna(), "")
-        .assign(chosen=["*" if each else "" for each in best])
-    )
-    return "\n".join(
-        [
-            f"search: validation accuracy in %, {title}",
-            tabulate(shown, headers="keys", showindex=False, missingval="", tablefmt="simple"),
-            "",
-            f"put into params.yaml, block distill ({out / CHOSEN}):",
-            yaml.safe_dump({"recipes": chosen}, sort_keys=False).rstrip(),
-        ]
-    )
+    shown = shown.astype(object).where(shown.notna(), "")
+    shown = shown.assign(chosen=["*" if each else "" for each in best])
+    return tabulate(shown, headers="keys", showindex=False, missingval="", tablefmt="simple")

@@ -5,158 +5,114 @@ Imports nothing heavy: the command line reads the defaults from here.
 
 import os
 import re
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from brain_teacher.errors import UsageError
+from brain_teacher.commands import Place, Say
+from brain_teacher.errors import UsageError, nearest
 
-DEFAULTS = {
-    "snr": 0.4,
-    "subjects": 5,
-    "categories": 16,
-    "shown": 8,
-    "unseen": 80,
-    "voxels": 580,
-    "image_size": 24,
-    "seed": 0,
-    "order": "own",
-    "design": "shuffled",
-    "drift": 0.0,
-    "imagery": 0,
-    "knows": "images",
-    "noise_seed": None,
+if TYPE_CHECKING:
+    from brain_teacher.simulation.brains import Trials
+
+
+class Size(NamedTuple):
+    """A setting of the simulation: its default, from what to what (or the choices), what it is."""
+
+    default: float | str | None
+    limits: tuple
+    what: str
+
+
+# 20 voxels give each ROI two; 12 pixels give each field of V1's grid an edge.
+SIZES = {
+    "snr": Size(
+        0.4, (0, 100), "Signal to noise variance of the first subject; 0: brains see nothing."
+    ),
+    "subjects": Size(5, (1, 99), "How many brains look."),
+    "categories": Size(16, (2, 16), "2 to 16."),
+    "shown": Size(8, (2, 1000), "Pictures of each category shown in the scanner."),
+    "unseen": Size(80, (2, 10_000), "Pictures of each category that no subject saw."),
+    "voxels": Size(580, (20, 100_000), "Voxels of the ROI VC."),
+    "image_size": Size(24, (12, 256), "Side in pixels."),
+    "seed": Size(0, (0, 2**32 - 1), "The same seed gives the same bytes."),
+    "order": Size(
+        "own", ("own", "shared"), "Of the training pictures: each subject's own, or all the same."
+    ),
+    "design": Size(
+        "shuffled",
+        ("shuffled", "rounds"),
+        "Of the training runs; rounds: two at a time hold every category once.",
+    ),
+    "drift": Size(0.0, (0, 100), "SD of a slow drift, where the noise has 1."),
+    "imagery": Size(0, (0, 1000), "How often each test category is imagined."),
+    "knows": Size(
+        "images", ("images", "classes"), "What voxels tell: each picture, or its category alone."
+    ),
+    "noise_seed": Size(
+        None,
+        (0, 2**32 - 1),
+        "Records the same once more: only the noise is another.  [default: of --seed]",
+    ),
 }
+DEFAULTS = {name: size.default for name, size in SIZES.items()}
 # The settings of the first version: dataset.yaml says the later ones only where they were used, so
 # that older data sets can still be made again to the byte.
-_ALWAYS_SAID = tuple(DEFAULTS)[:8]
-
-# From, to; or the choices. 20 voxels give each ROI two; 12 pixels give each field of V1's grid an
-# edge.
-LIMITS = {
-    "snr": (0, 100),
-    "subjects": (1, 99),
-    "categories": (2, 16),
-    "shown": (2, 1000),
-    "unseen": (2, 10_000),
-    "voxels": (20, 100_000),
-    "image_size": (12, 256),
-    "seed": (0, 2**32 - 1),
-    "order": ("own", "shared"),
-    "design": ("shuffled", "rounds"),
-    "drift": (0, 100),
-    "imagery": (0, 1000),
-    "knows": ("images", "classes"),
-    "noise_seed": (0, 2**32 - 1),
-}
+_ALWAYS_SAID = tuple(SIZES)[:8]
 
 SOURCE = "Simulated brains and pictures; no real recording"
 
 
-def simulate(
-    out,
-    *,
-    snr,
-    subjects,
-    categories,
-    shown,
-    unseen,
-    voxels,
-    image_size,
-    seed,
-    order="own",
-    design="shuffled",
-    drift=0.0,
-    imagery=0,
-    knows="images",
-    noise_seed=None,
-    say=print,
-) -> Path:
-    """Write a simulated data set; the same settings give the same bytes.
+def simulate(out: Place, *, say: Say = print, **sizes: float | str | None) -> Path:
+    """Write a simulated data set; the same sizes (`SIZES`) give the same bytes.
 
-    Parameters
-    ----------
-    out : path-like
-        The folder to make; its name names the data set.
-    snr : float
-        Variance of the signal over that of the noise, in the first subject. The others keep the
-        ratios 0.75, 0.625, 0.5, 0.375 to it; beyond five the last goes on. 0: brains see nothing.
-    subjects : int
-    categories : int
-        Training categories, 2 to 16. Four test categories, which no decoder reads, are added.
-    shown, unseen : int
-        Pictures of each training category: shown in the scanner, and only for the students.
-    voxels : int
-        Voxels of the ROI VC; the others are in proportion.
-    image_size : int
-        Side of a picture, in pixels.
-    seed : int
-    order : {"own", "shared"}
-        Whether each subject sees the training pictures in an order of its own, or all in the same,
-        trial by trial, as GOD's subjects 1 to 3 did.
-    design : {"shuffled", "rounds"}
-        Whether training runs hold about 32 pictures, shuffled, or two runs at a time hold a picture
-        of every category (GOD: three runs).
-    drift : float
-        SD of a slow drift within and across runs, where the noise has an SD of 1. It is not part of
-        `snr`.
-    imagery : int
-        How often each test category is imagined besides (data type 3): what it means is there, half
-        as large, what a picture of it looks like is not. Made up, not after any experiment.
-    knows : {"images", "classes"}
-        Whether voxels tell each picture, or only the mean picture of its category: the category and
-        what it is mixed up with, nothing of the single picture.
-    noise_seed : int, optional
-        The same pictures, brains and orders, recorded once more: noise, gains and offsets of the
-        runs, and a drift if there is one, are drawn anew for each number. None: those of `seed`.
-    say : callable, optional
-        Called with a line of text at the end.
-
-    Returns
-    -------
-    Path
-        `out`.
-
-    Raises
-    ------
-    UsageError
-        If a setting is out of range, `out` exists and is not an empty folder, or the categories are
-        too few to make so many different rounds of.
+    The folder's name names the data set. Subjects after the first keep the ratios 0.75, 0.625, 0.5,
+    0.375 to its `snr`; beyond five the last goes on. Four test categories, which no decoder reads,
+    are added to the training `categories`; the voxels of the other ROIs are in proportion to those
+    of VC. An `order` that is shared is the same trial by trial, as that of GOD's subjects 1 to 3
+    was; a round takes GOD three runs. A `drift`, within and across runs, is not part of `snr`. Of
+    what is imagined (data type 3), what it means is there, half as large, what a picture of it
+    looks like is not: made up, not after any experiment. A brain that `knows` classes has the mean
+    picture of each category: the category and what it is mixed up with, nothing of the single
+    picture. With a `noise_seed` the same pictures, brains and orders are recorded once more: noise,
+    gains and offsets of the runs, and a drift if there is one, are drawn anew for each number.
+    Refused are sizes that are unknown or out of range, an `out` that is not an empty folder, and
+    categories too few to make so many different rounds of.
     """
-    given = locals()
-    settings = {name: given[name] for name in DEFAULTS}
-    for name, value in settings.items():
+    for name, value in sizes.items():
         _check(name, value)
+    settings: dict[str, Any] = DEFAULTS | sizes
 
     from brain_teacher.files import atomic_folder
     from brain_teacher.simulation.stimuli import draw_stimuli
 
     with atomic_folder(out) as folder:
-        stimuli = draw_stimuli(
-            categories=categories, shown=shown, unseen=unseen, size=image_size, seed=seed
-        )
+        pictures = {key: settings[key] for key in ("categories", "shown", "unseen", "seed")}
+        stimuli = draw_stimuli(**pictures, size=settings["image_size"])
         _write_pictures(folder / "images", stimuli)
         snrs = _write_recordings(folder / "bdata", stimuli, settings)
         _write_description(folder, Path(os.path.abspath(out)).name, snrs, settings)
-    n_pictures = sum(len(ids) for ids, _, _ in stimuli.values())
-    say(f"simulated {subjects} subjects and {n_pictures} pictures in {out} (SNR {snrs[0]:g} in S1)")
+    count = sum(len(ids) for ids, _, _ in stimuli.values())
+    say(f"simulated {len(snrs)} subjects and {count} pictures in {out} (SNR {snrs[0]:g} in S1)")
     return Path(out)
 
 
-def _check(name, value):
-    if isinstance(DEFAULTS[name], str):
-        if value not in LIMITS[name]:
-            raise UsageError(f"{name} is '{value}'; give {' or '.join(LIMITS[name])}")
-        return
-    if value is None and DEFAULTS[name] is None:
-        return
-    low, high = LIMITS[name]
-    whole = not isinstance(DEFAULTS[name], float)
-    if (whole and not isinstance(value, Integral)) or not low <= value <= high:
-        kind = "a whole number" if whole else "a number"
-        raise UsageError(f"{name} is {value}; give {kind} from {low} to {high}")
+def _check(name: str, value: float | str | None) -> None:
+    if name not in SIZES:
+        raise UsageError(f"there is no {name!r}{nearest(name, SIZES)} (known: {', '.join(SIZES)})")
+    default, limits, _ = SIZES[name]
+    if isinstance(default, str):
+        if value not in limits:
+            raise UsageError(f"{name} is '{value}'; give {' or '.join(limits)}")
+    elif value is not None or default is not None:
+        whole = not isinstance(default, float)
+        kind = Integral if whole else Real
+        if not isinstance(value, kind) or not limits[0] <= value <= limits[1]:
+            word = "a whole number" if whole else "a number"
+            raise UsageError(f"{name} is {value}; give {word} from {limits[0]} to {limits[1]}")
 
 
-def _write_pictures(folder, stimuli):
+def _write_pictures(folder: Path, stimuli: dict[str, tuple]) -> None:
     from PIL import Image
 
     from brain_teacher.dataset.ids import split_image_id
@@ -164,14 +120,15 @@ def _write_pictures(folder, stimuli):
     for name, (ids, pictures, _) in stimuli.items():
         for image_id, picture in zip(ids, pictures, strict=True):
             # Everything that was shown in the scanner lies in one folder, as in GOD.
-            place = folder / "shown"
-            if name == "unseen":
-                place = folder / "unseen" / split_image_id(image_id)[0]
+            unseen = name == "unseen"
+            place = folder / ("unseen/" + split_image_id(image_id)[0] if unseen else "shown")
             place.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(place / f"{image_id}.png", optimize=True)
 
 
-def _write_recordings(folder, stimuli, settings):
+def _write_recordings(
+    folder: Path, stimuli: dict[str, tuple], settings: dict[str, Any]
+) -> list[float]:
     """Write a BData file a subject; give the subjects' SNR."""
     import numpy as np
 
@@ -184,28 +141,19 @@ def _write_recordings(folder, stimuli, settings):
         seen.append(imagine(stimuli["test"]))
     ids, pictures, mixtures = zip(*seen, strict=True)
     pictures, mixtures = np.concatenate(pictures), np.concatenate(mixtures)
-    category = None
-    if settings["knows"] == "classes":
-        category = np.array([_known_class(image_id) for part in ids for image_id in part])
+    known = np.array([_known_class(image_id) for part in ids for image_id in part])
+    category = known if settings["knows"] == "classes" else None
     sizes = brains.area_sizes(settings["voxels"])
     positions = brains.voxel_positions(settings["voxels"]).T
     columns = label_columns(*ids)
     snrs = brains.snr_of_subjects(settings["snr"], settings["subjects"])
     folder.mkdir()
-    for subject, snr in zip(_subjects(settings), snrs, strict=True):
+    drawn = {key: settings[key] for key in ("seed", "drift", "noise_seed")}
+    drawn |= {"sizes": sizes, "category": category}
+    for number, snr in enumerate(snrs, start=1):
+        subject = f"S{number}"
         trials = _draw_trials(ids, subject, settings)
-        voxels = brains.draw_voxels(
-            pictures,
-            mixtures,
-            trials,
-            sizes=sizes,
-            snr=snr,
-            subject=subject,
-            seed=settings["seed"],
-            drift=settings["drift"],
-            category=category,
-            noise_seed=settings["noise_seed"],
-        )
+        voxels = brains.draw_voxels(pictures, mixtures, trials, snr=snr, subject=subject, **drawn)
         order = {"DataType": trials.data_type, "Run": trials.run, "Block": trials.block}
         write_bdata(
             folder / f"{subject}.h5",
@@ -217,13 +165,13 @@ def _write_recordings(folder, stimuli, settings):
     return snrs
 
 
-def _known_class(image_id):
+def _known_class(image_id: str) -> str:
     """What a brain that knows classes alone makes one: pictures of a category, or its imagery."""
     category, _, number = image_id.partition("_")
     return category if number else f"{category} imagined"
 
 
-def _draw_trials(ids, subject, settings):
+def _draw_trials(ids: tuple, subject: str, settings: dict[str, Any]) -> "Trials":
     """The order of one subject's trials."""
     import numpy as np
 
@@ -249,26 +197,20 @@ def _draw_trials(ids, subject, settings):
         raise UsageError(f"design is 'rounds', but {error}") from error
 
 
-def _subjects(settings):
-    return [f"S{number}" for number in range(1, settings["subjects"] + 1)]
-
-
-def _write_description(folder, name, snrs, settings):
+def _write_description(
+    folder: Path, name: str, snrs: list[float], settings: dict[str, Any]
+) -> None:
     from brain_teacher.dataset.description import Description
     from brain_teacher.simulation.brains import ROIS
     from brain_teacher.simulation.pictures import category_name, superclass
     from brain_teacher.simulation.stimuli import category_id, category_numbers
 
     categories = [c for group in category_numbers(settings["categories"]) for c in group]
-    said = {
-        name: value
-        for name, value in settings.items()
-        if name in _ALWAYS_SAID or value != DEFAULTS[name]
-    }
+    said = {k: v for k, v in settings.items() if k in _ALWAYS_SAID or v != DEFAULTS[k]}
     Description(
         name=re.sub("[^A-Za-z0-9-]+", "-", name).strip("-") or "simulated",
         simulated=True,
-        subjects={subject: f"bdata/{subject}.h5" for subject in _subjects(settings)},
+        subjects={f"S{number + 1}": f"bdata/S{number + 1}.h5" for number in range(len(snrs))},
         roi=list(ROIS),
         categories={category_id(c): category_name(c) for c in categories},
         superclasses={category_id(c): superclass(c) for c in categories},

@@ -1,16 +1,19 @@
 """``use``: put a preset of ``params/`` in place as params.yaml."""
 
 import subprocess
+from collections.abc import Iterator
 from io import BytesIO
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.tokens import CommentToken
 
-from brain_teacher.chain.params import load_params
+from brain_teacher.chain.params import Params, load_params
+from brain_teacher.commands import Place, Say
 from brain_teacher.errors import BrainTeacherError, UsageError, nearest
 from brain_teacher.files import atomic_write
 
@@ -20,29 +23,15 @@ SAMPLE = "sample"
 STORE = "store"
 
 
-def use(name, *, target="params.yaml", force=False, say=print):
-    """Put a preset in place, or list the presets.
+def use(
+    name: str | None, *, target: Place = "params.yaml", force: bool = False, say: Say = print
+) -> None:
+    """Put a preset in place as `target`; without a name, list the presets.
 
-    A preset says what differs from the sample's settings. What is put in place says everything: the
-    sample's params.yaml, its comments kept, with the preset's values, comments and first lines.
-
-    Parameters
-    ----------
-    name : str or None
-        The file ``params/<name>.yaml`` beside `target`, or ``sample``: the newest params.yaml in
-        git whose data set is the sample. None: list them.
-    target : path-like
-        What is replaced, as a whole or not at all.
-    force : bool
-        Also if its changes are lost.
-    say : callable
-
-    Raises
-    ------
-    UsageError
-        If there is no such preset, or `target` has changes that git does not have.
-    BrainTeacherError
-        If DVC would push to the repository's sample folder.
+    A preset, ``params/<name>.yaml`` beside `target`, says what differs from the sample's settings:
+    the newest params.yaml in git whose data set is the sample. What is put in place says
+    everything: the sample's params.yaml, its comments kept, with the preset's values, comments and
+    first lines. With `force` also if changes are lost that git does not have.
     """
     target = Path(target)
     presets = {path.stem: path for path in sorted((target.parent / "params").glob("*.yaml"))}
@@ -52,10 +41,10 @@ def use(name, *, target="params.yaml", force=False, say=print):
         for line in _listed(presets, target):
             say(line)
         return
-    if name not in (SAMPLE, *presets):
+    known = [SAMPLE, *presets]
+    if name not in known:
         raise UsageError(
-            f"there is no preset {name!r}{nearest(name, [SAMPLE, *presets])} "
-            f"(there is {', '.join([SAMPLE, *presets])})"
+            f"there is no preset {name!r}{nearest(name, known)} (there is {', '.join(known)})"
         )
     content = _newest_sample(target)
     if name != SAMPLE:
@@ -72,7 +61,7 @@ def use(name, *, target="params.yaml", force=False, say=print):
     say(f"{target} is now that of {name}; `brain-teacher use {SAMPLE}` brings the sample's back")
 
 
-def _listed(presets, target):
+def _listed(presets: dict[str, Path], target: Path) -> Iterator[str]:
     current = _settings(target)
     yield f"{SAMPLE}: the sample's, as git last had it"
     for name, path in presets.items():
@@ -81,14 +70,14 @@ def _listed(presets, target):
         yield f"{name}: {first}{' (in use)' if used else ''}"
 
 
-def _settings(path):
+def _settings(path: Path) -> Params | None:
     try:
         return load_params(path)
     except UsageError:
         return None  # missing, or wrong: `use NAME` says what
 
 
-def _newest_sample(target):
+def _newest_sample(target: Path) -> bytes | None:
     """params.yaml of the newest commit in which it names the sample; None where git has none."""
     for commit in (_git(target, "log", "--format=%H", "--", target.name) or b"").decode().split():
         content = _git(target, "show", f"{commit}:./{target.name}")
@@ -100,7 +89,7 @@ def _newest_sample(target):
     return None
 
 
-def _laid_over(base, path):
+def _laid_over(base: bytes, path: Path) -> bytes:
     """The text `base` with the settings of the preset `path`, whole."""
     editor, text = YAML(), path.read_text("utf-8")
     editor.width, editor.default_flow_style, editor.allow_duplicate_keys = 4096, None, True
@@ -113,7 +102,7 @@ def _laid_over(base, path):
     return "".join(head).encode() + stream.getvalue()
 
 
-def _lay(block, settings, preset):
+def _lay(block: CommentedMap, settings: dict, preset: Any) -> None:
     """Make `block` say `settings`: in its own words, but for what the preset says otherwise."""
     for key in [key for key in block if key not in settings]:
         del block[key]
@@ -135,13 +124,13 @@ def _lay(block, settings, preset):
                 block.ca.items[key] = [None, None, token, None]
 
 
-def _behind(block, key):
+def _behind(block: Any, key: str) -> str:
     """The comment behind a value."""
     token = (block.ca.items.get(key) or [None] * 3)[2]
     return token.value if token else ""
 
 
-def _check_remote(name, root):
+def _check_remote(name: str, root: Path) -> None:
     """Refuse while ``dvc push`` would write into the repository itself."""
     if not (root / ".dvc").is_dir():
         return
@@ -159,7 +148,7 @@ def _check_remote(name, root):
         )
 
 
-def _check_kept(target, content):
+def _check_kept(target: Path, content: bytes) -> None:
     """Refuse if `target` says what neither git nor the new `content` has."""
     if not target.exists() or target.read_bytes() == content:
         return
@@ -171,11 +160,10 @@ def _check_kept(target, content):
         )
 
 
-def _git(target, *arguments):
+def _git(target: Path, *arguments: str) -> bytes | None:
     """What git says, in the folder of `target`; None where it fails, or is not there."""
+    call = ["git", *arguments]
     try:
-        return subprocess.run(
-            ["git", *arguments], cwd=target.parent, capture_output=True, check=True
-        ).stdout
+        return subprocess.run(call, cwd=target.parent, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None

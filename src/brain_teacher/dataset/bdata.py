@@ -8,6 +8,7 @@ are equal.
 import contextlib
 import io
 import warnings
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,22 @@ ROI_PREFIX = "ROI_"
 LABELS = ("stimulus_id", "Run", "DataType")
 
 
-def read_bdata(path):
+def read_bdata(
+    path: str | PathLike,
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Read the voxels, ROI flags and label columns of one subject.
 
     Parameters
     ----------
-    path : path-like
+    path
         A BData file, ``.h5`` or ``.mat``.
 
     Returns
     -------
     voxels : ndarray of shape (n_trials, n_voxels), float64
-    rois : dict of str to ndarray of shape (n_voxels,), bool
+    rois : ndarray of shape (n_voxels,), bool
         By the ROI's name without ``ROI_``.
-    labels : dict of str to ndarray of shape (n_trials,), float64
+    labels : ndarray of shape (n_trials,), float64
         Every column that is not a voxel.
 
     Raises
@@ -91,8 +94,8 @@ def write_bdata(path, voxels, *, rois, labels, voxel_metadata=None):
 
     Parameters
     ----------
-    path : path-like
-        Where to write; must end in ``.h5`` for bdpy to read it.
+    path
+        Must end in ``.h5`` for bdpy to read it.
     voxels : ndarray of shape (n_trials, n_voxels)
     rois : dict of str to ndarray of shape (n_voxels,), bool
         By the ROI's name, without ``ROI_``.
@@ -103,18 +106,15 @@ def write_bdata(path, voxels, *, rois, labels, voxel_metadata=None):
     """
     import h5py
 
-    n_voxels, width = voxels.shape[1], voxels.shape[1] + len(labels)
+    n_voxels = voxels.shape[1]
     rows = {"VoxelData": (np.ones(n_voxels), "1 = voxel data")}
     for roi, mask in rois.items():
         rows[ROI_PREFIX + roi] = (np.where(mask, 1.0, 0.0), f"1 = {ROI_PREFIX}{roi}")
     for key, values in (voxel_metadata or {}).items():
         rows[key] = (np.asarray(values, dtype=np.float64), f"Value = {key}")
-    value = np.full((len(rows) + len(labels), width), np.nan)
-    for row, (values, _) in enumerate(rows.values()):
-        value[row, :n_voxels] = values
-    for position in range(len(labels)):
-        value[len(rows) + position, n_voxels + position] = 1
-    keys = [*rows, *labels]
+    value = np.full((len(rows) + len(labels), n_voxels + len(labels)), np.nan)
+    value[: len(rows), :n_voxels] = [values for values, _ in rows.values()]
+    np.fill_diagonal(value[len(rows) :, n_voxels:], 1)
     descriptions = [text for _, text in rows.values()] + [f"1 = {key}" for key in labels]
     columns = [np.asarray(column, dtype=np.float64)[:, None] for column in labels.values()]
     packed = {"compression": "gzip", "compression_opts": 9, "shuffle": True, "track_times": False}
@@ -122,7 +122,7 @@ def write_bdata(path, voxels, *, rois, labels, voxel_metadata=None):
     memory = {"driver": "core", "backing_store": False}
     with h5py.File(Path(path).name, "w", libver=("earliest", "v110"), **memory) as file:
         file.create_dataset("dataset", data=np.hstack([voxels, *columns]), **packed)
-        for name, texts in (("key", keys), ("description", descriptions)):
+        for name, texts in (("key", [*rows, *labels]), ("description", descriptions)):
             data = np.array([text.encode() for text in texts])
             file.create_dataset(f"metadata/{name}", data=data, track_times=False)
         file.create_dataset("metadata/value", data=value, **packed)

@@ -2,26 +2,19 @@
 
 import csv
 import io
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 import pandas as pd
 
 
-def read_csv_table(path, columns):
+def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV as text; other encodings and ragged rows are errors, a byte order mark is not.
 
-    pandas would take the first cells of rows that are longer than the header for an index.
-
-    Parameters
-    ----------
-    path : path-like
-    columns : sequence of str
-        That must be there; others may be.
-
-    Returns
-    -------
-    DataFrame of str
-        Row k of it is row k + 2 of the file, whose header is row 1.
+    pandas would take the first cells of rows that are longer than the header for an index. The
+    `columns` must be there, others may be. Row k of the table is row k + 2 of the file, whose
+    header is row 1.
 
     Raises
     ------

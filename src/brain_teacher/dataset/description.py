@@ -1,9 +1,11 @@
 """``dataset.yaml``: what stands at the top of every data set folder."""
 
+from os import PathLike
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
 
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.files import atomic_write
@@ -11,47 +13,35 @@ from brain_teacher.files import atomic_write
 FILE = "dataset.yaml"
 
 
-class Description(BaseModel):
-    """The content of ``dataset.yaml``.
+def _file_name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError(f"{value!r} may hold only letters, digits and '-'")
+    return value
 
-    Attributes
-    ----------
-    name : str
-        What the data set is called in tables, figures and MLflow runs.
-    simulated : bool
-        Whether its recordings are simulated; said wherever numbers from it appear.
-    subjects : dict of str to str
-        Subject -> BData file, relative to the folder.
-    roi : list of str
-        The ROIs (BData key ``ROI_<name>``).
-    categories : dict of str to str
-        Category id -> a name for people. Empty: the ids serve.
-    superclasses : dict of str to str
-        Category id -> superclass, where known.
-    pictures : bool
-        Whether the folder has images. Without them everything up to ``decode`` works.
-    source : str
-        Where it comes from and how to cite it.
-    simulation : dict
-        The settings it was simulated with.
-    """
+
+class Description(BaseModel):
+    """The content of ``dataset.yaml``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
+    # What the data set is called in tables, figures and MLflow runs.
+    name: Annotated[str, AfterValidator(_file_name)]
+    # Whether its recordings are; said wherever numbers from it appear.
     simulated: bool
+    # Subject -> BData file, relative to the folder.
     subjects: dict[str, str]
+    # BData key ``ROI_<name>``.
     roi: list[str]
+    # Category id -> a name for people. Empty: the ids serve.
     categories: dict[str, str] = {}
+    # Category id -> superclass, where known.
     superclasses: dict[str, str] = {}
+    # Whether the folder has images. Without them everything up to ``decode`` works.
     pictures: bool = True
+    # Where it comes from and how to cite it.
     source: str = ""
+    # The settings it was simulated with.
     simulation: dict[str, str | int | float | list[float]] = {}
-
-    @field_validator("name")
-    @classmethod
-    def _name(cls, value):
-        return _file_name(value)
 
     @field_validator("subjects", "roi")
     @classmethod
@@ -64,7 +54,7 @@ class Description(BaseModel):
             raise ValueError("a name stands twice")
         return values
 
-    def write(self, folder):
+    def write(self, folder: str | PathLike) -> None:
         """Write ``dataset.yaml``."""
         content = self.model_dump(exclude_defaults=True)
         with atomic_write(Path(folder) / FILE) as temporary:
@@ -72,13 +62,7 @@ class Description(BaseModel):
             temporary.write_text(text, encoding="utf-8")
 
 
-def _file_name(value):
-    if not NAME.fullmatch(value):
-        raise ValueError(f"{value!r} may hold only letters, digits and '-'")
-    return value
-
-
-def read_description(folder):
+def read_description(folder: str | PathLike) -> Description:
     """Read and check ``dataset.yaml``.
 
     Raises
@@ -99,7 +83,7 @@ def read_description(folder):
         raise ValueError(wrong_keys(error)[0]) from error
 
 
-def wrong_keys(error):
+def wrong_keys(error: ValidationError) -> list[str]:
     """Every key that a pydantic ``ValidationError`` is about, and what is wrong with it."""
     return [
         f"{'.'.join(map(str, each['loc'])) or 'top level'}: "

@@ -5,6 +5,7 @@ decimals. ``n01443537_22563`` is 1443537.022563.
 """
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 
@@ -14,22 +15,11 @@ _IMAGE_ID = re.compile(r"(n\d{8})_(\d{1,6})")
 NAME = re.compile(r"[A-Za-z0-9-]+")
 
 
-def rows_of(wanted, known, *, lacks):
+def rows_of(wanted: Collection[str], known: Collection[str], *, lacks: str) -> np.ndarray:
     """Where each of some ids stands among the known ones: the one way to join on ids.
 
-    Parameters
-    ----------
-    wanted : sequence of str
-        In any order, also several times.
-    known : sequence of str
-        Each once.
-    lacks : str
-        What is said where one is not known: ``{}`` becomes the first such id, a second ``{}`` the
-        number of them.
-
-    Returns
-    -------
-    ndarray of int, shape (len(wanted),)
+    They are wanted in any order, also several times. Where one is not known, `lacks` is said:
+    ``{}`` becomes the first such id, a second ``{}`` the number of them.
 
     Raises
     ------
@@ -59,12 +49,7 @@ def image_ids_from_numbers(stimulus_ids, *, seen=None):
     stimulus_ids : array_like of shape (n_trials,), float64
         The column as stored. float32 would lose the image: 1443537.022563 becomes 1443537.0.
     seen : ndarray of bool, shape (n_trials,), optional
-        The trials to name; all, if not given.
-
-    Returns
-    -------
-    ndarray of str
-        One for each trial named.
+        The trials to name, and to give an id of each; all, if not given.
 
     Raises
     ------
@@ -81,9 +66,8 @@ def image_ids_from_numbers(stimulus_ids, *, seen=None):
         raise ValueError("stimulus_id is stored as float32, which loses the image number")
     numbers = numbers.astype(np.float64)
     ids = []
-    for row, number in enumerate(numbers):
-        if seen is not None and not seen[row]:
-            continue
+    for row in np.flatnonzero(np.ones(len(numbers)) if seen is None else seen):
+        number = numbers[row]
         if not np.isfinite(number):
             raise ValueError(f"row {row}: stimulus_id is {number}")
         synset = int(number)
@@ -98,7 +82,7 @@ def image_ids_from_numbers(stimulus_ids, *, seen=None):
     return np.array(ids)
 
 
-def number_from_image_id(image_id):
+def number_from_image_id(image_id: str) -> float:
     """GOD's ``stimulus_id`` of an image id; the inverse of `image_ids_from_numbers`.
 
     Examples
@@ -110,7 +94,7 @@ def number_from_image_id(image_id):
     return float(f"{int(category[1:])}.{image:06d}")
 
 
-def split_image_id(image_id):
+def split_image_id(image_id: str) -> tuple[str, int]:
     """Category and image number of an id that follows GOD's rule.
 
     Examples

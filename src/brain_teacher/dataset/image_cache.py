@@ -1,5 +1,9 @@
 """Pictures decoded once: a file of pixels that later commands and processes share."""
 
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
 import numpy as np
 import PIL
 
@@ -10,26 +14,14 @@ from brain_teacher.files import atomic_write, file_digest, fingerprint
 FORMAT = 1
 
 
-def image_file(paths, size, folder, *, workers=None):
+def image_file(
+    paths: Sequence[str | PathLike], size: int, folder: Path, *, workers: int | None = None
+) -> Path:
     """The file in `folder` that holds what `load_images` gives, made if it is not there.
 
-    Parameters
-    ----------
-    paths : sequence of path-like
-        Their contents, in this order, name the file: a picture that changes is decoded anew, one
-        that moves is not.
-    size : int
-        Side in pixels.
-    folder : pathlib.Path
-        Made if it is missing. Each list of pictures and size has a file of its own, n x size x
-        size x 3 bytes; any of them may be removed.
-    workers : int, optional
-        Threads that decode, as for `load_images`.
-
-    Returns
-    -------
-    pathlib.Path
-        For `open_images`, in whatever process.
+    The pictures' contents, in this order, name the file: one that changes is decoded anew, one
+    that moves is not. Each list of pictures and size has a file of its own, n x size x size x 3
+    bytes, which `open_images` opens in whatever process; any of them may be removed.
 
     Raises
     ------
@@ -45,7 +37,7 @@ def image_file(paths, size, folder, *, workers=None):
     return file
 
 
-def open_images(file):
+def open_images(file: str | PathLike) -> np.ndarray:
     """The pixels of an `image_file`: a view of the file, whose memory processes share."""
     # "c", not "r": torch warns of arrays that cannot be written. What is written stays here.
     return np.asarray(np.load(file, mmap_mode="c"))

@@ -1,12 +1,15 @@
 """Features of images, joined by id: GOD's published ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from brain_teacher.dataset import bdata
 from brain_teacher.dataset.ids import image_ids_from_numbers, rows_of
+from brain_teacher.dataset.rules import hold_to
 
 LABELS = ("ImageID", "CatID", "FeatureType")
 # GOD's FeatureType. 4, averages of 15,322 further categories, is not read: nobody saw those.
@@ -17,16 +20,9 @@ OF_TRAINING_IMAGE, OF_TEST_IMAGE, OF_TEST_CATEGORY = 1, 2, 3
 class ImageFeatures:
     """Features of some images, and of categories as a whole where they were published.
 
-    Attributes
-    ----------
-    values : ndarray of shape (n_images, n_features), float32
-        In the units of whatever computed them; not z-scored.
-    image_id : ndarray of str, shape (n_images,)
-    category_values : ndarray of shape (n_categories, n_features), float32
-        Averages over images of a category that nobody was shown; may be empty.
-    category_id : ndarray of str, shape (n_categories,)
-    meta : dict
-        Where the features are from.
+    `values` (n_images, n_features), float32, are in the units of whatever computed them, not
+    z-scored; `category_values` (n_categories, n_features) are averages over images of a category
+    that nobody was shown, and may be none. `meta` says where the features are from.
 
     Raises
     ------
@@ -54,36 +50,26 @@ class ImageFeatures:
                 f"{self.category_values.shape}"
             )
 
-    def of_images(self, image_ids):
-        """Features of some images, in the order given; joined by id.
-
-        Returns
-        -------
-        ndarray of shape (len(image_ids), n_features), float32
-        """
+    def of_images(self, image_ids: Sequence[str]) -> np.ndarray:
+        """Features of some images, (len(image_ids), n_features) in the order given."""
         return _joined(self.values, self.image_id, image_ids, "image")
 
-    def of_categories(self, category_ids):
-        """Averages of some categories, in the order given; joined by id."""
+    def of_categories(self, category_ids: Sequence[str]) -> np.ndarray:
+        """Averages of some categories, in the order given."""
         return _joined(self.category_values, self.category_id, category_ids, "category")
 
 
-def read_image_features(path, layer):
+def read_image_features(path: str | PathLike, layer: str) -> ImageFeatures:
     """Read one layer of GOD's ``ImageFeatures.h5`` ([1]_), a BData file with a row an image.
 
     Parameters
     ----------
-    path : path-like
+    path
         The file as published: metadata ``cnn1`` ... ``cnn8``, ``hmax1`` ... ``hmax3``, ``gist``,
         ``sift`` mark the columns of each layer; columns ``ImageID`` (1443537.022563), ``CatID``
         and ``FeatureType`` (1 training image, 2 test image, 3 average of a test category).
-    layer : str
-        One of those names.
-
-    Returns
-    -------
-    ImageFeatures
-        Rows of the FeatureTypes 1 and 2 by image, of 3 by category.
+    layer
+        One of those names. Rows of the FeatureTypes 1 and 2 are read by image, of 3 by category.
 
     Raises
     ------
@@ -111,13 +97,19 @@ def read_image_features(path, layer):
     if not of_image.any():
         raise ValueError("has no row of FeatureType 1 or 2 (images)")
     of_category = kind == OF_TEST_CATEGORY
+    for key, numbers, wrong, rule in (
+        # A file in float32 has lost the image and has nothing behind the point.
+        ("ImageID", image, of_image & ~(image % 1 > 0), "synset.image (1443537.022563)"),
+        ("CatID", category, of_category & ~(category % 1 == 0), "a synset (1443537)"),
+    ):
+        hold_to([(wrong, f"{key} {numbers[wrong.argmax()]} is not {rule}")], first=0)
     with np.errstate(over="ignore"):  # what float32 cannot hold is caught as not finite
         values = table.dataset[:, columns[layer]].astype(np.float32)
     return ImageFeatures(
         values=values[of_image],
-        image_id=_image_ids(image, of_image),
+        image_id=image_ids_from_numbers(image[of_image]),
         category_values=values[of_category],
-        category_id=_category_ids(category, of_category),
+        category_id=np.array([f"n{int(n):08d}" for n in category[of_category]], dtype="<U9"),
         meta={"source": Path(path).name, "layer": layer},
     )
 
@@ -138,21 +130,3 @@ def _joined(values, ids, wanted, what):
     names, place = np.unique(wanted, return_inverse=True)
     lacks = what + " '{}' has no image features ({} have none)"
     return values[rows_of(names, ids, lacks=lacks)[place]]
-
-
-def _image_ids(numbers, named):
-    # A file in float32 has lost the image and has nothing behind the point.
-    _check_numbers(numbers, named & ~(numbers % 1 > 0), "ImageID", "synset.image (1443537.022563)")
-    return image_ids_from_numbers(numbers[named])
-
-
-def _category_ids(numbers, named):
-    _check_numbers(numbers, named & ~(numbers % 1 == 0), "CatID", "a synset (1443537)")
-    return np.array([f"n{int(number):08d}" for number in numbers[named]], dtype="<U9")
-
-
-def _check_numbers(numbers, wrong, key, rule):
-    """Name the file's row whose number is not finite, or not as `rule` says."""
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ValueError(f"row {row}: {key} {numbers[row]} is not {rule}")

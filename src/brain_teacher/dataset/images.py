@@ -1,7 +1,10 @@
 """Image files: the ones shown in the scanner, and the unseen ones that students are judged on."""
 
 import hashlib
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -32,17 +35,15 @@ def find_shown(folder):
 
 def read_missing(folder):
     """Ids of the shown images that ``brain-teacher images`` looked for and did not find."""
-    path = Path(folder) / MISSING_FILE
-    if not path.exists():
-        return set()
-    table = _named_table(path, MISSING_FILE, ("image_id", "kind"))
-    return set(table["image_id"][table["kind"] == "shown"])
+    table = _table(folder, MISSING_FILE, ("image_id", "kind"))
+    return set() if table is None else set(table["image_id"][table["kind"] == "shown"])
 
 
-def _named_table(path, name, columns):
-    """A CSV whose errors name the file."""
+def _table(folder, name, columns):
+    """A CSV of the folder, whose errors name it; None where there is none."""
+    path = Path(folder) / name
     try:
-        return read_csv_table(path, columns)
+        return read_csv_table(path, columns) if path.exists() else None
     except ValueError as error:
         raise ValueError(f"{name} {error}") from error
 
@@ -50,10 +51,7 @@ def _named_table(path, name, columns):
 def find_unseen(folder):
     """The images that no subject saw (``images/unseen/<category>/<image_id>.<ext>``).
 
-    Returns
-    -------
-    DataFrame
-        Columns ``image_id``, ``category``, ``path``, in the order of the ids.
+    Gives columns ``image_id``, ``category``, ``path``, in the order of the ids.
     """
     files = sorted((Path(folder) / "images" / "unseen").glob("*/[!.]*.*"))
     rows = [(file.stem, file.parent.name, file) for file in files]
@@ -67,10 +65,9 @@ def find_unseen(folder):
 
 def read_unseen_splits(folder):
     """Read ``unseen.csv`` (image_id, category, split), if the data set has one."""
-    path = Path(folder) / UNSEEN_FILE
-    if not path.exists():
+    table = _table(folder, UNSEEN_FILE, ("image_id", "category", "split"))
+    if table is None:
         return None
-    table = _named_table(path, UNSEEN_FILE, ("image_id", "category", "split"))
     split = table["split"]
     rules = [
         (split == wrong, f"split is {wrong!r}, not 'validation' or 'test'")
@@ -81,27 +78,20 @@ def read_unseen_splits(folder):
     return table
 
 
-def split_unseen(unseen, categories, *, shown=(), splits=None, validation_share):
-    """Say which unseen images choose (validation) and which report (test).
+def split_unseen(
+    unseen: pd.DataFrame,
+    categories: Iterable[str],
+    *,
+    shown: Collection[str] = (),
+    splits: pd.DataFrame | None = None,
+    validation_share: float,
+) -> pd.DataFrame:
+    """Say which unseen images choose (validation) and which report (test), in a column ``split``.
 
-    Parameters
-    ----------
-    unseen : DataFrame
-        From `find_unseen`.
-    categories : sequence of str
-        The students' categories; images of others are left out.
-    shown : collection of str
-        Ids of the images shown in the scanner: none of them is unseen.
-    splits : DataFrame, optional
-        From `read_unseen_splits`. Without it, the first `validation_share` of each category, in the
-        order of a hash of the id, is for validation.
-    validation_share : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    DataFrame
-        `unseen` with a column ``split``, images without a split left out.
+    `unseen` is from `find_unseen`; images without a split, or of others than the students'
+    `categories`, are left out. None of the ids `shown` in the scanner is unseen. `splits` are from
+    `read_unseen_splits`; without them, the first `validation_share` of each category, in the order
+    of a hash of the id, is for validation.
 
     Raises
     ------
@@ -129,13 +119,13 @@ def split_unseen(unseen, categories, *, shown=(), splits=None, validation_share)
         count = table.groupby("category")["image_id"].transform("size")
         first = rank <= (validation_share * count).round()
         table["split"] = np.where(first, *SPLITS)
-    for category in sorted(categories):
-        for split in SPLITS:
-            if not ((table["category"] == category) & (table["split"] == split)).any():
-                raise ValueError(
-                    f"category '{category}' has no {split} image: put images under "
-                    f"images/unseen/{category}, or correct {UNSEEN_FILE}"
-                )
+    there = set(zip(table["category"], table["split"], strict=True))
+    for category, split in product(sorted(categories), SPLITS):
+        if (category, split) not in there:
+            raise ValueError(
+                f"category '{category}' has no {split} image: put images under "
+                f"images/unseen/{category}, or correct {UNSEEN_FILE}"
+            )
     return table.reset_index(drop=True)
 
 
@@ -145,7 +135,9 @@ def without_file(splits, unseen, categories):
     return (found["path"].isna() & found["category"].isin(list(categories))).to_numpy()
 
 
-def load_images(paths, size, *, workers=None):
+def load_images(
+    paths: Sequence[str | PathLike], size: int, *, workers: int | None = None
+) -> np.ndarray:
     """Decode image files into one array, each resized on its shorter side and centre-cropped.
 
     A JPEG is decoded at a half or a quarter of its side, which libjpeg does on the way, where that
@@ -154,18 +146,8 @@ def load_images(paths, size, *, workers=None):
     pictures of 500 x 375, at 24 to 128 pixels). All other files are decoded whole: of animated ones
     the first picture, of 16 bits a pixel the upper 8, CMYK as RGB without a colour profile.
 
-    Parameters
-    ----------
-    paths : sequence of path-like
-    size : int
-        Side in pixels.
-    workers : int, optional
-        Threads that decode; one a core if not given. The result is the same.
-
-    Returns
-    -------
-    ndarray of shape (n_images, size, size, 3), uint8
-        RGB.
+    Gives RGB, uint8 of shape (n_images, size, size, 3). `workers` threads decode, one a core if not
+    given; the result is the same.
 
     Raises
     ------
@@ -179,20 +161,18 @@ def load_images(paths, size, *, workers=None):
         images[row] = _load_image(paths[row], size)
 
     # Threads: PIL decodes and resizes without the interpreter's lock.
-    pool = ThreadPoolExecutor(workers or cores())
-    try:
-        for _ in pool.map(load, range(len(paths))):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with ThreadPoolExecutor(workers or cores()) as pool:
+        list(pool.map(load, range(len(paths))))  # the first error ends it
     return images
 
 
 def _load_image(path, size):
     from PIL import Image, ImageOps
 
+    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as opened:
+            image: Image.Image = opened
             if is_too_large(image):
                 raise ValueError(f"{image.width} x {image.height} pixels are too many")
             if image.mode.startswith("I;16"):  # PIL would cut all above 255 off
@@ -207,10 +187,7 @@ def _load_image(path, size):
                 image = image.convert("RGBA")
             rgb = image if image.mode == "RGB" else image.convert("RGB")
             return np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
-    except (
-        *(OSError, SyntaxError, ValueError),
-        *(Image.DecompressionBombError, Image.DecompressionBombWarning),
-    ) as error:
+    except (OSError, SyntaxError, ValueError, *bombs) as error:
         raise unreadable(path, error) from error
 
 

@@ -1,30 +1,25 @@
 """Rules for rows: a reader stops at the first row that breaks one, ``check`` lists them all."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 
 class WrongRows(ValueError):
     """Rows that break rules: it says the first rule's first row, and `rules` has all of them.
 
-    Parameters
-    ----------
-    rules : list of (ndarray of bool, str)
-        Which rows break a rule, and what is wrong with them.
-    first : int
-        What the first row is called: 0 in recordings, 2 in a CSV, whose header is row 1.
-    file : str
-        What the message begins with.
+    A rule is a mask of the rows that break it, and what is wrong with them. The first row is
+    called `first`: 0 in recordings, 2 in a CSV, whose header is row 1. The message begins with
+    `file`.
     """
 
-    def __init__(self, rules, first, file):
+    def __init__(self, rules: list[tuple[np.ndarray, str]], first: int, file: str):
         self.rules, self.first = rules, first
         wrong, reason = rules[0]
         super().__init__(f"{file}row {np.argmax(wrong) + first}: {reason}")
 
 
-def hold_to(rules, *, first, file=""):
+def hold_to(rules: Iterable[tuple], *, first: int, file: str = "") -> None:
     """Raise `WrongRows` if any row breaks any of the rules; parameters are those of it."""
-    broken = [(np.asarray(wrong), reason) for wrong, reason in rules]
-    broken = [(wrong, reason) for wrong, reason in broken if wrong.any()]
-    if broken:
+    if broken := [(np.asarray(wrong), reason) for wrong, reason in rules if np.any(wrong)]:
         raise WrongRows(broken, first, file)

@@ -1,5 +1,7 @@
 """``stimuli.csv``: which number is which image, and what it shows."""
 
+from collections.abc import Collection
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +15,11 @@ from brain_teacher.dataset.trials import IMAGERY
 STIMULI_FILE = "stimuli.csv"
 
 
-def read_stimuli(folder):
+def read_stimuli(folder: str | PathLike) -> pd.DataFrame | None:
     """Read ``stimuli.csv``, if the data set has one: which number is which image.
 
-    Returns
-    -------
-    DataFrame or None
-        Indexed by ``stimulus_id`` (float64); columns ``image_id``, ``category`` and any groups, all
-        text.
+    It is indexed by ``stimulus_id`` (float64); columns ``image_id``, ``category`` and any groups
+    are text.
 
     Raises
     ------
@@ -47,7 +46,7 @@ def read_stimuli(folder):
 
 
 def name_trials(stimulus_ids, stimuli, *, data_type=None):
-    """Image, category and groups of each trial.
+    """Image, category and groups of each trial: columns ``image_id``, ``category`` and the groups.
 
     Parameters
     ----------
@@ -56,11 +55,6 @@ def name_trials(stimulus_ids, stimuli, *, data_type=None):
         From `read_stimuli`; None means GOD's rule.
     data_type : ndarray of shape (n_trials,), optional
         Imagery trials (3) show no image: where their number names none, the category stands for it.
-
-    Returns
-    -------
-    DataFrame of n_trials rows
-        Columns ``image_id``, ``category`` and the groups.
     """
     if stimuli is None:
         imagined = np.zeros(len(stimulus_ids), bool) if data_type is None else data_type == IMAGERY
@@ -71,14 +65,14 @@ def name_trials(stimulus_ids, stimuli, *, data_type=None):
         return pd.DataFrame({"image_id": ids, "category": [i.split("_")[0] for i in ids]})
     unknown = ~np.isin(stimulus_ids, stimuli.index)
     if unknown.any():
-        row = int(np.argmax(unknown))
-        raise ValueError(
-            f"row {row}: stimulus_id {stimulus_ids[row]} is not in {STIMULI_FILE}; add it there"
+        number = stimulus_ids[unknown][0]
+        hold_to(
+            [(unknown, f"stimulus_id {number} is not in {STIMULI_FILE}; add it there")], first=0
         )
     return stimuli.loc[stimulus_ids].reset_index(drop=True)
 
 
-def image_categories(image_ids, stimuli):
+def image_categories(image_ids: Collection[str], stimuli: pd.DataFrame | None) -> np.ndarray:
     """Category of each image id, from ``stimuli.csv`` or by GOD's rule."""
     if stimuli is None:
         return np.array([split_image_id(image)[0] for image in image_ids])

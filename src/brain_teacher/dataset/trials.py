@@ -45,7 +45,7 @@ class Voxels:
     run: np.ndarray
     data_type: np.ndarray | None = None
     position: np.ndarray | None = None
-    groups: dict = field(default_factory=dict)
+    groups: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         n_trials = len(self.data)
@@ -99,7 +99,8 @@ def trial_columns(labels, names):
 
     A run is a session's: where run 1 comes in two sessions (``Session`` among the labels, or else a
     column ``session`` of ``stimuli.csv``), runs are numbered through, in the order of the sessions.
-    Where no number comes twice, as in GOD, they keep theirs.
+    Where no number comes twice, as in GOD, they keep theirs. Among the ``groups`` is ``session``,
+    if there are sessions.
 
     Parameters
     ----------
@@ -108,11 +109,6 @@ def trial_columns(labels, names):
     names : DataFrame of n_trials rows
         From `name_trials`.
 
-    Returns
-    -------
-    dict of str to ndarray of shape (n_trials,)
-        Among the ``groups`` is ``session``, if there are sessions.
-
     Raises
     ------
     ValueError
@@ -120,13 +116,12 @@ def trial_columns(labels, names):
     """
     hold_to(label_rules(labels), first=0)
     groups = {name: names[name].to_numpy(dtype=str) for name in names}
-    image_id, category = groups.pop("image_id"), groups.pop("category")
     if "Session" in labels:
         groups.setdefault("session", labels["Session"].astype(np.int32).astype(str))
     data_type, run = labels["DataType"].astype(np.int8), runs_through(labels, names)
     return {
-        "image_id": image_id,
-        "category": category,
+        "image_id": groups.pop("image_id"),
+        "category": groups.pop("category"),
         "run": run,
         "data_type": data_type,
         "position": place_in_run(run, data_type, labels.get("Block")),

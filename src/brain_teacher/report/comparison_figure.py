@@ -90,7 +90,8 @@ def _draw_outcome(scores, names, ax, teacher, chance, outcome):
         ax.plot(seeds, [row] * len(seeds), ".", color=colour, markersize=5, alpha=0.6, zorder=2)
         _mark(ax, seeds.mean(), row, colour, marker, filled=True)
     ax.axvline(chance, color="0.2", linewidth=1, linestyle=":", zorder=0, gid="chance")
-    _write_above(ax, chance, f"chance {chance:.3g}{outcome.shown_as}")
+    unit = outcome.unit if outcome.unit == "%" else f" {outcome.unit}"
+    _write_above(ax, chance, f"chance {chance:.3g}{unit}")
     ax.set_xlabel(f"{outcome.label} on test images ({outcome.unit}{outcome.better})")
 
 

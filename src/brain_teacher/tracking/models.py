@@ -1,10 +1,14 @@
 """Students as MLflow models, and the registered model's versions."""
 
+from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.tracking.store import import_mlflow, prepare_store
+from brain_teacher.tracking.store import first_line, import_mlflow, prepare_store
 
+Make = Callable[[], Any]  # gives a torch module
+Card = dict[str, Any]  # what an MLflow model says of itself
 MODEL = "brain-teacher-student"
 DESCRIPTION = (
     "Networks that a brain taught: knowledge distillation from fMRI decoders. Every version says "
@@ -12,7 +16,7 @@ DESCRIPTION = (
 )
 
 
-def find_mlflow_run(mlflow, fingerprint):
+def find_mlflow_run(mlflow: Any, fingerprint: str) -> Any:
     """The latest MLflow run of the student with this fingerprint, or None."""
     client = mlflow.MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
@@ -20,32 +24,25 @@ def find_mlflow_run(mlflow, fingerprint):
     return found[0] if found else None
 
 
-def log_student_model(mlflow, fingerprint, make_model, card):
+def log_student_model(mlflow: Any, fingerprint: str, make_model: Make, card: Card) -> str | None:
     """Log a network on its student's MLflow run, unless it is there; returns the model's URI.
 
-    Parameters
-    ----------
-    make_model : callable
-        Gives the torch module; called only where the store lacks the model.
-    card : dict
-        Metadata: ``class_id``, ``image_size`` and where the student comes from.
-
-    Returns
-    -------
-    str or None
-        None where the store does not know the student.
+    None where the store does not know the student. The torch module is made only where the store
+    lacks the model; the card says ``class_id``, ``image_size`` and where the student comes from.
     """
     mlflow_run = find_mlflow_run(mlflow, fingerprint)
-    if mlflow_run is None:
-        return None
+    return mlflow_run and _model_of(mlflow, mlflow_run, make_model, card)
+
+
+def _model_of(mlflow: Any, mlflow_run: Any, make_model: Make, card: Card) -> str:
     client = mlflow.MlflowClient()
     logged = client.search_logged_models(
         [mlflow_run.info.experiment_id], f"source_run_id = '{mlflow_run.info.run_id}'"
     )
     # A kill in the middle of logging leaves an empty model, which is never READY.
-    whole = [model for model in logged if model.status == "READY"]
-    if whole:
-        return whole[0].model_uri
+    for model in logged:
+        if model.status == "READY":
+            return model.model_uri
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
@@ -72,37 +69,33 @@ def log_student_model(mlflow, fingerprint, make_model, card):
 class Registry:
     """The registered model's versions and aliases. Its failures are errors: it is the output."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
             self._mlflow = import_mlflow()
             self._client = self._mlflow.MlflowClient()
             self._experiment = prepare_store(self._mlflow, "promote")
         except Exception as error:  # whatever the store raises
-            raise self._away(error) from error
+            reason = first_line(error)
+            raise BrainTeacherError(f"the MLflow registry cannot be reached ({reason})") from error
 
-    @staticmethod
-    def _away(error):
-        first_line = (str(error).splitlines() or [""])[0]
-        return BrainTeacherError(f"the MLflow registry cannot be reached ({first_line[:200]})")
-
-    def find_version(self, fingerprint):
+    def find_version(self, fingerprint: str) -> str | None:
         """The version of the student with this fingerprint, or None; loads no torch."""
         found = self._client.search_model_versions(
             f"name='{MODEL}' and tags.fingerprint='{fingerprint}'"
         )
         return found[0].version if found else None
 
-    def student_model(self, fingerprint, name, make_model, card):
+    def student_model(self, fingerprint: str, name: str, make_model: Make, card: Card) -> str:
         """The URI of the student's MLflow model; logged again where the store lacks it."""
-        uri = log_student_model(self._mlflow, fingerprint, make_model, card)
-        if uri is None:
+        mlflow_run = find_mlflow_run(self._mlflow, fingerprint)
+        if mlflow_run is None:
             tags = {"fingerprint": fingerprint}
-            mlflow_run = self._client.create_run(self._experiment, run_name=name, tags=tags)
-            self._client.set_terminated(mlflow_run.info.run_id)
-            uri = log_student_model(self._mlflow, fingerprint, make_model, card)
-        return uri
+            made = self._client.create_run(self._experiment, run_name=name, tags=tags)
+            self._client.set_terminated(made.info.run_id)
+            mlflow_run = self._client.get_run(made.info.run_id)
+        return _model_of(self._mlflow, mlflow_run, make_model, card)
 
-    def register(self, uri, tags):
+    def register(self, uri: str, tags: dict[str, str]) -> str:
         """Make a version of a logged model."""
         if not self._client.search_registered_models(f"name = '{MODEL}'"):
             self._client.create_registered_model(MODEL, description=DESCRIPTION)
@@ -112,13 +105,10 @@ class Registry:
             MODEL, uri, run_id=source.source_run_id, tags=tags, model_id=model_id
         ).version
 
-    def looks(self, test_images):
+    def looks(self, test_images: str) -> int | None:
         """How many comparisons were made on some test images; None where the store cannot say.
 
-        Parameters
-        ----------
-        test_images : str
-            The tag that ``compare`` puts on its MLflow runs: a digest of the images' ids.
+        They are told by the tag that ``compare`` puts on its MLflow runs, a digest of their ids.
         """
         try:
             found = self._mlflow.search_runs(
@@ -126,26 +116,25 @@ class Registry:
                 filter_string=f"tags.test_images = '{test_images}' and status = 'FINISHED'",
                 output_format="list",
             )
-        except Exception:  # whatever the store raises: a card without the count is still a card
+        except Exception:  # noqa: BLE001 - a card without the count is still a card
             return None
         return len(found) or None
 
-    def describe(self, version, card, tags):
+    def describe(self, version: str, card: str, tags: dict[str, Any]) -> None:
         """Put the model card and tags on a version."""
         self._client.update_model_version(MODEL, str(version), card)
         for key, value in tags.items():
             self._client.set_model_version_tag(MODEL, str(version), key, str(value))
 
-    def alias(self, alias):
+    def alias(self, alias: str) -> str | None:
         """The version behind an alias, as text, or None."""
-        model = self._client.get_registered_model(MODEL)
-        version = model.aliases.get(alias)
+        version = self._client.get_registered_model(MODEL).aliases.get(alias)
         return None if version is None else str(version)
 
-    def set_alias(self, alias, version):
+    def set_alias(self, alias: str, version: str) -> None:
         """Point an alias at a version."""
         self._client.set_registered_model_alias(MODEL, alias, str(version))
 
-    def remove_alias(self, alias):
+    def remove_alias(self, alias: str) -> None:
         """Take an alias away."""
         self._client.delete_registered_model_alias(MODEL, alias)

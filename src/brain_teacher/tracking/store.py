@@ -4,12 +4,13 @@ import logging
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 # The UI then shows the experiment as model training, not as an application of language models.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
-def repository_root():
+def repository_root() -> Path:
     """DVC_ROOT under a stage or an experiment, else the nearest folder above with an MLproject."""
     if "DVC_ROOT" in os.environ:
         return Path(os.environ["DVC_ROOT"])
@@ -19,15 +20,19 @@ def repository_root():
     )
 
 
-def import_mlflow():
+def store_address() -> str:
+    """What ``MLFLOW_TRACKING_URI`` says, or the repository's own."""
+    own = f"sqlite:///{repository_root().absolute() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI", own)
+
+
+def import_mlflow() -> Any:
     """Import mlflow, pointed at the store, with telemetry off unless a person turned it on."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # A server that is away must not hold up the work for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    os.environ.setdefault(
-        "MLFLOW_TRACKING_URI", f"sqlite:///{repository_root().absolute() / 'mlflow.db'}"
-    )
+    os.environ["MLFLOW_TRACKING_URI"] = store_address()
     import mlflow
 
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking", "mlflow.utils.environment"):
@@ -35,7 +40,7 @@ def import_mlflow():
     return mlflow
 
 
-def prepare_store(mlflow, experiment):
+def prepare_store(mlflow: Any, experiment: str) -> str:
     """Make the schema and the experiment, one process at a time; returns the experiment's id."""
     from filelock import FileLock
 
@@ -54,12 +59,21 @@ def prepare_store(mlflow, experiment):
         )
 
 
-def code_commit():
+def code_commit() -> str | None:
     """The commit of the code, with ``+changes`` where the tree differs; None outside git."""
     try:
-        kept = {"capture_output": True, "text": True, "check": True, "cwd": repository_root()}
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], **kept).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], **kept).stdout.strip()
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("+changes" if _git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return commit + ("+changes" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], capture_output=True, text=True, check=True, cwd=repository_root()
+    ).stdout.strip()
+
+
+def first_line(error: Exception) -> str:
+    """What the store says of a failure, of which it may say pages."""
+    return (str(error).splitlines() or [""])[0][:200]

@@ -4,52 +4,54 @@ import getpass
 import os
 import sys
 import time
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from brain_teacher.tracking.models import log_student_model
-from brain_teacher.tracking.store import code_commit, import_mlflow, prepare_store
+from brain_teacher.tracking.models import Card, Make, log_student_model
+from brain_teacher.tracking.store import code_commit, first_line, import_mlflow, prepare_store
 
 BATCH = 1000  # metrics in one call; the server's limit
+Named = Mapping[str, Any]
+NOTHING: Named = MappingProxyType({})
 
 
 class Tracker:
     """An open MLflow run, or nothing: the first failure ends tracking, not the work."""
 
-    def __init__(self):
-        self.problem = None
-        self._mlflow = self._client = self._mlflow_run = self._experiment = None
-        self._command = self._source = None
+    def __init__(self) -> None:
+        self.problem: str | None = None
+        self.mlflow_run_id: str | None = None  # the parent's
+        self._mlflow: Any = None
+        self._client: Any = None
+        self._experiment = self._command = ""
+        self._source: dict[str, str] = {}
 
-    @property
-    def mlflow_run_id(self):
-        """The parent's MLflow run, or None."""
-        return self._mlflow_run.info.run_id if self._mlflow_run else None
-
-    def start(self, command, name, tags):
+    def start(self, command: str, name: str, tags: dict[str, str]) -> None:
         """Open the parent MLflow run: the one that ``mlflow run`` gave, or a new one."""
         # Popped: a sub-process that inherited it would write into this MLflow run.
         given = os.environ.pop("MLFLOW_RUN_ID", None)
         self._command = command
 
-        def begin():
+        def begin() -> None:
             self._mlflow = import_mlflow()
             self._client = self._mlflow.MlflowClient()
             if given is not None:
-                self._mlflow_run = self._client.get_run(given)
-                self._experiment = self._mlflow_run.info.experiment_id
-                self._client.set_tag(given, "mlflow.runName", name)
-                for key, value in tags.items():
+                self._experiment = self._client.get_run(given).info.experiment_id
+                self.mlflow_run_id = given
+                for key, value in {"mlflow.runName": name, **tags}.items():
                     self._client.set_tag(given, key, value)
             else:
                 self._experiment = prepare_store(self._mlflow, command)
-                self._mlflow_run = self._client.create_run(
-                    self._experiment, run_name=name, tags=self._with_source(tags)
-                )
+                self.mlflow_run_id = self._new_run(name, tags)
 
         self._try(begin)
 
-    def _with_source(self, tags):
-        if self._source is None:
+    def _new_run(self, name: str, tags: Named, seconds: float = 0.0) -> str:
+        """Open an MLflow run that began some seconds ago; its id."""
+        if not self._source:
             self._source = {
                 "mlflow.source.name": f"brain-teacher {self._command}",
                 "mlflow.source.type": "LOCAL",
@@ -58,60 +60,66 @@ class Tracker:
                 self._source["mlflow.user"] = getpass.getuser()
             if (commit := code_commit()) is not None:
                 self._source["mlflow.source.git.commit"] = commit
-        return tags | self._source
+        all_tags = {key: str(value) for key, value in tags.items()} | self._source
+        start = int(1000 * (time.time() - seconds))
+        return self._client.create_run(
+            self._experiment, start_time=start, run_name=name, tags=all_tags
+        ).info.run_id
 
-    def _try(self, action):
+    def _try(self, action: Callable[[], Any]) -> Any:
         if self.problem is not None:
             return None
         try:
             return action()
-        except Exception as error:  # whatever the store raises, the work goes on
-            first_line = (str(error).splitlines() or [""])[0]
-            self.problem = f"{type(error).__name__}: {first_line[:200]}"
+        except Exception as error:  # noqa: BLE001 - whatever the store raises, the work goes on
+            self.problem = f"{type(error).__name__}: {first_line(error)}"
             return None
 
-    def log(self, *, params=None, metrics=None, artifacts=()):
+    def log(
+        self, *, params: Named = NOTHING, metrics: Named = NOTHING, artifacts: Iterable[Path] = ()
+    ) -> None:
         """Log to the parent: flat params and metrics, and files."""
-        if self._mlflow_run is None:
+        if (parent := self.mlflow_run_id) is None:
             return
-        mlflow_run_id = self._mlflow_run.info.run_id
-        self._try(lambda: self._log_batch(mlflow_run_id, params or {}, metrics or {}))
+        self._try(lambda: self._log_batch(parent, params, metrics))
         for path in artifacts:
-            self._try(lambda path=path: self._client.log_artifact(mlflow_run_id, str(path)))
+            self._try(lambda path=path: self._client.log_artifact(parent, str(path)))
 
-    def child(self, name, *, params, metrics, curves, tags, seconds=0.0, failed=False):
+    def child(
+        self,
+        name: str,
+        *,
+        params: Named,
+        metrics: Named,
+        curves: Named,
+        tags: Named,
+        seconds: float = 0.0,
+        failed: bool = False,
+    ) -> str | None:
         """Log one whole child MLflow run in a few calls; returns its id or None.
 
-        Parameters
-        ----------
-        curves : dict of str to list of float or None
-            Per-epoch values; step 1 is the first epoch. None: nothing to log.
-        seconds : float
-            How long the work took that ends now.
+        A curve is a list, a value an epoch (step 1 is the first), or None where there is nothing to
+        log. The work that took `seconds` ends now.
         """
-        if self._mlflow_run is None:
+        if (parent := self.mlflow_run_id) is None:
             return None
 
-        def log():
-            tags_ = {key: str(value) for key, value in tags.items()}
-            tags_ = self._with_source(tags_) | {"mlflow.parentRunId": self._mlflow_run.info.run_id}
-            start = int(1000 * (time.time() - seconds))
-            mlflow_run = self._client.create_run(
-                self._experiment, start_time=start, run_name=name, tags=tags_
-            )
-            self._log_batch(mlflow_run.info.run_id, params, metrics, curves)
-            status = "FAILED" if failed else "FINISHED"
-            self._client.set_terminated(mlflow_run.info.run_id, status)
-            return mlflow_run.info.run_id
+        def log() -> str:
+            child = self._new_run(name, {**tags, "mlflow.parentRunId": parent}, seconds)
+            self._log_batch(child, params, metrics, curves)
+            self._client.set_terminated(child, "FAILED" if failed else "FINISHED")
+            return child
 
         return self._try(log)
 
-    def _log_batch(self, mlflow_run_id, params, metrics, curves=None):
+    def _log_batch(
+        self, mlflow_run_id: str, params: Named, metrics: Named, curves: Named = NOTHING
+    ) -> None:
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
         rows = [Metric(key, value, now, 0) for key, value in metrics.items()]
-        for key, values in (curves or {}).items():
+        for key, values in curves.items():
             steps = enumerate(values, start=1)
             rows += [Metric(key, value, now, step) for step, value in steps if value is not None]
         pairs = [Param(key, str(value)) for key, value in params.items()]
@@ -119,24 +127,22 @@ class Tracker:
             self._client.log_batch(mlflow_run_id, rows[start : start + BATCH], pairs)
             pairs = []
 
-    def log_student(self, fingerprint, make_model, card):
+    def log_student(self, fingerprint: str, make_model: Make, card: Card) -> None:
         """Log a student's network as an MLflow model on its own MLflow run, if it has one."""
-        if self._mlflow_run is not None:
+        if self.mlflow_run_id is not None:
             self._try(lambda: log_student_model(self._mlflow, fingerprint, make_model, card))
 
-    def finish(self, status="FINISHED"):
+    def finish(self, status: str = "FINISHED") -> None:
         """Close the parent; say on stderr what was not tracked."""
-        if self._mlflow_run is not None:
-            self._try(lambda: self._client.set_terminated(self._mlflow_run.info.run_id, status))
+        if self.mlflow_run_id is not None:
+            self._try(lambda: self._client.set_terminated(self.mlflow_run_id, status))
         if self.problem is not None:
-            print(
-                f"not tracked in MLflow ({self.problem}); the results are written all the same",
-                file=sys.stderr,
-            )
+            words = f"not tracked in MLflow ({self.problem}); the results are written all the same"
+            sys.stderr.write(f"{words}\n")
 
 
 @contextmanager
-def tracked(command, name, *, tags, params):
+def tracked(command: str, name: str, *, tags: Named, params: Named) -> Generator[Tracker]:
     """An MLflow run around a command; FAILED if the block raises."""
     tracker = Tracker()
     tracker.start(command, name, {key: str(value) for key, value in tags.items()})
@@ -149,7 +155,7 @@ def tracked(command, name, *, tags, params):
     tracker.finish()
 
 
-def flat(block, prefix):
+def flat(block: Named, prefix: str) -> dict[str, Any]:
     """A nested dict of settings as ``prefix.key: value``, for MLflow params."""
     out = {}
     for key, value in block.items():

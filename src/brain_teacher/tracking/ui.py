@@ -1,25 +1,24 @@
 """``make ui``: start the MLflow UI on the repository's store; print its address when it answers."""
+# ruff: noqa: T201 - a program of its own, which people start: printing is how it speaks
 
 import os
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 
-from brain_teacher.tracking.store import repository_root
+from brain_teacher.tracking.store import repository_root, store_address
 
 PATIENCE = 120  # seconds; the server imports for half a minute on a slow machine
 
 
-def serve(first_port=5000):
+def serve(first_port: int = 5000) -> int:
     """Run the UI until it is interrupted; the exit code."""
-    root = repository_root().absolute()
-    if not (root / "mlflow.db").exists() and "MLFLOW_TRACKING_URI" not in os.environ:
+    store = store_address()
+    if not (repository_root() / "mlflow.db").exists() and "MLFLOW_TRACKING_URI" not in os.environ:
         print("Error: there are no MLflow runs yet: run `make demo` first", file=sys.stderr)
         return 1
-    store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
     if store.startswith("http"):
         print(f"{store}   (the MLflow server that MLFLOW_TRACKING_URI names)")
         return 0
@@ -29,12 +28,8 @@ def serve(first_port=5000):
     env = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = ["mlflow", "ui", "--backend-store-uri", store, "--port", str(port), "--workers", "1"]
     print("starting the MLflow UI ...", flush=True)
-    with subprocess.Popen(
-        [sys.executable, "-m", *command],
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as server:
+    program, nowhere = [sys.executable, "-m", *command], subprocess.DEVNULL
+    with subprocess.Popen(program, env=env, stdout=nowhere, stderr=nowhere) as server:
         try:
             if not _answers(server, address):
                 print(
@@ -50,7 +45,7 @@ def serve(first_port=5000):
     return 0
 
 
-def _free_port(first):
+def _free_port(first: int) -> int:
     for port in range(first, first + 100):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
@@ -58,13 +53,13 @@ def _free_port(first):
     return first
 
 
-def _answers(server, address):
+def _answers(server: subprocess.Popen[bytes], address: str) -> bool:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=2):
                 return True
-        except (urllib.error.URLError, OSError):
+        except OSError:
             time.sleep(0.5)
     return False
 

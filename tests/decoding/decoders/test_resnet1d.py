@@ -169,7 +169,9 @@ def test_an_epoch_before_divergence_counts(monkeypatch):
     assert epoch == 1 and np.isfinite(validation).all() and np.isfinite(held_out).all()
 
 
-@pytest.mark.parametrize("each, batch, sizes", [(3, 8, [5, 4]), (3, 4, [3, 3, 3]), (1, 2, [3])])
+@pytest.mark.parametrize(
+    ("each", "batch", "sizes"), [(3, 8, [5, 4]), (3, 4, [3, 3, 3]), (1, 2, [3])]
+)
 def test_no_batch_has_one_trial(monkeypatch, each, batch, sizes):
     seen = []
 

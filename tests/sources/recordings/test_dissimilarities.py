@@ -95,8 +95,8 @@ def test_logistic_regression_needs_the_kernel_alone():
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
     fit = np.random.default_rng(0).random(N) < 0.7
     said = []
-    for x in (coordinates(1 - kernel), root):
-        x = x - x[fit].mean(axis=0)
+    for raw in (coordinates(1 - kernel), root):
+        x = raw - raw[fit].mean(axis=0)
         model = LogisticRegression(C=10, tol=1e-10, max_iter=5000).fit(x[fit], category[fit])
         said.append(model.predict_log_proba(x[~fit]))
     np.testing.assert_allclose(*said, atol=1e-5)
@@ -201,3 +201,14 @@ def test_the_two_studies_have_the_pictures_in_the_same_order():
     pairs = np.triu_indices(92, 1)
     # Reference 0.59; any other order of one of them gives about 0.
     assert np.corrcoef(theirs[pairs], cichy[pairs])[0, 1] == pytest.approx(0.59, abs=0.005)
+
+
+def test_cichys_files_hold_his_subjects_and_get_a_mean(tmp_path):
+    rdms = np.random.default_rng(0).random((2, 2, 3, 3))
+    for file, values in zip(dissimilarities.CICHY.files[1:], rdms, strict=True):
+        np.savez(tmp_path / file.path, Net_RDM=values)
+    found = dissimilarities.read_cichy(tmp_path)
+    assert list(found) == ["S01", "S02", "mean"]
+    assert all(list(rois) == ["IT", "EVC"] for rois in found.values())
+    np.testing.assert_array_equal(found["S02"]["EVC"], rdms[1, 1])
+    np.testing.assert_array_equal(found["mean"]["IT"], (rdms[0, 0] + rdms[0, 1]) / 2)

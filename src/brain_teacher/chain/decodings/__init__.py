@@ -1,0 +1,1 @@
+"""From a folder of voxels to the soft labels of ``decode`` and ``controls``."""

@@ -22,51 +22,26 @@ PERMUTED, TIME = "permuted-trials", "time-only"
 
 @dataclass(frozen=True)
 class Shared:
-    """What all cells of a command need.
+    """What all cells of a command need."""
 
-    Attributes
-    ----------
-    features : ImageFeatures or None
-        Of the shown images, where a decoder needs them.
-    device : str
-        For decoders that are networks.
-    """
-
-    features: ImageFeatures | None = None
-    device: str = "cpu"
+    features: ImageFeatures | None = None  # of the shown images, where a decoder needs them
+    device: str = "cpu"  # for decoders that are networks
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DecodeCell(Cell):
-    """Decode one ROI of one subject.
-
-    Attributes
-    ----------
-    subject, roi, decoder : str
-    voxels : FileInput
-    settings : dict
-        Common to all decoders, and under ``own`` the decoder's.
-    superclass : dict of str to str
-        Of each category, where known: quality is also told by superclass.
-    features : str or None
-        Digest of the image features that the decoder predicts.
-    nested : int or None
-        The test fold of a student; the cell decodes the other folds.
-    control : {"permuted-trials", "time-only"} or None
-    seed : int or None
-        Of permuted trials.
-    """
+    """Decode one ROI of one subject."""
 
     subject: str
     roi: str
     decoder: str
     voxels: FileInput
-    settings: dict
-    superclass: dict
-    features: str | None = None
-    nested: int | None = None
-    control: str | None = None
-    seed: int | None = None
+    settings: dict[str, Any]  # common to all decoders, and under ``own`` the decoder's
+    superclass: dict[str, str]  # of each category, where known: quality is also told by superclass
+    features: str | None = None  # digest of the image features that the decoder predicts
+    nested: int | None = None  # the test fold of a student; the cell decodes the other folds
+    control: str | None = None  # PERMUTED or TIME
+    seed: int | None = None  # of permuted trials
 
     def run(self, shared: Shared) -> SoftLabels:
         """Its out-of-fold soft labels; ``meta`` has their quality."""

@@ -1,8 +1,14 @@
 """The figures of ``decode``: the map of all cells, and the best cell from near."""
 
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
 from brain_teacher.cells.folder import remove_stale
+from brain_teacher.chain.dataset import DataSet
 from brain_teacher.dataset import images as pictures
-from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import about
 from brain_teacher.files import atomic_write
 from brain_teacher.report.cell_guesses import choose_images
@@ -13,22 +19,12 @@ FOLDER = "figures"
 SIZE = 96
 
 
-def write_figures(out, scores, dataset):
+def write_figures(out: Path, scores: pd.DataFrame, dataset: DataSet) -> list[Path]:
     """Draw the cells of a decode, and write each figure with its points beside it.
 
-    Parameters
-    ----------
-    out : Path
-        The folder of soft labels; the figures go to ``figures`` in it.
-    scores : DataFrame
-        A row a cell: its ids and its quality.
-    dataset : DataSet
-
-    Returns
-    -------
-    list of Path
-        ``accuracy`` of all cells; ``reliability``, ``similarity`` and ``guesses`` (where there are
-        pictures) of the cell with the highest top-1 accuracy.
+    `scores` has a row a cell of the folder of soft labels: its ids and its quality. The figures are
+    ``accuracy`` of all cells; ``reliability``, ``similarity`` and ``guesses`` (where there are
+    pictures) of the cell with the highest top-1 accuracy.
     """
     origin, description = dataset.origin, dataset.description
     figures = {"accuracy": accuracy_figure(scores, **origin)}
@@ -49,20 +45,21 @@ def write_figures(out, scores, dataset):
         )
     files = []
     for name, (figure, points) in figures.items():
-        for ending, write in (
+        png, csv = (out / FOLDER / f"{name}.{ending}" for ending in ("png", "csv"))
+        with atomic_write(png) as temporary:
             # No date or version inside: the same soft labels give the same bytes.
-            ("png", lambda path, f=figure: f.savefig(path, dpi=110, metadata={"Software": None})),
-            ("csv", lambda path, p=points: p.to_csv(path, index=False)),
-        ):
-            files.append(out / FOLDER / f"{name}.{ending}")
-            with atomic_write(files[-1]) as temporary:
-                write(temporary)
+            figure.savefig(temporary, dpi=110, metadata={"Software": None})
+        with atomic_write(csv) as temporary:
+            points.to_csv(temporary, index=False)
+        files += [png, csv]
     # Those of a former cell that had pictures, say.
     remove_stale(out / FOLDER, {path.name for path in files}, "*")
     return files
 
 
-def _pictures(soft_labels, category, dataset):
+def _pictures(
+    soft_labels: SoftLabels, category: np.ndarray, dataset: DataSet
+) -> dict[str, np.ndarray] | None:
     if not dataset.description.pictures:
         return None
     shown = pictures.find_shown(dataset.folder)

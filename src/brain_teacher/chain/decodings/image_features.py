@@ -1,7 +1,11 @@
 """The image features that the ``features`` decoder predicts, from a file or from a network."""
 
+from collections.abc import Iterable
+
+from brain_teacher.chain.dataset import DataSet
+from brain_teacher.chain.params import Params
 from brain_teacher.dataset import images as pictures
-from brain_teacher.dataset.image_features import read_image_features
+from brain_teacher.dataset.image_features import ImageFeatures, read_image_features
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.networks.image_features import UNTRAINED, network_features
@@ -11,18 +15,8 @@ FILE = "ImageFeatures.h5"
 LARGEST = 224
 
 
-def features_for(params, decoders, dataset):
-    """The features of the shown images, where a decoder needs them; else None.
-
-    Returns
-    -------
-    ImageFeatures or None
-
-    Raises
-    ------
-    BrainTeacherError
-        If the file or the pictures are not there.
-    """
+def features_for(params: Params, decoders: Iterable[str], dataset: DataSet) -> ImageFeatures | None:
+    """The features of the shown images, where a decoder needs them; else None."""
     if not any("features" in DECODERS[name].needs for name in decoders):
         return None
     settings, data = params.decode.features, dataset.folder

@@ -1,9 +1,10 @@
 """From a folder of voxels to the cells of ``decode`` and ``controls``, and to their results."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from brain_teacher.cells.cell import FileInput
 from brain_teacher.cells.folder import OutputFolder, remove_stale
@@ -11,13 +12,14 @@ from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import INDEX, DataSet, choose, open_dataset
 from brain_teacher.chain.decodings.cells import DecodeCell, Shared
 from brain_teacher.chain.decodings.image_features import features_for
+from brain_teacher.chain.device import device_for
 from brain_teacher.chain.params import Params
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.soft_labels import read_soft_labels
-from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint, read_json, write_npz
 from brain_teacher.machine import RunTime
 from brain_teacher.report.words import said_simulated
@@ -31,7 +33,7 @@ class Decodings:
     params: Params
     dataset: DataSet
     voxels: Path
-    index: dict
+    index: dict[str, Any]
 
     def cells(
         self, *, subject: Sequence[str], roi: Sequence[str], decoder: Sequence[str]
@@ -69,25 +71,16 @@ class Decodings:
         command: str,
         cells: Sequence[DecodeCell],
         *,
-        settings: dict,
+        settings: dict[str, Any],
         out: Path,
         run_time: RunTime,
         say: Callable[[str], None],
         quiet: bool,
-    ) -> Iterator[Tracker]:
+    ) -> Generator[Tracker]:
         """Decode what is new into a locked, tracked folder; prune it of former cells.
 
-        Parameters
-        ----------
-        command : str
-            Who speaks, and the MLflow experiment.
-        settings : dict
-            What MLflow is told of the decoders.
-
-        Yields
-        ------
-        Tracker
-            Open until the command has written what it makes of the cells.
+        MLflow is told the decoders' settings. The tracker is open until the command has written
+        what it makes of the cells.
         """
         name = f"{self.dataset.name} ({said_simulated(self.dataset.description.simulated)})"
         params = flat(settings, "decode")
@@ -95,15 +88,15 @@ class Decodings:
             OutputFolder(out, say).locked() as folder,
             tracked(command, name, tags=self.dataset.origin, params=params) as tracker,
         ):
-            decoders = {cell.decoder for cell in cells}
-            device = _device(decoders, run_time)
+            decoders = {cell.decoder: DECODERS[cell.decoder] for cell in cells}
+            # Only networks look for a GPU, which costs loading torch.
+            torch = any(decoder.torch for decoder in decoders.values())
+            device = device_for(run_time) if torch else "cpu"
             features = features_for(self.params, decoders, self.dataset)
             if features is not None:
                 digest = fingerprint(features.image_id, features.values)
-                cells = [
-                    replace(cell, features=digest) if _needs_features(cell) else cell
-                    for cell in cells
-                ]
+                needy = {name for name, each in decoders.items() if "features" in each.needs}
+                cells = [replace(c, features=digest) if c.decoder in needy else c for c in cells]
             make_cells(
                 command,
                 cells,
@@ -119,13 +112,7 @@ class Decodings:
 
 
 def open_decodings(params: Params, *, data: str | Path, voxels: str | Path) -> Decodings:
-    """Open a voxel folder and the data set it was cut from.
-
-    Raises
-    ------
-    BrainTeacherError
-        If there are no voxels, or they are of another data set.
-    """
+    """Open a voxel folder and the data set it was cut from, which must belong together."""
     voxels = Path(voxels)
     if not (voxels / INDEX).is_file():
         raise BrainTeacherError(
@@ -148,15 +135,12 @@ def nested_cells(cells: Sequence[DecodeCell]) -> list[DecodeCell]:
         with about(cell.voxels.path):
             voxels = training_trials(read_voxels(cell.voxels.path)[0])
             number = len(nest(plan_for(voxels, **cell.settings["folds"])))
-        stem = cell.name.removesuffix(".npz")
-        nested += [
-            replace(cell, nested=fold, name=f"nested/{stem}_fold{fold}.npz")
-            for fold in range(number)
-        ]
+        stem = f"nested/{cell.name.removesuffix('.npz')}_fold"
+        nested += [replace(cell, nested=fold, name=f"{stem}{fold}.npz") for fold in range(number)]
     return nested
 
 
-def measured(out: Path, cells: Sequence[DecodeCell]) -> list[dict]:
+def measured(out: Path, cells: Sequence[DecodeCell]) -> list[dict[str, Any]]:
     """The quality of each cell as a row for tables and ``metrics.json``."""
     rows = []
     for cell in cells:
@@ -167,19 +151,3 @@ def measured(out: Path, cells: Sequence[DecodeCell]) -> list[dict]:
         optional = ("identification", "caution", "control", "seed")
         rows.append(row | {key: meta[key] for key in optional if key in meta})
     return rows
-
-
-def _needs_features(cell: DecodeCell) -> bool:
-    return "features" in DECODERS[cell.decoder].needs
-
-
-def _device(decoders: set[str], run_time: RunTime) -> str:
-    """Where the decoders compute; only networks look for a GPU, which costs loading torch."""
-    if not any(DECODERS[name].torch for name in decoders) or run_time.device == "cpu":
-        return "cpu"
-    from brain_teacher.networks.devices import choose_device
-
-    try:
-        return choose_device(run_time.device)
-    except ValueError as error:
-        raise UsageError(str(error)) from error

@@ -1,9 +1,12 @@
 """Students' answers, checked to be comparable and joined: what ``compare`` and ``plan`` read."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from brain_teacher.analysis.folds import join_folds
-from brain_teacher.chain.dataset import choose
+from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.report.words import BRAIN
 
@@ -11,18 +14,14 @@ from brain_teacher.report.words import BRAIN
 NONE = "none"
 # A teacher may have its own: `search` chooses them, for every teacher from as many.
 OWN = ("temperature", "alpha", "learning_rate", "epochs")
-_ORIGIN = ("dataset", "subject", "roi", "decoder")
+# Kinds of hardware round otherwise: students of two are no pairs (DESIGN, rule 6).
+_ORIGIN = ("dataset", "subject", "roi", "decoder", "device")
 
 
-def check_alike(everyone):
+def check_alike(everyone: Mapping[str, Answers]) -> None:
     """Students can be paired only if nothing but teacher, seed and fold differs between them.
 
     Of the settings, teachers may differ in their own: temperature, alpha, learning rate, epochs.
-
-    Parameters
-    ----------
-    everyone : dict of str to Answers
-        By the students' names.
     """
     first, of_teacher = next(iter(everyone.values())), {}
     for name, student in everyone.items():
@@ -38,36 +37,27 @@ def check_alike(everyone):
                 )
 
 
-def _common(student):
+def _common(student: Answers) -> dict[str, Any]:
     return {key: value for key, value in student.meta["settings"].items() if key not in OWN}
 
 
-def _differs(mine, other):
+def _differs(mine: Any, other: Any) -> str:
     """What differs, in a few words; of two dictionaries, the keys that do."""
     if not isinstance(mine, dict):
         return f"{mine}, not {other}"
-    keys = sorted(mine.keys() | other.keys())
-    differ = [key for key in keys if mine.get(key) != other.get(key)]
+    differ = [k for k in sorted(mine.keys() | other.keys()) if mine.get(k) != other.get(k)]
     return ", ".join(f"{key} {mine.get(key)}, not {other.get(key)}" for key in differ)
 
 
-def by_teacher(everyone, family, folder):
+def by_teacher(
+    everyone: Mapping[str, Answers], family: Sequence[str], folder: str | Path
+) -> dict[str, dict[int, Answers]]:
     """Teacher -> seed -> Answers over all test images, of the brain and the family.
 
-    Parameters
-    ----------
-    everyone : dict of str to Answers
-        Those of folds are joined to one a teacher and seed.
-    family : sequence of str
-    folder : path-like
-        For messages.
-
-    Raises
-    ------
-    BrainTeacherError
-        If a teacher is missing, has other seeds than the brain or was tested on other images.
+    Those of folds are joined to one a teacher and seed. A teacher that is missing, has other seeds
+    than the brain or was tested on other images is a failure.
     """
-    found = {}
+    found: dict[str, dict[int, Answers]] = {}
     with about(folder):
         for student in join_folds(list(everyone.values())):
             found.setdefault(student.meta["teacher"], {})[student.meta["seed"]] = student
@@ -80,39 +70,32 @@ def by_teacher(everyone, family, folder):
                 f"{folder} has no students of teacher {name!r} (it has "
                 f"{', '.join(sorted(found))}): add it to distill.teacher and distill again"
             )
-    choose(family, list(found), "compare.family")
-    seeds = sorted(found[BRAIN])
-    for name in names:
-        if sorted(found[name]) != seeds:
+    found = {name: dict(sorted(found[name].items())) for name in names}
+    seeds, images = list(found[BRAIN]), None
+    for name, students in found.items():
+        if list(students) != seeds:
             raise BrainTeacherError(
-                f"{folder}: teacher {name!r} has seeds {sorted(found[name])}, 'brain' has "
+                f"{folder}: teacher {name!r} has seeds {list(students)}, 'brain' has "
                 f"{seeds}; distill the same seeds for all"
             )
-        if all(student.diverged for student in found[name].values()):
+        trained = {seed: each for seed, each in students.items() if not each.diverged}
+        if not trained:
             raise BrainTeacherError(f"{folder}: every student of teacher {name!r} diverged")
-    _check_images({name: found[name] for name in names}, folder)
-    return {name: dict(sorted(found[name].items())) for name in names}
-
-
-def _check_images(found, folder):
-    images = None
-    for name, students in found.items():
-        for seed, student in students.items():
-            if student.diverged:
-                continue
+        for seed, student in trained.items():
             images = images or sorted(student.image_id["test"])
             if sorted(student.image_id["test"]) != images:
                 raise BrainTeacherError(
                     f"{folder}: {name} seed {seed} was tested on other images than the others"
                 )
+    return found
 
 
-def settings_of(students):
+def settings_of(students: Mapping[int, Answers]) -> dict[str, Any]:
     """The settings of one teacher's students, given by seed."""
     return next(iter(students.values())).meta["settings"]
 
 
-def digest_of_test_images(everyone):
+def digest_of_test_images(everyone: Mapping[str, Answers]) -> str:
     """A digest of the test images' ids: comparisons on the same ones are looks at one test set."""
     ids = {image for student in everyone.values() for image in student.image_id.get("test", ())}
     return hashlib.sha256("\0".join(sorted(ids)).encode()).hexdigest()[:12]

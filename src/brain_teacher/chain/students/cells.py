@@ -19,27 +19,16 @@ ANSWERS = "student.npz"
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """All that the students of one command share; sent once to each process.
+    """All that the students of one command share; sent once to each process."""
 
-    Attributes
-    ----------
-    pixels : Path
-        The file of their images (`image_file`), which each process opens: as a message, the
-        pictures are their file's name.
-    labels : ndarray of int, shape (n_images,)
-    image_id : ndarray of str, shape (n_images,)
-    class_id : ndarray of str
-    device : str
-    checkpoint_s : float
-        A student that trains for longer is written down this often.
-    """
-
+    # The file of their images (`image_file`), which each process opens: as a message, the pictures
+    # are their file's name.
     pixels: Path
-    labels: np.ndarray
-    image_id: np.ndarray
+    labels: np.ndarray  # (n_images,), the number of each one's class
+    image_id: np.ndarray  # (n_images,)
     class_id: np.ndarray
     device: str = "cpu"
-    checkpoint_s: float = float("inf")
+    checkpoint_s: float = float("inf")  # a student that trains for longer is saved this often
 
     @property
     def images(self) -> np.ndarray:
@@ -53,43 +42,22 @@ class Material:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StudentCell(Cell):
-    """Train one student.
+    """Train one student."""
 
-    Attributes
-    ----------
-    teacher : str
-        Its name; what it says stands in `targets`.
-    seed : int
-    recipe : dict
-        Fields of `Recipe`.
-    inputs : str
-        Digest of the images, their labels and ids, by split.
-    origin : dict
-        What the brain is.
-    targets : ndarray of shape (n_training, n_classes), float32, or None
-    live : FileInput or None
-        Weights of the network that looks at each batch.
-    network : str or None
-        Its architecture.
-    rows : dict of str to ndarray of int
-        Row numbers of the training, validation and test images.
-    fold, folds : int or None
-        Of shown images that are tested.
-    checkpoint : Path or None
-        Where a student that trains for long is written down.
-    """
-
-    teacher: str = of_no_consequence(default="")
+    teacher: str = of_no_consequence(default="")  # what it says stands in `targets`
     seed: int
-    recipe: dict
-    inputs: str
-    origin: dict
-    targets: np.ndarray | None = None
-    live: FileInput | None = None
-    network: str | None = None
+    recipe: dict[str, Any]  # fields of `Recipe`
+    inputs: str  # digest of the images, their labels and ids, by split
+    origin: dict[str, Any]  # what the brain is
+    targets: np.ndarray | None = None  # (n_training, n_classes), float32
+    live: FileInput | None = None  # weights of the network that looks at each batch
+    network: str | None = None  # its architecture
+    # Row numbers of the training, validation and test images.
     rows: dict[str, np.ndarray] = of_no_consequence()
+    # Of shown images that are tested.
     fold: int | None = of_no_consequence(default=None)
     folds: int = of_no_consequence(default=1)
+    # Where a student that trains for long is written down.
     checkpoint: Path | None = of_no_consequence(default=None)
 
     @property
@@ -97,7 +65,7 @@ class StudentCell(Cell):
         """Its answers; weights are kept for each teacher's best alone."""
         return (f"{self.name}/{ANSWERS}",)
 
-    def run(self, shared: Material) -> tuple[Any, float]:
+    def run(self, shared: Material) -> tuple[Student, Any]:
         """The `Student`, and the seconds that it took."""
         start = time.perf_counter()
         return self._train(shared), time.perf_counter() - start
@@ -109,10 +77,10 @@ class StudentCell(Cell):
         from brain_teacher.networks.devices import train_alone_on
 
         train_alone_on(material.device)
-        images, rows = material.images, self.rows
+        images = material.images
         sides = {
             split: (Pictures(images, each, material.device), material.labels[each])
-            for split, each in rows.items()
+            for split, each in self.rows.items()
         }
         pictures, labels = sides.pop(TRAINING)
         written = None
@@ -121,7 +89,7 @@ class StudentCell(Cell):
         return train_student(
             pictures,
             labels,
-            self.targets if self.live is None else self._live_network(images.shape[1], material),
+            self._live_network(self.live, material) if self.live is not None else self.targets,
             evaluation={split: sides[split] for split in SPLITS if split in sides},
             n_classes=len(material.class_id),
             recipe=Recipe(**self.recipe),
@@ -130,32 +98,30 @@ class StudentCell(Cell):
             checkpoint=written,
         )
 
-    def _live_network(self, image_size: int, material: Material) -> Any:
+    def _live_network(self, weights: FileInput, material: Material) -> Any:
         """A trained network that looks at batches."""
         from brain_teacher.networks.classifiers import read_network
 
         return read_network(
-            self.live.path,
+            weights.path,
             self.recipe | {"network": self.network, "weights": "none"},
             n_classes=len(material.class_id),
-            image_size=image_size,
+            image_size=material.images.shape[1],
         )
 
     def arrays(self, student: Student, material: Material, plan: str) -> dict[str, Any]:
         """What the student's file holds."""
-        meta = {"teacher": self.teacher, "seed": self.seed, "fingerprint": self.fingerprint()}
-        meta |= self.origin
-        if self.fold is not None:
-            meta |= {"fold": self.fold, "folds": self.folds}
+        ids = {"teacher": self.teacher, "seed": self.seed, "fingerprint": self.fingerprint()}
+        fold = {} if self.fold is None else {"fold": self.fold, "folds": self.folds}
         settings = self.recipe | {"image_size": material.images.shape[1]}
-        meta |= {"plan": plan, "settings": settings, "device": material.device}
+        how = {"plan": plan, "settings": settings, "device": material.device}
         rows = {split: self.rows[split] for split in SPLITS}
         return student_arrays(
             student,
             class_id=material.class_id,
             image_id={split: material.image_id[each] for split, each in rows.items()},
             category={k: material.class_id[material.labels[each]] for k, each in rows.items()},
-            meta=meta,
+            meta=ids | self.origin | fold | how,
         )
 
 
@@ -168,6 +134,6 @@ class RivalCell(StudentCell):
         """Weights, or answers for its fold's images."""
         return (self.name,)
 
-    def run(self, shared: Material) -> tuple[Any, np.ndarray]:
+    def run(self, shared: Material) -> tuple[Student, np.ndarray]:
         """The trained network as a `Student`, and the ids of the images it was tested on."""
         return self._train(shared), shared.image_id[self.rows["test"]]

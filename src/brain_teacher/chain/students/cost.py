@@ -1,32 +1,22 @@
 """What students cost here, before they are trained: time and disk."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from brain_teacher.chain.students.cells import Material, StudentCell
 from brain_teacher.distillation.students import validated_epochs
 
 
-def step_seconds(recipe, *, image_size, device):
-    """Seconds of one training step of a recipe, measured as students are trained.
-
-    Parameters
-    ----------
-    recipe : dict
-    image_size : int
-    device : str
-    """
+def step_seconds(recipe: dict[str, Any], *, image_size: int, device: str) -> float:
+    """Seconds of one training step of a recipe, measured as students are trained."""
     from brain_teacher.distillation.engine import Recipe
     from brain_teacher.distillation.timing import seconds_per_step
 
     return seconds_per_step(Recipe(**recipe), image_size=image_size, device=device)
 
 
-def steps_of(recipe, images):
-    """A student's work in training steps, its evaluation included.
-
-    Parameters
-    ----------
-    recipe : dict
-    images : dict of str to int
-        How many, by ``training``, ``validation`` and ``test``.
-    """
+def steps_of(recipe: dict[str, Any], images: Mapping[str, int]) -> float:
+    """A student's work in training steps, its evaluation included; images are counted by split."""
     # A pass forward is a third of a step.
     looks = len(validated_epochs(recipe["epochs"], recipe["epoch"]))
     seen = recipe["epochs"] * images["training"]
@@ -34,12 +24,12 @@ def steps_of(recipe, images):
     return (seen + answered / 3) / recipe["batch"]
 
 
-def bytes_of_answers(images, n_classes):
+def bytes_of_answers(images: Mapping[str, int], n_classes: int) -> int:
     """Of one student's answers: float32 log-probabilities."""
     return 4 * n_classes * (images["validation"] + images["test"])
 
 
-def bytes_of_weights(recipe, *, n_classes, image_size):
+def bytes_of_weights(recipe: dict[str, Any], *, n_classes: int, image_size: int) -> int:
     """Of one network's weights, which each teacher's best student keeps."""
     from brain_teacher.networks.classifiers import rebuild_network
 
@@ -47,34 +37,27 @@ def bytes_of_weights(recipe, *, n_classes, image_size):
     return sum(each.nbytes for each in network.state_dict().values())
 
 
-def estimate(material, cells, processes):
-    """About how long some students will take, in seconds, and how many bytes they will write.
+def estimate(material: Material, cells: Sequence[StudentCell], processes: int) -> tuple[float, int]:
+    """About how long students (at least one) will take, in seconds, and how many bytes they write.
 
-    Parameters
-    ----------
-    material : Material
-    cells : list of StudentCell
-        At least one.
-    processes : int
-        How many are trained side by side.
+    So many processes train them side by side.
     """
     size, n_classes = material.images.shape[1], len(material.class_id)
+    here: dict[str, Any] = {"image_size": size, "device": material.device}
     seconds, written, per_step = 0.0, 0, {}
     for cell in cells:
-        recipe = cell.recipe
         images = {split: len(rows) for split, rows in cell.rows.items()}
-        if recipe["batch"] not in per_step:
-            per_step[recipe["batch"]] = step_seconds(
-                recipe, image_size=size, device=material.device
-            )
-        seconds += per_step[recipe["batch"]] * steps_of(recipe, images)
+        batch = cell.recipe["batch"]
+        if batch not in per_step:
+            per_step[batch] = step_seconds(cell.recipe, **here)
+        seconds += per_step[batch] * steps_of(cell.recipe, images)
         written += bytes_of_answers(images, n_classes)
     weights = bytes_of_weights(cells[0].recipe, n_classes=n_classes, image_size=size)
     written += weights * len({cell.teacher for cell in cells})
     return seconds / min(processes, len(cells)), written
 
 
-def in_words(seconds):
+def in_words(seconds: float) -> str:
     """A duration for people."""
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"

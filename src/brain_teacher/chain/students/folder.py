@@ -1,37 +1,36 @@
 """The students' folder: writing it cell by cell, keeping the best weights, reading it."""
 
 import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from brain_teacher.cells.folder import is_stage
+from brain_teacher.cells.folder import OutputFolder, is_stage
 from brain_teacher.cells.making import made_from, new_cells
-from brain_teacher.chain.students.cells import ANSWERS
-from brain_teacher.distillation.students import read_student
+from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell
+from brain_teacher.dataset.images import SPLITS
+from brain_teacher.distillation.students import Answers, Student, read_student
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import atomic_write, file_digest, write_npz
 from brain_teacher.report.words import BY_WAY_OF
+from brain_teacher.tracking import Tracker
 
 WEIGHTS = "weights.safetensors"
 TABLE = "students.csv"
 
 
-def read(folder, name):
+def read(folder: str | Path, name: str) -> Answers:
     """The answers of one student of a folder."""
     path = Path(folder) / name / ANSWERS
     with about(path):
         return read_student(path)
 
 
-def read_all(folder):
-    """All students of a folder, by name.
-
-    Raises
-    ------
-    BrainTeacherError
-        If the folder holds no students.
-    """
+def read_all(folder: str | Path) -> dict[str, Answers]:
+    """All students of a folder, by name; at least one."""
     names = sorted(path.parent.name for path in Path(folder).glob(f"*/{ANSWERS}"))
     if not names:
         raise BrainTeacherError(
@@ -40,7 +39,7 @@ def read_all(folder):
     return {name: read(folder, name) for name in names}
 
 
-def rank(answers):
+def rank(answers: Answers) -> tuple[float, float, int]:
     """Sort key of the best student on validation: accuracy, then NLL, then the lowest seed."""
     if answers.diverged:
         return (2.0, 0.0, answers.meta["seed"])
@@ -48,52 +47,41 @@ def rank(answers):
     return (-accuracy, nll, answers.meta["seed"])
 
 
-def load_classifier(folder, name):
+def load_classifier(folder: str | Path, name: str) -> Any:
     """A student's network with its weights, ready for people: pixels in, log-probabilities out."""
     from brain_teacher.networks.classifiers import Classifier, read_network
 
     answers, path = read(folder, name), Path(folder) / name / WEIGHTS
     settings = answers.meta["settings"]
     try:
-        network = read_network(
-            path,
-            settings,
-            n_classes=len(answers.class_id),
-            image_size=settings["image_size"],
-        )
+        size, n_classes = settings["image_size"], len(answers.class_id)
+        network = read_network(path, settings, n_classes=n_classes, image_size=size)
     except ValueError as error:
         raise BrainTeacherError(f"{path} {error}; distill again") from error
     return Classifier(network).contiguous()
 
 
-def digest(folder, name):
+def digest(folder: str | Path, name: str) -> str:
     """SHA-256 of a student's answers: two students with the same one are the same student."""
     return file_digest(Path(folder) / name / ANSWERS)
 
 
+@dataclass(eq=False)
 class Writer:
     """Writes students as they finish, and says which are kept from before.
 
     Weights are kept for each teacher's best student on validation. They are written before the
     answers, so that whenever a student counts as finished its teacher's best weights are there.
-
-    Parameters
-    ----------
-    folder : OutputFolder
-    tracker : Tracker
-    material : Material
-    tags : dict
-        For the students' MLflow runs.
-    plan : str
-        Digest of the plan that they are trained under.
     """
 
-    def __init__(self, folder, tracker, material, *, tags, plan):
-        self.folder = folder
-        self._tracker, self._material, self._tags, self._plan = tracker, material, tags, plan
-        self._best = {}
+    folder: OutputFolder
+    tracker: Tracker
+    material: Material
+    tags: dict[str, Any]  # of the students' MLflow runs
+    plan: str  # digest of the plan that they are trained under
+    _best: dict[str, tuple[StudentCell, Answers]] = field(default_factory=dict, init=False)
 
-    def new_cells(self, cells):
+    def new_cells(self, cells: Sequence[StudentCell]) -> list[StudentCell]:
         """The cells to train: not finished, or their teacher's best has lost its weights."""
         new = new_cells(cells, self.folder)
         fresh = {cell.name for cell in new}
@@ -101,15 +89,13 @@ class Writer:
             if cell.name not in fresh:
                 self._consider(cell, read(self.folder.path, cell.name))
         for teacher, (cell, answers) in list(self._best.items()):
-            if not answers.diverged and not self._has_weights(cell):
+            weights = f"{cell.name}/{WEIGHTS}"
+            if not answers.diverged and not self.folder.is_kept(weights, made_from(cell)):
                 del self._best[teacher]
                 new += [c for c in cells if c.teacher == teacher and c.name not in fresh]
         return new
 
-    def _has_weights(self, cell):
-        return self.folder.is_kept(f"{cell.name}/{WEIGHTS}", made_from(cell))
-
-    def _consider(self, cell, answers):
+    def _consider(self, cell: StudentCell, answers: Answers) -> StudentCell | None:
         """Make it its teacher's best, if it is; returns the one that is not, or None."""
         before = self._best.get(cell.teacher)
         if before is not None and rank(before[1]) <= rank(answers):
@@ -117,7 +103,7 @@ class Writer:
         self._best[cell.teacher] = (cell, answers)
         return before and before[0]
 
-    def write(self, cell, trained):
+    def write(self, cell: StudentCell, trained: tuple[Student, float]) -> None:
         """Write one student: weights, then answers."""
         from safetensors.numpy import save_file
 
@@ -126,84 +112,75 @@ class Writer:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
             self.folder.remember(f"{cell.name}/{WEIGHTS}", made_from(cell))
-        write_npz(place / ANSWERS, **cell.arrays(student, self._material, self._plan))
+        write_npz(place / ANSWERS, **cell.arrays(student, self.material, self.plan))
 
-    def conclude(self, cell, trained):
+    def conclude(self, cell: StudentCell, trained: tuple[Student, float]) -> None:
         """What follows once a student counts as finished: the best weights stay; MLflow is told."""
-        cell.checkpoint.unlink(missing_ok=True)
+        if cell.checkpoint is not None:
+            cell.checkpoint.unlink(missing_ok=True)
         answers = read(self.folder.path, cell.name)
         worse = self._consider(cell, answers)
         if worse is not None:
             (self.folder.path / worse.name / WEIGHTS).unlink(missing_ok=True)
-        self._log(cell, answers, trained[1])
-
-    def _log(self, cell, answers, seconds):
-        metrics = {
-            f"{split}_{name}": measure(split)
-            for split in answers.log_probs
-            for name, measure in (("accuracy", answers.accuracy), ("nll", answers.nll))
-        }
         curves = {f"epoch/{name}": values for name, values in answers.meta["curves"].items()}
         ids = {"teacher": cell.teacher, "seed": cell.seed}
-        self._tracker.child(
+        self.tracker.child(
             f"{cell.teacher} seed {cell.seed}",
             params=ids | answers.meta["settings"],
-            metrics=metrics,
+            metrics=_measures(answers, answers.log_probs),
             curves=curves,
-            tags=self._tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
-            seconds=seconds,
+            tags=self.tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
+            seconds=trained[1],
             failed=answers.diverged,
         )
 
-    def finish(self, cells, *, models=True):
+    def finish(self, cells: Sequence[StudentCell], *, models: bool = True) -> pd.DataFrame:
         """Remove students of former settings (under DVC); log each teacher's best as a model.
 
         Pilots and smoke runs log none (`models`): nobody should take them for results. Returns the
         table of all students.
         """
-        best = {cell.name for cell, answers in self._best.values() if not answers.diverged}
-        for cell in cells:
-            if cell.name not in best:  # left by a kill between two steps of `write`
-                (self.folder.path / cell.name / WEIGHTS).unlink(missing_ok=True)
-        if is_stage():
-            names = {cell.name for cell in cells}
-            for path in self.folder.path.iterdir():
-                if path.is_dir() and path.name not in names:
-                    shutil.rmtree(path)
+        best = {cell.name: each for cell, each in self._best.values() if not each.diverged}
+        names = {cell.name for cell in cells}
+        for name in names - best.keys():  # left by a kill between two steps of `write`
+            (self.folder.path / name / WEIGHTS).unlink(missing_ok=True)
+        for path in self.folder.path.iterdir() if is_stage() else ():
+            if path.is_dir() and path.name not in names:
+                shutil.rmtree(path)
         table = self._write_table(cells)
         by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
         means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
-        self._tracker.log(metrics=means, artifacts=[self.folder.path / TABLE])
-        for cell, answers in self._best.values() if models else ():
-            if not answers.diverged:
-                self._tracker.log_student(
-                    digest(self.folder.path, cell.name),
-                    lambda name=cell.name: load_classifier(self.folder.path, name),
-                    model_card(answers),
-                )
+        self.tracker.log(metrics=means, artifacts=[self.folder.path / TABLE])
+        for name, answers in best.items() if models else ():
+            self.tracker.log_student(
+                digest(self.folder.path, name),
+                lambda name=name: load_classifier(self.folder.path, name),
+                model_card(answers),
+            )
         return table
 
-    def _write_table(self, cells):
+    def _write_table(self, cells: Sequence[StudentCell]) -> pd.DataFrame:
         """All students on one screen; a diverged one has no numbers."""
         rows = []
         for cell in cells:
             answers = read(self.folder.path, cell.name)
-            row = {"teacher": cell.teacher, "seed": cell.seed}
-            if "fold" in answers.meta:
-                row["fold"] = answers.meta["fold"]
-            for split in ("validation", "test"):
-                row[f"{split}_accuracy"] = answers.accuracy(split)
-                row[f"{split}_nll"] = answers.nll(split)
-            rows.append(row)
+            ids = {"teacher": cell.teacher, "seed": cell.seed}
+            ids |= {key: answers.meta[key] for key in ("fold",) if key in answers.meta}
+            rows.append(ids | _measures(answers, SPLITS))
         table = pd.DataFrame(rows)
-        numbers = [f"{s}_{n}" for s in ("validation", "test") for n in ("accuracy", "nll")]
-        table[numbers] = table[numbers].astype(float)  # of None alone, too
+        # Of None alone, too.
+        table = table.astype({key: float for key in table if key.endswith(("_accuracy", "_nll"))})
         with atomic_write(self.folder.path / TABLE) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
         return table
 
 
-def model_card(answers):
+def _measures(answers: Answers, splits: Iterable[str]) -> dict[str, Any]:
+    names = ("accuracy", "nll")
+    return {f"{split}_{name}": getattr(answers, name)(split) for split in splits for name in names}
+
+
+def model_card(answers: Answers) -> dict[str, Any]:
     """What an MLflow model says of itself: classes and origin."""
     keys = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "fingerprint")
     card = {key: answers.meta[key] for key in (*keys, BY_WAY_OF) if key in answers.meta}

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brain_teacher.cells.folder import STATE
+from brain_teacher.chain.dataset import DataSet
+from brain_teacher.chain.params import Params
 from brain_teacher.chain.students.cells import TRAINING, Material
 from brain_teacher.chain.students.soft_labels import common_folds, read_brain
 from brain_teacher.dataset import images as pictures
@@ -15,54 +18,55 @@ from brain_teacher.dataset.image_cache import image_file
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.files import fingerprint
 from brain_teacher.report.words import WITHOUT_PICTURE
 
 IMAGE_CACHE = Path("outputs") / STATE / "images"
+# Pictures read at a time.
+CHUNK = 512
 
 
 @dataclass(frozen=True)
 class Part:
-    """Which images teach, choose and report, and what the brain says of the first.
+    """Which images teach, choose and report, and what the brain says of the first."""
 
-    Attributes
-    ----------
-    fold : int or None
-        The fold of shown images that report; None: unseen images do.
-    image_id : dict of str to ndarray of str
-        By ``training``, ``validation`` and ``test``.
-    brain : SoftLabels
-        Of the training images.
-    """
-
-    fold: int | None
-    image_id: dict
-    brain: SoftLabels
+    fold: int | None  # of the shown images that report; None: unseen images do
+    image_id: dict[str, np.ndarray]  # by ``training``, ``validation`` and ``test``
+    brain: SoftLabels  # of the training images
 
 
-def gather(params, dataset, soft_labels, origin, limit=None):
+def gather(
+    params: Params,
+    dataset: DataSet,
+    soft_labels: Path,
+    origin: dict[str, Any],
+    limit: int | None = None,
+) -> tuple[Material, list[Part]]:
     """Load the images, and say which teach, which choose and which report.
 
-    Returns
-    -------
-    material : Material
-    parts : list of Part
-        One for unseen test images; one a fold, if shown images are tested.
+    There is one part for unseen test images; one a fold, if shown images are tested.
     """
     brain, data = read_brain(origin, dataset, soft_labels), dataset.folder
     category = dataset.category_of(brain.image_id)
     with about(data):
-        shown = _shown(data, brain, category)
-        brain = _with_pictures(brain, shown)
+        brain, table = _with_pictures(data, brain, category)
         if params.distill.split == "folds":
             parts = _folds(brain, origin, dataset, soft_labels)
-            table = shown
         else:
-            unseen = _unseen(params, data, shown, shown["category"].unique())
-            parts = [Part(None, {TRAINING: brain.image_id} | _by_split(unseen), brain)]
-            table = pd.concat([shown, unseen])
+            unseen = pictures.split_unseen(
+                pictures.find_unseen(data),
+                table["category"].unique(),
+                shown=table["image_id"],
+                splits=pictures.read_unseen_splits(data),
+                validation_share=params.dataset.validation_share,
+            )
+            by_split = {TRAINING: brain.image_id}
+            for split in SPLITS:
+                by_split[split] = unseen["image_id"][unseen["split"] == split].to_numpy(dtype=str)
+            table, parts = pd.concat([table, unseen]), [Part(None, by_split, brain)]
         if limit is not None:
             parts = [_limited(part, table, limit) for part in parts]
-            used = np.unique(np.concatenate([ids for p in parts for ids in p.image_id.values()]))
+            used = {image for part in parts for ids in part.image_id.values() for image in ids}
             table = table[table["image_id"].isin(used)]
         labels = _labels(table, brain.class_id)
         pixels = image_file(list(table["path"]), params.distill.image_size, IMAGE_CACHE)
@@ -70,7 +74,7 @@ def gather(params, dataset, soft_labels, origin, limit=None):
     return Material(pixels.absolute(), labels, image_id, brain.class_id), parts
 
 
-def _labels(table, class_id):
+def _labels(table: pd.DataFrame, class_id: np.ndarray) -> np.ndarray:
     """The number of each picture's category among the classes of the soft labels."""
     unknown = table[~table["category"].isin(class_id)]
     for picture in unknown.itertuples():
@@ -82,7 +86,10 @@ def _labels(table, class_id):
     return rows_of(table["category"], class_id, lacks="there is no class '{}'")
 
 
-def _shown(data, brain, category):
+def _with_pictures(
+    data: Path, brain: SoftLabels, category: np.ndarray
+) -> tuple[SoftLabels, pd.DataFrame]:
+    """The rows of images that have a file; ``meta`` counts the others, which teach nobody."""
     files, known = pictures.find_shown(data), pictures.read_missing(data)
     there = np.isin(brain.image_id, list(files))
     # `brain-teacher images` said of some that they are missing: the rest goes on.
@@ -92,64 +99,43 @@ def _shown(data, brain, category):
             f"image '{missing[0]}' of the soft labels has no file in {data / 'images' / 'shown'} "
             f"({len(missing)} of {len(brain.image_id)} are missing); put it there"
         )
-    ids = brain.image_id[there]
-    paths = [files[image] for image in ids]
-    return pd.DataFrame({"image_id": ids, "category": category[there], "path": paths})
+    if not there.all():
+        meta = brain.meta | {WITHOUT_PICTURE: int((~there).sum())}
+        brain = replace(brain.take(brain.image_id[there]), meta=meta)
+    paths = [files[image] for image in brain.image_id]
+    columns = {"image_id": brain.image_id, "category": category[there], "path": paths}
+    return brain, pd.DataFrame(columns)
 
 
-def _with_pictures(brain, shown):
-    """The rows of images that have a file; ``meta`` counts the others, which teach nobody."""
-    kept = brain.image_id[np.isin(brain.image_id, shown["image_id"])]
-    if len(kept) == len(brain.image_id):
-        return brain
-    lost = {WITHOUT_PICTURE: len(brain.image_id) - len(kept)}
-    return replace(brain.take(kept), meta=brain.meta | lost)
-
-
-def _unseen(params, data, shown, categories):
-    return pictures.split_unseen(
-        pictures.find_unseen(data),
-        categories,
-        shown=shown["image_id"],
-        splits=pictures.read_unseen_splits(data),
-        validation_share=params.dataset.validation_share,
-    )
-
-
-def _by_split(unseen):
-    return {
-        split: unseen["image_id"][unseen["split"] == split].to_numpy(dtype=str) for split in SPLITS
-    }
-
-
-def _folds(brain, origin, dataset, soft_labels):
+def _folds(
+    brain: SoftLabels, origin: dict[str, Any], dataset: DataSet, soft_labels: Path
+) -> list[Part]:
     """Students tested on shown images: the brain saw neither test fold nor validation fold."""
-    if not (soft_labels / "nested").is_dir():
+    folder = soft_labels / "nested"
+    if not folder.is_dir():
         raise BrainTeacherError(
             "students are tested on shown images (distill.split: folds), which takes nested soft "
-            f"labels, and {soft_labels / 'nested'} is missing. First `brain-teacher plan "
+            f"labels, and {folder} is missing. First `brain-teacher plan "
             f"--discordant 0.15` says what {len(brain.image_id)} images can show; where they are "
             "too few nothing can be learnt from students. Else decode with `--nested true`"
         )
-    fold, known = common_folds(brain, origin, soft_labels), set(brain.image_id)
-    parts, numbers = [], np.unique(fold)
-    for test in numbers:
-        nested = read_brain(origin, dataset, soft_labels / "nested", f"_fold{test}")
+    fold, known, parts = common_folds(brain, origin, soft_labels), set(brain.image_id), []
+    for test in np.unique(fold):
+        nested = read_brain(origin, dataset, folder, f"_fold{test}")
         nested = nested.take([image for image in nested.image_id if image in known])
-        held_out = set(brain.image_id) - set(nested.image_id)
+        held_out = known - set(nested.image_id)
         tested = set(brain.image_id[fold == test])
         if not tested < held_out:
             raise BrainTeacherError(
-                f"{soft_labels / 'nested'}: the tables of fold {test} hold images of that fold, or "
+                f"{folder}: the tables of fold {test} hold images of that fold, or "
                 "none for validation; decode again with `--nested true`"
             )
-        ids = {TRAINING: nested.image_id, "test": np.array(sorted(tested))}
-        ids["validation"] = np.array(sorted(held_out - tested))
-        parts.append(Part(int(test), ids, nested))
+        ids = {"test": np.array(sorted(tested)), "validation": np.array(sorted(held_out - tested))}
+        parts.append(Part(int(test), {TRAINING: nested.image_id} | ids, nested))
     return parts
 
 
-def _limited(part, table, limit):
+def _limited(part: Part, table: pd.DataFrame, limit: int) -> Part:
     """At most about `limit` images a split, at least 2 of each category: a smoke run."""
     category = dict(zip(table["image_id"], table["category"], strict=True))
     kept = {}
@@ -160,7 +146,23 @@ def _limited(part, table, limit):
     return replace(part, image_id=kept, brain=part.brain.take(kept[TRAINING]))
 
 
-def similarity_of(params, superclasses, class_id):
+def digest_of_inputs(material: Material, rows: dict[str, np.ndarray]) -> str:
+    """SHA-256 over the images, labels and ids of each split, and the classes."""
+    images = material.images
+    said: list[Any] = [material.class_id]
+    for split in (TRAINING, *SPLITS):
+        if split in rows:
+            each = rows[split]
+            said += [split, material.labels[each], material.image_id[each]]
+            # In parts: the pictures may be larger than the memory.
+            parts = np.split(each, range(CHUNK, len(each), CHUNK))
+            said += [fingerprint(images[part]) for part in parts]
+    return fingerprint(*said)
+
+
+def similarity_of(
+    params: Params, superclasses: dict[str, str], class_id: np.ndarray
+) -> pd.DataFrame | None:
     """How alike two classes are: same superclass, or the user's table; None if neither is there."""
     source = params.distill.similarity
     if source != "superclass":

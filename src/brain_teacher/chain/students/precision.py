@@ -1,20 +1,26 @@
 """Where students are trained, and in which precision."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from brain_teacher.chain.device import device_for
+from brain_teacher.chain.params import Params
 from brain_teacher.errors import UsageError
 from brain_teacher.files import read_json, write_json
+from brain_teacher.machine import RunTime
 
 PRECISION = "precision.json"
 
 
-def settle(params, recipe, out, run_time, say):
-    """Choose device and precision, as ``auto`` asks for.
-
-    Returns
-    -------
-    recipe : dict
-        With its precision.
-    device : str
-    """
+def settle(
+    params: Params,
+    recipe: dict[str, Any],
+    out: Path,
+    run_time: RunTime,
+    say: Callable[[str], None],
+) -> tuple[dict[str, Any], str]:
+    """Choose precision and device, as ``auto`` asks for: the recipe with the one, and the other."""
     settings = params.distill
     device = device_for(run_time)
     if settings.precision == "auto":
@@ -27,7 +33,7 @@ def settle(params, recipe, out, run_time, say):
     return recipe, device
 
 
-def _recorded(record, device):
+def _recorded(record: Path, device: str) -> str:
     """The precision of the folder's students, which this machine must have."""
     precision = read_json(record)["precision"]
     if precision == "bfloat16":
@@ -42,19 +48,7 @@ def _recorded(record, device):
     return precision
 
 
-def device_for(run_time):
-    """The device that ``--device`` asks for."""
-    if run_time.device == "cpu":
-        return "cpu"
-    from brain_teacher.networks.devices import choose_device
-
-    try:
-        return choose_device(run_time.device)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def measured_precision(recipe, *, image_size, device):
+def measured_precision(recipe: dict[str, Any], *, image_size: int, device: str) -> str:
     """The faster precision here, as students are trained; nothing to measure without bfloat16."""
     from brain_teacher.distillation.engine import Recipe
     from brain_teacher.distillation.timing import faster_precision

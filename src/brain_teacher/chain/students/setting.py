@@ -1,57 +1,51 @@
 """What students are trained in: everything that ``distill`` and ``search`` read beforehand."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
 
 from brain_teacher.cells.cell import FileInput
 from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.students.cells import Material
-from brain_teacher.chain.students.material import gather, similarity_of
-from brain_teacher.chain.students.planning import plan_students
+from brain_teacher.chain.students.cells import TRAINING, Material, StudentCell
+from brain_teacher.chain.students.material import Part, digest_of_inputs, gather, similarity_of
 from brain_teacher.chain.students.precision import settle
 from brain_teacher.chain.students.rivals import LIVE, live_weights, read_table
 from brain_teacher.chain.students.soft_labels import origin_of, read_brain
-from brain_teacher.distillation.teachers import PERMUTED_TRIALS, TEACHERS
-from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.distillation.lessons import NotApplicable
+from brain_teacher.distillation.targets import Live
+from brain_teacher.distillation.teachers import PERMUTED_TRIALS, TABLES, TEACHERS, draw_targets
+from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.machine import RunTime
 from brain_teacher.networks.image_features import UNTRAINED
 from brain_teacher.report.words import BY_WAY_OF, WITHOUT_PICTURE
+
+# From a name, a seed and the part: what a teacher reads beside the brain's soft labels.
+Table = Callable[[str, int, Part], SoftLabels]
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """Images, brain, teachers and recipes; `settled` completes it.
-
-    Attributes
-    ----------
-    params : Params
-    dataset : DataSet
-    controls, rivals : Path
-    teachers : list of str
-    origin : dict
-        What the brain is.
-    material : Material
-    parts : list of Part
-    similarity : DataFrame or None
-    recipes : dict of str to dict
-        By teacher; empty before `settled`.
-    live : FileInput or None
-        The weights of the network that a teacher lets look at batches.
-    """
+    """Images, brain, teachers and recipes; `settled` completes it."""
 
     params: Params
     dataset: DataSet
     controls: Path
     rivals: Path
-    teachers: list
-    origin: dict
+    teachers: list[str]
+    origin: dict[str, Any]  # what the brain is
     material: Material
-    parts: list
-    similarity: object
-    recipes: dict
-    live: FileInput | None = None
+    parts: list[Part]
+    similarity: pd.DataFrame | None
+    recipes: dict[str, dict[str, Any]]  # by teacher; empty before `settled`
+    live: FileInput | None = None  # weights of the network that a teacher lets look at batches
 
-    def settled(self, out, run_time, say):
+    def settled(self, out: Path, run_time: RunTime, say: Callable[[str], None]) -> Self:
         """With device, precision, recipes and networks, as ``auto`` and the teachers ask for."""
         settings = self.params.distill
         base, device = settle(self.params, settings.recipe(), out, run_time, say)
@@ -64,21 +58,73 @@ class Setting:
             live=FileInput.of(live_weights(self.rivals)) if LIVE in self.teachers else None,
         )
 
-    def students(self, teachers, seeds, *, parts=None, recipes=None, origin=None, table=None):
-        """`plan_students` of this setting; what is not given is the setting's own."""
-        return plan_students(
-            self.material,
-            parts or self.parts,
-            teachers,
-            recipes=recipes or self.recipes,
-            seeds=seeds,
-            origin=origin or self.origin,
-            similarity=self.similarity,
-            table=table or self.table,
-            live=self.live,
-        )
+    def students(
+        self,
+        teachers: Sequence[str],
+        seeds: Iterable[int],
+        *,
+        parts: Sequence[Part] = (),
+        recipes: dict[str, dict[str, Any]] | None = None,
+        origin: dict[str, Any] | None = None,
+        table: Table | None = None,
+    ) -> tuple[list[StudentCell], dict[str, str]]:
+        """A cell a student, and the teachers that say nothing beside this brain, and why.
 
-    def table(self, name, seed, part):
+        What is not given is the setting's own.
+        """
+        cells: list[StudentCell] = []
+        skipped: dict[str, str] = {}
+        parts, recipes = parts or self.parts, recipes or self.recipes
+        for part in parts:
+            rows = {split: self.material.rows(ids) for split, ids in part.image_id.items()}
+            inputs = digest_of_inputs(self.material, rows)
+            ending = "" if part.fold is None else f"_fold{part.fold}"
+            for teacher, seed in product(teachers, seeds):
+                if teacher in skipped:
+                    continue
+                try:
+                    taught = self._taught(teacher, seed, part, recipes[teacher], table)
+                except NotApplicable as reason:
+                    skipped[teacher] = str(reason)
+                    continue
+                except ValueError as error:
+                    raise BrainTeacherError(f"teacher {teacher}: {error}") from error
+                cells.append(
+                    StudentCell(
+                        name=f"{teacher}_{seed}{ending}",
+                        teacher=teacher,
+                        seed=seed,
+                        recipe=recipes[teacher],
+                        inputs=inputs,
+                        origin=origin or self.origin,
+                        rows=rows,
+                        fold=part.fold,
+                        folds=len(parts),
+                        **taught,
+                    )
+                )
+        return cells, skipped
+
+    def _taught(
+        self, teacher: str, seed: int, part: Part, recipe: dict[str, Any], table: Table | None
+    ) -> dict[str, Any]:
+        """What a teacher says to a student, as fields of its cell."""
+        name, material = TABLES.get(teacher), self.material
+        category = material.class_id[material.labels[material.rows(part.brain.image_id)]]
+        targets = draw_targets(
+            teacher,
+            part.brain,
+            category,
+            temperature=recipe["temperature"],
+            seed=seed,
+            similarity=self.similarity,
+            tables={} if name is None else {name: (table or self.table)(name, seed, part)},
+        )
+        if isinstance(targets, Live):
+            return {"live": self.live, "network": targets.network}
+        return {"targets": targets and targets.join(part.image_id[TRAINING], material.class_id)}
+
+    def table(self, name: str, seed: int, part: Part) -> SoftLabels:
         """The SoftLabels that a teacher reads beside the brain's."""
         if part.fold is not None:
             raise BrainTeacherError(
@@ -89,22 +135,22 @@ class Setting:
         return read_table(self.rivals)
 
 
-def open_setting(params, *, dataset, soft_labels, controls, rivals, limit=None):
+def open_setting(
+    params: Params,
+    *,
+    dataset: DataSet,
+    soft_labels: str | Path,
+    controls: str | Path,
+    rivals: str | Path,
+    limit: int | None = None,
+) -> Setting:
     """Read a data set and its soft labels, and check what is asked for.
 
-    Parameters
-    ----------
-    params : Params
-    dataset : DataSet
-    soft_labels, controls, rivals : path-like
-        Of the last two only what a teacher needs must be there.
-    limit : int, optional
-        About so many images of each split.
-
-    Returns
-    -------
-    Setting
+    Of `controls` and `rivals` only what a teacher needs must be there; `limit` means about so many
+    images of each split.
     """
+    from brain_teacher.networks.classifiers import check_network
+
     if not dataset.description.pictures:
         raise BrainTeacherError(
             f"data set {dataset.name} has no pictures (dataset.yaml: pictures: false): voxels "
@@ -112,7 +158,10 @@ def open_setting(params, *, dataset, soft_labels, controls, rivals, limit=None):
         )
     settings = params.distill
     teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
-    _check_network(settings)
+    with about("distill.network", UsageError):
+        check_network(
+            settings.network, width=settings.width, stem=settings.stem, weights=settings.weights
+        )
     origin = origin_of(params, dataset)
     material, parts = gather(params, dataset, Path(soft_labels), origin, limit)
     return Setting(
@@ -129,7 +178,7 @@ def open_setting(params, *, dataset, soft_labels, controls, rivals, limit=None):
     )
 
 
-def _notable(brain):
+def _notable(brain: SoftLabels) -> dict[str, Any]:
     """What every table of these students says of the brain: its lost pictures, a network's help."""
     notable = {key: brain.meta[key] for key in (WITHOUT_PICTURE,) if key in brain.meta}
     features = brain.meta.get("features")
@@ -137,14 +186,3 @@ def _notable(brain):
         keys = ("source", "network", "layer", "weights")
         notable[BY_WAY_OF] = ", ".join(features[key] for key in keys if key in features)
     return notable
-
-
-def _check_network(settings):
-    from brain_teacher.networks.classifiers import check_network
-
-    try:
-        check_network(
-            settings.network, width=settings.width, stem=settings.stem, weights=settings.weights
-        )
-    except ValueError as error:
-        raise UsageError(f"distill.network: {error}") from error

@@ -1,15 +1,20 @@
 """The soft labels that students are taught with: found, checked, combined."""
 
+from itertools import product
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
-from brain_teacher.chain.dataset import choose
-from brain_teacher.decoding.soft_labels import combine, read_soft_labels
+from brain_teacher.chain.dataset import DataSet, choose
+from brain_teacher.chain.params import Params
+from brain_teacher.decoding.soft_labels import SoftLabels, combine, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
 
 IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 
 
-def origin_of(params, dataset):
+def origin_of(params: Params, dataset: DataSet) -> dict[str, Any]:
     """What the brain is: data set, subjects, ROIs, decoder."""
     settings = params.distill
     subjects, rois = subjects_and_rois(dataset, settings.decoder)
@@ -19,57 +24,57 @@ def origin_of(params, dataset):
     return dataset.origin | brain
 
 
-def subjects_and_rois(dataset, decoder):
+def subjects_and_rois(dataset: DataSet, decoder: str) -> tuple[list[str], list[str]]:
     """Those of the data set; or, of a decoder whose tables were imported, theirs."""
     if imported := _imported(dataset, decoder):
-        return tuple(sorted({file.stem.split("_")[part] for file in imported}) for part in (0, 1))
+        names = [file.stem.split("_") for file in imported]
+        return sorted({name[0] for name in names}), sorted({name[1] for name in names})
     return list(dataset.description.subjects), list(dataset.description.roi)
 
 
-def folder_of(decoder, dataset, soft_labels):
+def folder_of(decoder: str, dataset: DataSet, soft_labels: Path) -> Path:
     """Where a decoder's tables lie: those of others in the data set, else where `decode` wrote."""
     return dataset.folder / IMPORTED if _imported(dataset, decoder) else soft_labels
 
 
-def _imported(dataset, decoder):
+def _imported(dataset: DataSet, decoder: str) -> list[Path]:
     """The tables of others by that name."""
-    return sorted((dataset.folder / IMPORTED).glob(f"*_*_{decoder}.npz"))
+    return list((dataset.folder / IMPORTED).glob(f"*_*_{decoder}.npz"))
 
 
-def read_brain(origin, dataset, folder, ending=""):
-    """The soft labels of the chosen subjects and ROIs, combined.
+def _files(origin: dict[str, Any], folder: Path, ending: str = "") -> list[Path]:
+    """A table for each of the chosen subjects and ROIs."""
+    chosen = product(origin["subject"].split("+"), origin["roi"].split("+"))
+    return [folder / f"{who}_{roi}_{origin['decoder']}{ending}.npz" for who, roi in chosen]
 
-    Parameters
-    ----------
-    origin : dict
-        From `origin_of`.
-    dataset : DataSet
-    folder : Path
-        Where the tables of its recordings lie; those of others lie in the data set.
-    ending : str
-        Of the file names: that of a control, or of a nested table.
+
+def read_brain(
+    origin: dict[str, Any], dataset: DataSet, folder: Path, ending: str = ""
+) -> SoftLabels:
+    """The soft labels of the chosen subjects and ROIs (`origin_of`), combined.
+
+    `folder` has the tables of the data set's recordings; those of others lie in the data set. The
+    file names of a control, or of a nested table, have an ending.
     """
     tables = []
     if not ending:
         folder = folder_of(origin["decoder"], dataset, folder)
-    for subject in origin["subject"].split("+"):
-        for roi in origin["roi"].split("+"):
-            file = folder / f"{subject}_{roi}_{origin['decoder']}{ending}.npz"
-            if not file.is_file():
-                raise BrainTeacherError(f"{file} is missing: {_remedy(folder, dataset)}")
-            with about(file):
-                table = read_soft_labels(file)
-            if table.meta.get("dataset") != origin["dataset"]:
-                raise BrainTeacherError(
-                    f"{file} belongs to data set {table.meta.get('dataset')!r}, not to "
-                    f"{origin['dataset']!r}; decode this data set, or name the other with --data"
-                )
-            tables.append(table)
+    for file in _files(origin, folder, ending):
+        if not file.is_file():
+            raise BrainTeacherError(f"{file} is missing: {_remedy(folder, dataset)}")
+        with about(file):
+            table = read_soft_labels(file)
+        if table.meta.get("dataset") != origin["dataset"]:
+            raise BrainTeacherError(
+                f"{file} belongs to data set {table.meta.get('dataset')!r}, not to "
+                f"{origin['dataset']!r}; decode this data set, or name the other with --data"
+            )
+        tables.append(table)
     with about(folder):
         return combine(tables, dataset.category_of)
 
 
-def _remedy(folder, dataset):
+def _remedy(folder: Path, dataset: DataSet) -> str:
     if folder == dataset.folder / IMPORTED:
         return (
             "the data set has tables of that decoder, but not this; `import-soft-labels` makes it"
@@ -81,14 +86,12 @@ def _remedy(folder, dataset):
     return f"`dvc pull {folder}` brings the published soft labels, `dvc repro decode` makes them"
 
 
-def common_folds(brain, origin, soft_labels):
+def common_folds(brain: SoftLabels, origin: dict[str, Any], soft_labels: Path) -> np.ndarray:
     """The fold of each image, which must be the same for all subjects and ROIs."""
     folds = []
-    for subject in origin["subject"].split("+"):
-        for roi in origin["roi"].split("+"):
-            file = soft_labels / f"{subject}_{roi}_{origin['decoder']}.npz"
-            with about(file):
-                folds.append(read_soft_labels(file).take(brain.image_id).fold)
+    for file in _files(origin, soft_labels):
+        with about(file):
+            folds.append(read_soft_labels(file).take(brain.image_id).fold)
     if any(not np.array_equal(fold, folds[0]) for fold in folds):
         raise BrainTeacherError(
             "distill.split: folds needs the same folds for every subject: decode with "

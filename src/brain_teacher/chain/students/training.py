@@ -1,31 +1,32 @@
 """Training what is new of some students."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from brain_teacher.cells.making import make_cells
+from brain_teacher.chain.students.cells import StudentCell
 from brain_teacher.chain.students.cost import estimate, in_words
+from brain_teacher.chain.students.folder import Writer
+from brain_teacher.chain.students.setting import Setting
+from brain_teacher.machine import RunTime
 
 
-def train(command, setting, cells, writer, *, run_time, say, quiet):
-    """Train what is new of the cells; says beforehand how much that is.
-
-    Parameters
-    ----------
-    command : str
-        Who speaks.
-    setting : Setting
-    cells : list of StudentCell
-    writer : Writer
-    run_time : RunTime
-    say : callable
-    quiet : bool
-        No progress bar.
-    """
+def train(
+    command: str,
+    setting: Setting,
+    cells: Sequence[StudentCell],
+    writer: Writer,
+    *,
+    run_time: RunTime,
+    say: Callable[[str], None],
+    quiet: bool,
+) -> None:
+    """Train what is new of the cells; says beforehand how much that is."""
     material = setting.material
     state = writer.folder.state
     cells = [replace(each, checkpoint=state / f"{each.name}.checkpoint.pt") for each in cells]
 
-    def forecast(new, workers):
+    def forecast(new: Sequence[StudentCell], workers: int) -> str:
         seconds, size = estimate(material, new, workers)
         return (
             f"; about {in_words(seconds)} of training on {material.device} ({workers} side by "

@@ -11,6 +11,8 @@ from brain_teacher.settings import Block, Count, Number, Positive, Whole
 class Resnet1d(Block):
     """A 1-D ResNet18 over the voxels."""
 
+    moved = {"device": "--device, or BRAIN_TEACHER_DEVICE"}
+
     seed: Annotated[Whole, Field(ge=0)] = 0
     width: Count = 16
     epochs: Count = 15

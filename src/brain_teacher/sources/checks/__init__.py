@@ -1,0 +1,1 @@
+"""Looks at a data set folder that list all that is wrong with it."""

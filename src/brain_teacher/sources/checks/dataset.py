@@ -4,6 +4,7 @@ Everything is read by what the chain reads it with (`brain_teacher.dataset`). Th
 the first mistake: where one does, what it read is looked through for the others of that kind.
 """
 
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,10 @@ from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 from brain_teacher.sources.checks.pictures import check_pictures
 
 
-def check_dataset(folder, *, validation_share=0.25):
+def check_dataset(folder: str | PathLike, *, validation_share: float = 0.25) -> Findings:
     """Look at a whole data set folder.
 
-    Parameters
-    ----------
-    folder : path-like
-    validation_share : float
-        Of unseen images, where no ``unseen.csv`` says which.
-
-    Returns
-    -------
-    Findings
+    `validation_share` is of unseen images, where no ``unseen.csv`` says which.
     """
     folder, found = Path(folder), Findings()
     description = found.read(folder / FILE, read_description, folder, every=_wrong_keys)
@@ -78,8 +71,7 @@ def _check_recording(found, file, rois):
     if wrong := not_finite(voxels):
         found.problems.append(f"{file}: {wrong}")
     found.read(file, lambda: hold_to(label_rules(labels), first=0))
-    constant = (voxels == voxels[0]).all(axis=0).sum()
-    if constant:
+    if constant := (voxels == voxels[0]).all(axis=0).sum():
         found.cautions.append(f"{file}: {constant} of {voxels.shape[1]} voxels are constant")
     again = pd.Series([hash(row.tobytes()) for row in voxels]).duplicated()
     if again.any():
@@ -100,9 +92,9 @@ def _name(found, file, labels, stimuli):
     try:
         name_trials(numbers, stimuli, data_type=kinds)
     except ValueError as error:
-        pairs = set(zip(numbers, kinds, strict=True))
-        known = {pair: _is_known(*pair, stimuli) for pair in pairs}
-        named = np.array([known[pair] for pair in zip(numbers, kinds, strict=True)])
+        pairs = list(zip(numbers, kinds, strict=True))
+        known = {pair: _is_known(*pair, stimuli) for pair in set(pairs)}
+        named = np.array([known[pair] for pair in pairs])
         more = f" ({listed_rows(~named)} are so)" if (~named).sum() > 1 else ""
         found.problems.append(f"{file}: {error}{more}")
     if not named.any():

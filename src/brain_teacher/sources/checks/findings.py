@@ -1,6 +1,8 @@
 """What a look at a data set finds, and how it is said."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -12,36 +14,26 @@ NAMED = 10  # rows or ids that are named of a longer list
 
 @dataclass
 class Findings:
-    """What a look at a data set found.
+    """What a look at a data set found."""
 
-    Attributes
-    ----------
-    problems : list of str
-        The chain stops at these, or gives something else than is meant.
-    cautions : list of str
-        Odd, but it goes on.
-    facts : list of str
-        What there is, in lines.
-    """
+    # The chain stops at these, or gives something else than is meant.
+    problems: list[str] = field(default_factory=list)
+    # Odd, but it goes on.
+    cautions: list[str] = field(default_factory=list)
+    # What there is, in lines.
+    facts: list[str] = field(default_factory=list)
 
-    problems: list = field(default_factory=list)
-    cautions: list = field(default_factory=list)
-    facts: list = field(default_factory=list)
+    def read(
+        self,
+        place: str | PathLike,
+        function: Callable,
+        *arguments,
+        every: Callable[[Exception], list[str]] | None = None,
+    ):
+        """What a reader gives; None, and problems that name `place`, where it raises.
 
-    def read(self, place, function, *arguments, every=None):
-        """What a reader gives; None, and problems, where it raises.
-
-        Parameters
-        ----------
-        place : path-like
-            What the problems name.
-        function : callable
-            Raises ``ValueError`` or ``OSError``.
-        *arguments
-            Of `function`.
-        every : callable, optional
-            Takes the error of a reader that stops at the first mistake, and gives a text for each
-            one there is. Of `WrongRows` all are said as it is.
+        `every` takes the error of a reader that stops at the first mistake, and gives a text for
+        each one there is. Of `WrongRows` all are said as it is.
         """
         try:
             return function(*arguments)
@@ -59,7 +51,7 @@ class Findings:
         return None
 
 
-def listed(names):
+def listed(names: Sequence[str]) -> str:
     """The first few names, and how many more.
 
     Examples
@@ -70,14 +62,10 @@ def listed(names):
     return _first([f"'{name}'" for name in names])
 
 
-def listed_rows(wrong, first=0):
-    """The rows where `wrong` is true, the first few of many.
+def listed_rows(wrong, first: int = 0) -> str:
+    """The rows where a mask is true, the first few of many.
 
-    Parameters
-    ----------
-    wrong : ndarray of bool, shape (n_rows,)
-    first : int
-        What the first row is called: 0 in recordings, 2 in a CSV, whose header is row 1.
+    The first row is called `first`: 0 in recordings, 2 in a CSV, whose header is row 1.
 
     Examples
     --------

@@ -2,28 +2,26 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 
 from brain_teacher.dataset import images as pictures
 from brain_teacher.machine import cores
-from brain_teacher.sources.checks.findings import listed, listed_rows
+from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 
 # The side at which pictures are decoded to see whether they can be.
 SIDE = 16
 
 
-def check_pictures(found, folder, category, *, validation_share):
+def check_pictures(
+    found: Findings, folder: Path, category: pd.Series, *, validation_share: float
+) -> None:
     """Every shown image has a file, every file is a picture, unseen ones are there and unseen.
 
-    Parameters
-    ----------
-    found : Findings
-    folder : Path
-    category : Series of str
-        Of the training images, by image id; empty where they are not known.
-    validation_share : float
+    `category` is of the training images, by image id; empty where they are not known.
     """
     files = found.read(folder, pictures.find_shown, folder)
     unseen = found.read(folder, pictures.find_unseen, folder)
@@ -78,7 +76,7 @@ def _check_shown(found, place, category, files, missing):
         )
 
 
-def _check_unseen(found, folder, category, shown, unseen, splits, validation_share):
+def _check_unseen(found, folder, category, shown, unseen, splits, share):
     place, categories = folder / "images" / "unseen", sorted(category.unique())
     if unseen.empty and splits is None:
         found.cautions.append(
@@ -98,20 +96,12 @@ def _check_unseen(found, folder, category, shown, unseen, splits, validation_sha
                 "under images/unseen/CATEGORY"
             )
         splits = splits[~lost]
-    divided = []
-    for each in categories:  # one by one: `split_unseen` stops at the first that is wrong
-        part = found.read(
-            place,
-            lambda each=each: pictures.split_unseen(
-                unseen,
-                [each],
-                shown=shown,
-                splits=splits,
-                validation_share=validation_share,
-            ),
-        )
-        divided += [] if part is None else [part]
-    if divided:
+    divide = partial(
+        pictures.split_unseen, unseen, shown=shown, splits=splits, validation_share=share
+    )
+    # One by one: `split_unseen` stops at the first that is wrong.
+    divided = [found.read(place, divide, [each]) for each in categories]
+    if any(part is not None for part in divided):
         counts = pd.concat(divided)["split"].value_counts()
         parts = ", ".join(f"{counts.get(split, 0):,} {split}" for split in pictures.SPLITS)
         found.facts.append(f"unseen images: {parts}")

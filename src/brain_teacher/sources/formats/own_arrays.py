@@ -10,34 +10,22 @@ from h5py import is_hdf5
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
+from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import DATA_TYPES
 from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
-TRIAL_COLUMNS = ("image_id", "category", "run")
 # Columns of a table of trials that are numbers, and their label in BData; besides ``image_id`` and
 # ``category``, all others are groups.
 NUMBERS = {"run": "Run", "data_type": "DataType", "session": "Session", "block": "Block"}
 
 
-def from_bdata(folder, files):
-    """Copy BData files into a data set folder; those that are not HDF5 are converted.
+def from_bdata(folder: Path, files: dict[str, Path]) -> tuple[dict[str, str], list[str], list[str]]:
+    """Copy subjects' BData files into a data set folder; those that are not HDF5 are converted.
 
-    Parameters
-    ----------
-    folder : Path
-    files : dict of str to Path
-        By subject.
-
-    Returns
-    -------
-    subjects : dict of str to str
-        File in the folder, by subject.
-    rois : list of str
-        Those that every subject has, in the order of the first's.
-    notes : list of str
-        What was left out.
+    Gives the file in the folder by subject, the ROIs that every subject has, in the order of the
+    first's, and notes on what was left out.
 
     Raises
     ------
@@ -45,17 +33,17 @@ def from_bdata(folder, files):
         If a file is no BData, or the subjects share no ROI; the file is named.
     """
     (folder / "bdata").mkdir()
-    subjects, rois, notes = {}, None, []
+    subjects, rois, notes = {}, [], []
     for subject, file in files.items():
         voxels, masks, labels = _named(file, _read_recording, file)
         subjects[subject] = f"bdata/{subject}.h5"
-        if Path(file).suffix == ".h5":
+        if file.suffix == ".h5":
             shutil.copyfile(file, folder / subjects[subject])
         else:
             write_bdata(folder / subjects[subject], voxels, rois=masks, labels=labels)
             notes.append(f"{file}: voxels, ROIs and labels were converted to HDF5, nothing else")
         own = [name for name, mask in masks.items() if mask.any()]
-        rois = own if rois is None else [name for name in rois if name in own]
+        rois = own if len(subjects) == 1 else [name for name in rois if name in own]
         notes += [f"{file}: ROI {name} is not in all files" for name in own if name not in rois]
     odd = [name for name in rois if not NAME.fullmatch(name)]
     notes += [f"ROI {name} is left out: a name may hold letters, digits and '-'" for name in odd]
@@ -65,35 +53,25 @@ def from_bdata(folder, files):
     return subjects, rois, notes
 
 
-def from_arrays(folder, voxels, trials):
-    """Make BData files and ``stimuli.csv`` of arrays and tables of trials.
+def from_arrays(
+    folder: Path, voxels: dict[str, Path], trials: dict[str, Path]
+) -> tuple[dict[str, str], list[str]]:
+    """Make BData files and ``stimuli.csv`` of subjects' arrays and tables of trials.
 
-    Parameters
-    ----------
-    folder : Path
-    voxels : dict of str to Path
-        By subject: an ``.npy`` array of shape (n_trials, n_voxels), or ``.npz`` with such an array
-        an ROI.
-    trials : dict of str to Path
-        By subject: a CSV, a row a trial, with columns ``image_id``, ``category``, ``run`` and, if
-        need be, ``data_type``, ``session`` (each may number its runs from 1) and ``block``; all
-        others (style of an image) are groups.
-
-    Returns
-    -------
-    subjects : dict of str to str
-    rois : list of str
+    An array is an ``.npy`` of shape (n_trials, n_voxels), or an ``.npz`` with such an array an ROI.
+    A table is a CSV, a row a trial, with columns ``image_id``, ``category``, ``run`` and, if need
+    be, ``data_type``, ``session`` (each may number its runs from 1) and ``block``; all others
+    (style of an image) are groups. Gives the file in the folder by subject, and the ROIs that every
+    subject has.
 
     Raises
     ------
     ValueError
         If arrays and tables do not fit; file and row are given.
     """
-    tables = {}
-    for subject, file in trials.items():
-        tables[subject] = _named(file, _read_trials, file)
+    tables = {subject: _named(file, _read_trials, file) for subject, file in trials.items()}
     stimuli = _stimuli(tables, trials)
-    subjects, rois = {}, None
+    subjects, rois = {}, []
     for subject, file in voxels.items():
         parts, table = _named(file, read_arrays, file), tables[subject]
         for roi, values in parts.items():
@@ -103,21 +81,20 @@ def from_arrays(folder, voxels, trials):
                 )
         labels = {NUMBERS[name]: table[name].to_numpy() for name in NUMBERS if name in table}
         run = labels.pop("Run")
-        rows = rows_of(table["image_id"], stimuli["image_id"], lacks="there is no image '{}'")
-        stimulus_id = stimuli.index.to_numpy(dtype=np.float64)[rows]
+        number = 1 + rows_of(table["image_id"], stimuli.index, lacks="there is no image '{}'")
+        rois = [name for name in rois if name in parts] if subjects else list(parts)
         subjects[subject] = write_subject(
-            folder, subject, parts, stimulus_id=stimulus_id, run=run, **labels
+            folder, subject, parts, stimulus_id=number, run=run, **labels
         )
-        rois = list(parts) if rois is None else [name for name in rois if name in parts]
     if not rois:
         raise ValueError(f"no ROI is in all of {', '.join(map(str, voxels.values()))}")
-    groups = [name for name in stimuli if name not in ("image_id", "category")]
-    write_stimuli(folder, stimuli.itertuples(name=None), groups)
+    rows = ((number, *row) for number, row in enumerate(stimuli.itertuples(name=None), start=1))
+    write_stimuli(folder, rows, groups=stimuli.columns[1:])
     return subjects, rois
 
 
 def _read_recording(file):
-    if Path(file).suffix == ".mat" and is_hdf5(file):
+    if file.suffix == ".mat" and is_hdf5(file):
         raise ValueError("is of MATLAB 7.3; save it again in MATLAB with save(..., '-v7')")
     return read_bdata(file)
 
@@ -130,64 +107,44 @@ def _named(file, function, *arguments):
 
 
 def _read_trials(file):
-    table = read_csv_table(file, TRIAL_COLUMNS)
+    table = read_csv_table(file, ("image_id", "category", "run"))
+    if table.empty:
+        raise ValueError("has no trials")
     for name in table.columns.intersection(list(NUMBERS)):
         numbers = pd.to_numeric(table[name], errors="coerce")
         wrong = ~np.isfinite(numbers) | (numbers != numbers.round())
-        if wrong.any():
-            row = wrong.idxmax()
-            raise ValueError(f"row {row + 2}: {name} is {table[name][row]!r}, no whole number")
-        if name == "data_type" and not numbers.isin(DATA_TYPES).all():
-            row = (~numbers.isin(DATA_TYPES)).idxmax()
-            raise ValueError(
-                f"row {row + 2}: data_type is {numbers[row]:g}, not 1 (training), 2 (test) or 3 "
-                "(imagery)"
-            )
+        hold_to([(wrong, f"{name} is {table[name][wrong.idxmax()]!r}, no whole number")], first=2)
+        if name == "data_type":
+            wrong = ~numbers.isin(DATA_TYPES)
+            is_wrong = f"is {numbers[wrong.idxmax()]:g}, not 1 (training), 2 (test) or 3 (imagery)"
+            hold_to([(wrong, f"data_type {is_wrong}")], first=2)
         table[name] = numbers.astype(float)
-    empty = (table == "").any(axis=1)
-    if empty.any():
-        raise ValueError(f"row {empty.idxmax() + 2}: a cell is empty")
-    if table.empty:
-        raise ValueError("has no trials")
+    hold_to([((table == "").any(axis=1), "a cell is empty")], first=2)
     return table
 
 
 def _stimuli(tables, files):
-    """One row an image, numbered from 1 in the order of the ids, whatever the subject."""
-    parts = []
-    for subject, table in tables.items():
-        part = table.drop(columns=list(NUMBERS), errors="ignore")
-        parts.append(part.assign(row=table.index + 2, file=str(files[subject])))
-    every = pd.concat(parts, ignore_index=True)
-    columns = [name for name in every if name not in ("row", "file")]
-    if every[columns].isna().any(axis=None):
+    """Category and groups of each image, in the order of the ids, whatever the subject."""
+    every = pd.concat(tables).drop(columns=list(NUMBERS), errors="ignore")
+    if every.isna().any(axis=None):
         raise ValueError(f"{' and '.join(map(str, files.values()))} have different columns")
-    first = every.drop_duplicates("image_id").set_index("image_id")
-    for name in columns[1:]:
+    first = every.drop_duplicates("image_id").set_index("image_id").sort_index()
+    for name in first:
         wrong = every[name].to_numpy() != first.loc[every["image_id"], name].to_numpy()
         if wrong.any():
-            row = every.iloc[int(wrong.argmax())]
+            at = int(wrong.argmax())
+            subject, row = every.index[at]
+            image, value = every["image_id"].iloc[at], every[name].iloc[at]
             raise ValueError(
-                f"{row['file']}: row {row['row']}: {name} of image '{row['image_id']}' is "
-                f"{row[name]!r}, elsewhere {first[name][row['image_id']]!r}; a column belongs to "
-                "the image, not to the trial"
+                f"{files[subject]}: row {row + 2}: {name} of image '{image}' is {value!r}, "
+                f"elsewhere {first[name][image]!r}; a column belongs to the image, not to the trial"
             )
-    found = first.drop(columns=["row", "file"]).sort_index().reset_index()
-    found.index = range(1, len(found) + 1)
-    return found
+    first.insert(0, "category", first.pop("category"))
+    return first
 
 
-def read_arrays(file):
-    """Read the voxels of a subject, by ROI.
-
-    Parameters
-    ----------
-    file : path-like
-        ``.npy`` of shape (n_trials, n_voxels), the ROI ``all``; or ``.npz`` with one an ROI.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_trials, n_voxels)
+def read_arrays(file: str | Path) -> dict[str, np.ndarray]:
+    """Read the voxels of a subject, (n_trials, n_voxels) by ROI; of an ``.npy`` the ROI is ``all``.
 
     Raises
     ------
@@ -209,7 +166,7 @@ def read_arrays(file):
     return parts
 
 
-def copy_pictures(folder, *, shown, unseen):
+def copy_pictures(folder: Path, *, shown: str | Path | None, unseen: str | Path | None) -> None:
     """Copy the shown pictures (image_id.ext) and the unseen ones (category/image_id.ext)."""
     for name, source in (("shown", shown), ("unseen", unseen)):
         if source is not None:

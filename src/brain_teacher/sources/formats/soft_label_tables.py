@@ -4,6 +4,7 @@ A table has a row an image and a column a class, both named: CSV and Parquet hol
 themselves, an ``.npy`` array takes them from two files.
 """
 
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -21,24 +22,28 @@ VALUES = ("probabilities", "log-probabilities", "counts")
 FORMATS = ("npy", "csv", "parquet")
 
 
-def read_table(path, *, image_ids=None, class_ids=None):
-    """Read anybody's table.
+def read_table(
+    path: str | PathLike,
+    *,
+    image_ids: str | PathLike | None = None,
+    class_ids: str | PathLike | None = None,
+) -> tuple[pd.DataFrame, str | None]:
+    """Read anybody's table; with it comes which of `VALUES` it holds, where the file says it.
 
     Parameters
     ----------
-    path : path-like
+    path
         ``.csv`` (also ``.csv.gz``) or ``.parquet``: a column ``image_id``, and a column a class;
         ``.npz``: arrays ``image_id``, ``class_id`` and one of ``log_probs``, ``probs``, ``counts``;
         ``.npy``: the array alone.
-    image_ids, class_ids : path-like, optional
+    image_ids, class_ids
         For ``.npy`` only: text files, a name a line.
 
     Returns
     -------
     table : DataFrame of shape (n_images, n_classes), float64
         Indexed by image id; columns are class ids; both text.
-    kind : str or None
-        One of `VALUES`, where the file says it.
+    kind
 
     Raises
     ------
@@ -69,8 +74,7 @@ def read_table(path, *, image_ids=None, class_ids=None):
 def _read_csv(path):
     # As text: ids of digits keep their zeros. The header too: pandas would rename a name that
     # stands twice.
-    options = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "header": None}
-    rows = pd.read_csv(path, **options)
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None)
     return rows.iloc[1:].set_axis(rows.iloc[0].tolist(), axis=1)
 
 
@@ -100,10 +104,8 @@ def _named(table):
 
 def _read_npz(path):
     kinds = {"log_probs": "log-probabilities", "probs": "probabilities", "counts": "counts"}
-    try:
-        arrays = load_arrays(path, ("image_id", "class_id", *kinds))
-    except ValueError as error:
-        raise ValueError(f"cannot be read as .npz ({error})") from error
+    names = ("image_id", "class_id", *kinds)
+    arrays = load_arrays(path, names, wrong="cannot be read as .npz ({})")
     if isinstance(arrays, np.ndarray):
         raise ValueError("is a single array; name it .npy")
     name, *others = [key for key in kinds if key in arrays] or [None]
@@ -115,10 +117,7 @@ def _read_npz(path):
 def _read_npy(path, image_ids, class_ids):
     if image_ids is None or class_ids is None:
         raise ValueError("names neither images nor classes; give --image-ids and --class-ids")
-    try:
-        values = load_arrays(path)
-    except ValueError as error:
-        raise ValueError(f"cannot be read as an array ({error})") from error
+    values = load_arrays(path, wrong="cannot be read as an array ({})")
     if not isinstance(values, np.ndarray):
         raise ValueError("is an archive of arrays; name it .npz")
     return _frame(values, _lines(image_ids), _lines(class_ids))
@@ -159,24 +158,14 @@ def _numbers(table):
     return numbers
 
 
-def to_soft_labels(table, *, values, meta):
+def to_soft_labels(table: pd.DataFrame, *, values: str, meta: dict) -> SoftLabels:
     """Soft labels of a table.
 
     Each row is divided by its sum; then probabilities below 1e-6 are raised to it and the row is
     divided once more, so that every logarithm is finite.
 
-    Parameters
-    ----------
-    table : DataFrame of shape (n_images, n_classes)
-        From `read_table`.
-    values : {"probabilities", "log-probabilities", "counts"}
-        Counts: how often each class was chosen.
-    meta : dict
-
-    Returns
-    -------
-    SoftLabels
-        ``fold`` is 0 throughout.
+    `values` is one of `VALUES`; counts say how often each class was chosen. ``fold`` is 0
+    throughout.
 
     Raises
     ------
@@ -187,7 +176,7 @@ def to_soft_labels(table, *, values, meta):
     if values == "log-probabilities":
         with np.errstate(over="ignore"):
             numbers = np.exp(numbers)
-    negative = (numbers < 0).any(axis=1)
+    negative = np.any(numbers < 0, axis=1)
     total = numbers.sum(axis=1)
     wrong = negative | ~np.isfinite(total) | (total <= 0)
     if values != "counts":
@@ -205,20 +194,10 @@ def to_soft_labels(table, *, values, meta):
     return SoftLabels(log_probs, *names, fold, {"format": FORMAT} | meta)
 
 
-def write_table(path, soft_labels, *, format):
-    """Write the probabilities of soft labels, whole or not at all.
+def write_table(path: str | PathLike, soft_labels: SoftLabels, *, format: str) -> list[Path]:
+    """Write the probabilities of soft labels in one of `FORMATS`, whole or not at all.
 
-    Parameters
-    ----------
-    path : path-like
-    soft_labels : SoftLabels
-    format : {"npy", "csv", "parquet"}
-        ``npy``: float32, with the names in two text files beside it.
-
-    Returns
-    -------
-    list of Path
-        What was written.
+    ``npy`` is float32, with the names in two text files beside it. Gives what was written.
     """
     path = Path(path)
     probs = np.exp(soft_labels.log_probs)

@@ -1,0 +1,1 @@
+"""ImageNet: trees of its pictures, and what networks have seen of it."""

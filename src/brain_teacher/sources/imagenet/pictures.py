@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import methodcaller
+from pathlib import Path
 
 from brain_teacher.dataset.images import SPLITS, is_too_large
 from brain_teacher.files import atomic_write
@@ -16,72 +18,48 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted of one category.
-
-    Attributes
-    ----------
-    category : str
-        A synset.
-    shown : list of str
-        Ids of its pictures that were shown in the scanner.
-    unseen : int
-        How many others.
-    listed : dict of str to str
-        Those of ``unseen.csv``, with their split: they stay.
-    there : dict of str to Path
-        Pictures that the data set has already, shown and unseen.
-    """
+    """What is wanted of one category, a synset."""
 
     category: str
-    shown: list
+    # Ids of its pictures that were shown in the scanner.
+    shown: list[str]
+    # How many others.
     unseen: int
-    listed: dict
-    there: dict
+    # Those of ``unseen.csv``, with their split: they stay.
+    listed: dict[str, str]
+    # Pictures that the data set has already, shown and unseen.
+    there: dict[str, Path]
 
 
 @dataclass
 class Gathered:
-    """What there is of one category now.
-
-    Attributes
-    ----------
-    category : str
-    shown : list of str
-    unseen : dict of str to str
-        Id -> split.
-    missing : list of tuple
-        ``(image_id, kind, reason)`` of shown pictures that are not there, and of unseen ones that
-        were passed over because they are broken.
-    """
+    """What there is of one category now."""
 
     category: str
-    shown: list = field(default_factory=list)
-    unseen: dict = field(default_factory=dict)
-    missing: list = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    # Id -> split.
+    unseen: dict[str, str] = field(default_factory=dict)
+    # (image_id, kind, reason) of shown pictures that are not there, and of unseen ones that were
+    # passed over because they are broken.
+    missing: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def gather(wish, places, images, *, exclude, share, seed, link):
+def gather(
+    wish: Wish,
+    places: list[Path],
+    images: Path,
+    *,
+    exclude: Iterable[str],
+    share: float,
+    seed: int,
+    link: bool,
+) -> Gathered:
     """Put the pictures of one category in their places; those that are there and whole stay.
 
-    Parameters
-    ----------
-    wish : Wish
-    places : list of Path
-        The synset's folders and tar files, from `find_synsets`.
-    images : Path
-        The data set's folder ``images``.
-    exclude : collection of str
-        Ids that were shown to anybody: never unseen.
-    share : float
-        Of the unseen pictures, for validation.
-    seed : int
-        Of the order in which unseen pictures are taken.
-    link : bool
-        Link to files of the tree instead of copying them; what lies in a tar file is copied.
-
-    Returns
-    -------
-    Gathered
+    `places` are the synset's folders and tar files, from `find_synsets`; `images` is the data set's
+    folder. Ids in `exclude` were shown to anybody: they are never unseen. The order in which unseen
+    pictures are taken comes from the `seed`; a `share` of them is for validation. With `link`,
+    files of the tree are linked instead of copied; what lies in a tar file is copied.
     """
     pictures, broken = list_pictures(wish.category, places)
     result = Gathered(wish.category)
@@ -94,26 +72,24 @@ def gather(wish, places, images, *, exclude, share, seed, link):
         return _put(image_id, folder, wish.there.get(image_id), found, why=why, link=link)
 
     for image_id in wish.shown:
-        reason = put(image_id, images / "shown")
-        if reason is None:
-            result.shown.append(image_id)
-        else:
+        if reason := put(image_id, images / "shown"):
             result.missing.append((image_id, "shown", reason))
+        else:
+            result.shown.append(image_id)
     others = {*pictures, *wish.there} - {*exclude, *wish.listed}
     chosen = []
     for image_id in [*wish.listed, *hash_order(others, seed)]:
         if len(chosen) >= wish.unseen and image_id not in wish.listed:
             break
-        reason = put(image_id, images / "unseen" / wish.category)
-        if reason is None:
-            chosen.append(image_id)
-        else:
+        if reason := put(image_id, images / "unseen" / wish.category):
             result.missing.append((image_id, "unseen", reason))
+        else:
+            chosen.append(image_id)
     result.unseen = split_in_order(chosen, wish.listed, share)
     return result
 
 
-def hash_order(image_ids, seed):
+def hash_order(image_ids: Iterable[str], seed: int) -> list[str]:
     """Ids in the order of SHA-256 of seed and id: what else is there does not change it.
 
     Examples
@@ -124,20 +100,13 @@ def hash_order(image_ids, seed):
     return sorted(image_ids, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
 
 
-def split_in_order(image_ids, listed, share):
+def split_in_order(
+    image_ids: Iterable[str], listed: dict[str, str], share: float
+) -> dict[str, str]:
     """Deal pictures to validation and test, one by one, so that more of them change no split.
 
-    Parameters
-    ----------
-    image_ids : sequence of str
-    listed : dict of str to str
-        Splits that stand already.
-    share : float
-        Of validation; it gets the next picture whenever it has less.
-
-    Returns
-    -------
-    dict of str to str
+    Splits that are `listed` stand already. Validation gets the next picture whenever it has less
+    than its `share`.
 
     Examples
     --------
@@ -153,7 +122,7 @@ def split_in_order(image_ids, listed, share):
     return splits
 
 
-def picture_error(data):
+def picture_error(data: bytes) -> str | None:
     """Why bytes are no picture that can be decoded to its end; None if they are one.
 
     A picture of more pixels than PIL's limit (`is_too_large`) is none.

@@ -1,5 +1,6 @@
 """Which classes a network with published weights may have seen before: those of ImageNet-1k."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -7,32 +8,18 @@ import numpy as np
 
 
 @cache
-def imagenet1k_synsets():
+def imagenet1k_synsets() -> tuple[str, ...]:
     """The WordNet ids of ImageNet-1k's classes, in the order of torchvision's networks.
 
-    torchvision has their names alone; the file ``data/imagenet1k_synsets.txt`` says where the ids
-    come from.
-
-    Returns
-    -------
-    tuple of str
-        1,000, ascending.
+    They are 1,000, ascending. torchvision has their names alone; ``imagenet1k_synsets.txt`` says
+    where the ids come from.
     """
     text = (files("brain_teacher.sources.imagenet") / "imagenet1k_synsets.txt").read_text("utf-8")
     return tuple(line for line in text.splitlines() if not line.startswith("#"))
 
 
-def seen_by_pretraining(category_ids):
-    """Whether each category is a class of ImageNet-1k.
-
-    Parameters
-    ----------
-    category_ids : sequence of str
-        A category whose id is no synset was not seen.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_categories,)
+def seen_by_pretraining(category_ids: Iterable[str]) -> np.ndarray:
+    """Whether each category is a class of ImageNet-1k; one whose id is no synset was not seen.
 
     Examples
     --------

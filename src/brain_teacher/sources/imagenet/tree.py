@@ -9,6 +9,7 @@ import os
 import re
 import tarfile
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 # A number of up to six digits: what GOD's stimulus_id can hold.
@@ -18,25 +19,14 @@ _SYNSET = re.compile(r"n\d{8}")
 
 @dataclass(frozen=True)
 class Picture:
-    """Where a picture lies.
-
-    Attributes
-    ----------
-    image_id : str
-    path : Path
-        The picture, or the tar file that holds it.
-    span : tuple of int, optional
-        Its first byte in a tar file, and how many there are.
-    suffix : str
-        ``.JPEG`` or ``.png``.
-    """
+    """Where a picture lies: a file, or a span of a tar file."""
 
     image_id: str
     path: Path
-    suffix: str
-    span: tuple[int, int] | None = None
+    suffix: str  # ``.JPEG`` or ``.png``
+    span: tuple[int, int] | None = None  # its first byte in the tar file, and how many there are
 
-    def read(self):
+    def read(self) -> bytes:
         """The picture's bytes."""
         if self.span is None:
             return self.path.read_bytes()
@@ -46,19 +36,10 @@ class Picture:
             return file.read(size)
 
 
-def find_synsets(root):
-    """The folders and tar files of each synset in a tree.
+def find_synsets(root: str | PathLike) -> dict[str, list[Path]]:
+    """The folders and tar files of each synset in a tree, in the order of their paths.
 
     Folders that are a synset's are not looked into; links are followed, but none in a circle.
-
-    Parameters
-    ----------
-    root : path-like
-
-    Returns
-    -------
-    dict of str to list of Path
-        By synset, in the order of the paths.
     """
     found, visited = {}, set()
     for folder, names, file_names in os.walk(root, followlinks=True):
@@ -75,21 +56,11 @@ def find_synsets(root):
     return {synset: sorted(places) for synset, places in found.items()}
 
 
-def list_pictures(synset, places):
-    """The pictures of one synset.
+def list_pictures(synset: str, places: list[Path]) -> tuple[dict[str, Picture], list[str]]:
+    """The pictures of one synset by image id, from the places that `find_synsets` gave.
 
-    Parameters
-    ----------
-    synset : str
-    places : list of Path
-        From `find_synsets`.
-
-    Returns
-    -------
-    pictures : dict of str to Picture
-        By image id. One that lies there twice is taken where it comes first.
-    broken : list of str
-        What is wrong with a place that could be read in part or not at all.
+    One that lies there twice is taken where it comes first. With them come the words for what is
+    wrong with a place that could be read in part or not at all.
     """
     pictures, broken = {}, []
     for place in places:

@@ -1,0 +1,1 @@
+"""Published recordings, each a module that makes it a data set."""

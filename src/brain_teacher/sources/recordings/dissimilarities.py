@@ -13,6 +13,8 @@ References
 .. [3] Cichy, Pantazis & Oliva (2014), Nat. Neurosci. 17:455; (2016), Cereb. Cortex 26:3563.
 """
 
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +22,7 @@ import numpy as np
 from brain_teacher.dataset.description import Description
 from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
-from brain_teacher.sources.recordings.source import Recording
-from brain_teacher.sources.transport.transfer import RemoteFile
+from brain_teacher.sources.recordings.source import Recording, files_at
 
 N_IMAGES = 92
 MEAN = "mean"  # of all subjects' dissimilarities; a subject of its own
@@ -30,40 +31,20 @@ ASYMMETRY, MOST_NEGATIVE = 1e-4, 0.01
 LEAST = 1e-10
 STIMULI = "Kriegeskorte_Neuron2008_supplementalData.mat"
 HUMAN_IT = "92_brainRDMs.mat"
-CICHY = {"IT": "fmri_IT_RDMs.npz", "EVC": "fmri_EVC_RDMs.npz"}
+FMRI = {"IT": "fmri_IT_RDMs.npz", "EVC": "fmri_EVC_RDMs.npz"}
 _RSA = "https://raw.githubusercontent.com/rsagroup/rsatoolbox/f1f83cad/demos/92imageData/"
 _NET = (
     "https://raw.githubusercontent.com/ToastyDom/Net2Brain/897563d2/input_data/brain_data/92images/"
 )
-PICTURES = RemoteFile(
-    STIMULI,
-    _RSA + STIMULI,
-    3603779,
-    "06f21214399a5d43dc264eed19a7f4b8daf11c8622a59eec3e106064ce5e3504",
+KRIEGESKORTE_FILES = files_at(
+    _RSA,
+    (STIMULI, 3603779, "06f21214399a5d43dc264eed19a7f4b8daf11c8622a59eec3e106064ce5e3504"),
+    (HUMAN_IT, 224663, "1743f90a15e895798a94318649e80e1123a7e5943a1703fa1dd7c31ea5780b7c"),
 )
-KRIEGESKORTE_FILES = (
-    PICTURES,
-    RemoteFile(
-        HUMAN_IT,
-        _RSA + HUMAN_IT,
-        224663,
-        "1743f90a15e895798a94318649e80e1123a7e5943a1703fa1dd7c31ea5780b7c",
-    ),
-)
-CICHY_FILES = (
-    PICTURES,
-    RemoteFile(
-        CICHY["IT"],
-        _NET + CICHY["IT"],
-        1015948,
-        "ecf104457ae841d2a2bf503fb0dc16c6387e32d0cd74fb5217ca4ef859a805dd",
-    ),
-    RemoteFile(
-        CICHY["EVC"],
-        _NET + CICHY["EVC"],
-        1015948,
-        "c73de20f9cb2229f1796085e79c153f63a4287b8bf7faaf7531571b1898d3f8b",
-    ),
+CICHY_FILES = KRIEGESKORTE_FILES[:1] + files_at(
+    _NET,
+    (FMRI["IT"], 1015948, "ecf104457ae841d2a2bf503fb0dc16c6387e32d0cd74fb5217ca4ef859a805dd"),
+    (FMRI["EVC"], 1015948, "c73de20f9cb2229f1796085e79c153f63a4287b8bf7faaf7531571b1898d3f8b"),
 )
 KRIEGESKORTE_TERMS = """\
 92 pictures, human IT of 4 subjects as dissimilarities. From rsatoolbox (MIT). The pictures'
@@ -147,37 +128,27 @@ def read_kriegeskorte(raw):
     """Subject -> ROI -> dissimilarities, the mean of a subject's two sessions."""
     from scipy.io import loadmat
 
-    found = {}
+    sessions = defaultdict(list)
     for each in np.ravel(loadmat(Path(raw) / HUMAN_IT, simplify_cells=True)["RDMs"]):
         subject = each.name.split(" | ")[1]  # of "hIT | BE | Session: 1"
-        found.setdefault(subject, []).append(each.RDM)
-    subjects = {name: {"IT": np.mean(values, axis=0)} for name, values in found.items()}
+        sessions[subject].append(each.RDM)
+    subjects = {name: {"IT": np.mean(values, axis=0)} for name, values in sessions.items()}
     return subjects | {MEAN: {"IT": np.mean([rois["IT"] for rois in subjects.values()], axis=0)}}
 
 
 def read_cichy(raw):
     """Subject -> ROI -> dissimilarities."""
-    rois = {roi: load_arrays(Path(raw) / file)["Net_RDM"] for roi, file in CICHY.items()}
-    n_subjects = len(rois["IT"])
-    subjects = {f"S{k + 1:02d}": {roi: rois[roi][k] for roi in rois} for k in range(n_subjects)}
+    rois = {roi: load_arrays(Path(raw) / file)["Net_RDM"] for roi, file in FMRI.items()}
+    each = enumerate(zip(*rois.values(), strict=True), start=1)
+    subjects = {f"S{k:02d}": dict(zip(rois, values, strict=True)) for k, values in each}
     return subjects | {MEAN: {roi: values.mean(axis=0) for roi, values in rois.items()}}
 
 
-def build_kriegeskorte(raw, folder):
-    """Make the data set of Kriegeskorte's four subjects."""
-    source = "Kriegeskorte et al. 2008, human IT as dissimilarities, from rsatoolbox"
-    _build(raw, folder, "kriegeskorte92", read_kriegeskorte(raw), source)
-
-
-def build_cichy(raw, folder):
-    """Make the data set of Cichy's fifteen subjects."""
-    source = "Cichy, Pantazis & Oliva 2014/2016, fMRI as dissimilarities, from Net2Brain"
-    _build(raw, folder, "cichy92", read_cichy(raw), source)
-
-
-def _build(raw, folder, name, subjects, source):
+def build(raw, folder, *, name, read, source):
+    """Make a data set of the subjects that ``read(raw)`` gives; a picture is a trial."""
     from PIL import Image
 
+    subjects = read(raw)
     images, category = read_pictures(raw)
     ids = [f"{c}-{number:02d}" for number, c in enumerate(category, start=1)]
     numbers = np.arange(1, N_IMAGES + 1)
@@ -185,18 +156,12 @@ def _build(raw, folder, name, subjects, source):
     for image_id, image in zip(ids, images, strict=True):
         Image.fromarray(image).save(folder / "images" / "shown" / f"{image_id}.png")
     # A group a picture: `by: group` leaves one out.
-    rows = zip(numbers, ids, category, ids, strict=True)
-    write_stimuli(folder, list(rows), groups=["picture"])
-    files = {
-        subject: write_subject(
-            folder,
-            subject,
-            {roi: coordinates(values) for roi, values in rois.items()},
-            stimulus_id=numbers,
-            run=np.ones(N_IMAGES),
-        )
-        for subject, rois in subjects.items()
-    }
+    write_stimuli(folder, zip(numbers, ids, category, ids, strict=True), groups=["picture"])
+    files = {}
+    for subject, rois in subjects.items():
+        voxels = {roi: coordinates(values) for roi, values in rois.items()}
+        run = np.ones(N_IMAGES)
+        files[subject] = write_subject(folder, subject, voxels, stimulus_id=numbers, run=run)
     Description(
         name=name,
         simulated=False,
@@ -209,5 +174,23 @@ def _build(raw, folder, name, subjects, source):
     ).write(folder)
 
 
-KRIEGESKORTE = Recording(KRIEGESKORTE_TERMS, KRIEGESKORTE_FILES, build_kriegeskorte)
-CICHY = Recording(CICHY_TERMS, CICHY_FILES, build_cichy)
+KRIEGESKORTE = Recording(
+    KRIEGESKORTE_TERMS,
+    KRIEGESKORTE_FILES,
+    partial(
+        build,
+        name="kriegeskorte92",
+        read=read_kriegeskorte,
+        source="Kriegeskorte et al. 2008, human IT as dissimilarities, from rsatoolbox",
+    ),
+)
+CICHY = Recording(
+    CICHY_TERMS,
+    CICHY_FILES,
+    partial(
+        build,
+        name="cichy92",
+        read=read_cichy,
+        source="Cichy, Pantazis & Oliva 2014/2016, fMRI as dissimilarities, from Net2Brain",
+    ),
+)

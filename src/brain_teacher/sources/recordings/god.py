@@ -12,6 +12,8 @@ References
 .. [1] Horikawa & Kamitani (2017), Nat. Commun. 8:15037.
 """
 
+from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
 
 import h5py
@@ -41,32 +43,23 @@ recordings are OpenNeuro ds001246 (CC0). The pictures are ImageNet's and do not 
 it."""
 
 
-def bdata_paths(subjects):
+def bdata_paths(subjects: Iterable[str]) -> dict[str, str]:
     """Subject -> its file in the data set."""
     return {name: f"bdata/{SUBJECTS[name]}" for name in subjects}
 
 
-def paths(subjects, features=False):
+def paths(subjects: Iterable[str], features: bool = False) -> list[str]:
     """Where the files of some subjects lie in the data set."""
     return [*bdata_paths(subjects).values()] + [FEATURES] * features
 
 
-def list_files(*, subjects=tuple(SUBJECTS), features=False, base_url=None):
-    """The files of some subjects.
+def list_files(
+    *, subjects: Iterable[str] = SUBJECTS, features: bool = False, base_url: str | None = None
+) -> list[RemoteFile]:
+    """The files of some subjects; with `features`, also ``ImageFeatures.h5``.
 
-    Parameters
-    ----------
-    subjects : sequence of str
-        S1 to S5.
-    features : bool
-        Also ``ImageFeatures.h5``.
-    base_url : str or None
-        A mirror's folder that holds the files by their names; sizes and checksums are then those
-        recorded before, if any.
-
-    Returns
-    -------
-    list of RemoteFile
+    `base_url` is a mirror's folder that holds the files by their names; sizes and checksums are
+    then those recorded before, if any.
 
     Raises
     ------
@@ -77,21 +70,17 @@ def list_files(*, subjects=tuple(SUBJECTS), features=False, base_url=None):
     if base_url is not None:
         return [RemoteFile(path, f"{base_url.rstrip('/')}/{name}") for name, path in places.items()]
     listed = {entry["name"]: entry for entry in _listing()}
-    missing = [name for name in places if name not in listed]
-    if missing:
+    if missing := [name for name in places if name not in listed]:
         raise DownloadError(
             f"{LISTING} lists no file {missing[0]} (it has {', '.join(listed)}); give a mirror "
             f"with --base-url, or {BY_HAND}"
         )
-    return [
-        RemoteFile(
-            path,
-            listed[name]["download_url"],
-            size=listed[name]["size"],
-            md5=listed[name].get("supplied_md5") or listed[name].get("computed_md5") or None,
-        )
-        for name, path in places.items()
-    ]
+    files = []
+    for name, path in places.items():
+        known = listed[name]
+        md5 = known.get("supplied_md5") or known.get("computed_md5") or None
+        files.append(RemoteFile(path, known["download_url"], size=known["size"], md5=md5))
+    return files
 
 
 def _listing():
@@ -100,8 +89,8 @@ def _listing():
     from urllib3.util import Retry
 
     # 3 s of waiting, whatever Retry-After says: the command can be given again.
-    busy = {"status_forcelist": (429, 500, 502, 503, 504), "respect_retry_after_header": False}
-    again = Retry(3, backoff_factor=0.5, **busy)
+    busy = (429, 500, 502, 503, 504)
+    again = Retry(3, backoff_factor=0.5, status_forcelist=busy, respect_retry_after_header=False)
     try:
         with requests.Session() as session:
             for kind in ("https://", "http://"):
@@ -117,7 +106,7 @@ def _listing():
         ) from error
 
 
-def describe(subjects):
+def describe(subjects: Iterable[str]) -> Description:
     """What ``dataset.yaml`` says of these subjects; pictures come with `brain-teacher images`."""
     return Description(
         name="god",
@@ -129,21 +118,11 @@ def describe(subjects):
     )
 
 
-def examine(path):
+def examine(path: str | PathLike) -> tuple[str, list[str], list[str]]:
     """Whether a subject's file is GOD's, and what is in it.
 
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    facts : str
-        A line: trials by type, voxels of VC.
-    problems : list of str
-        All that is wrong; empty if nothing.
-    cautions : list of str
-        What is odd, and harms nothing.
+    Gives a line of facts (trials by type, voxels of VC), all problems, and cautions: what is odd,
+    and harms nothing.
     """
     try:
         voxels, rois, labels = read_bdata(path)
@@ -154,10 +133,10 @@ def examine(path):
     except ValueError as error:
         return "", [str(error)], []
     kind, problems, counts = labels["DataType"], [], []
-    for data_type, design in DESIGN.items():
+    for data_type in DESIGN:
         rows = trials[kind == data_type]
         counts.append(f"{len(rows):,} {NAMES[data_type]}")
-        problems += _wrong_design(rows, data_type, design)
+        problems += _wrong_design(rows, data_type)
     seen = {t: set(trials["category"][kind == t]) for t in DESIGN}
     if both := seen[TRAINING] & seen[TEST]:
         problems.append(f"category {min(both)} is among training and test images")
@@ -172,19 +151,15 @@ def examine(path):
     size = int(rois["VC"].sum()) if "VC" in rois else 0
     made = f" (as the {VERSIONS[size]} version of subject 1)" if size in VERSIONS else ""
     cautions = _cautions(labels)
-    if _has_old_layout(path):
-        cautions.append("has the layout of 2016 (dataSet, metaData); it is read all the same")
+    with h5py.File(path) as file:
+        if "dataSet" in file:
+            cautions.append("has the layout of 2016 (dataSet, metaData); it is read all the same")
     return f"{', '.join(counts)} trials; VC {size:,} voxels{made}", problems, cautions
 
 
-def _has_old_layout(path):
-    with h5py.File(path) as file:
-        return "dataSet" in file
-
-
-def _wrong_design(rows, data_type, design):
+def _wrong_design(rows, data_type):
     """How the trials of one type differ from the published design."""
-    n_trials, n_categories, n_images, times = design
+    n_trials, n_categories, n_images, times = DESIGN[data_type]
     name, found = NAMES[data_type], []
     if len(rows) != n_trials:
         found.append(f"{len(rows):,} {name} trials, not {n_trials:,}")

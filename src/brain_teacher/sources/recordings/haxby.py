@@ -13,30 +13,15 @@ import numpy as np
 
 from brain_teacher.dataset.description import Description
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
-from brain_teacher.sources.recordings.source import Recording
-from brain_teacher.sources.transport.transfer import RemoteFile
+from brain_teacher.sources.recordings.source import Recording, files_at
 
 SUBJECT, ROI = "haxby", "slice"
-_URL = "https://raw.githubusercontent.com/PyMVPA/PyMVPA/20f0335f/mvpa2/data/"
-FILES = tuple(
-    RemoteFile(name, _URL + name, size, sha256)
-    for name, size, sha256 in (
-        (
-            "attributes_literal.txt",
-            12026,
-            "7769f235e93d3157ef7bd1102abfaf3bc058ad9ca28e89dc60b8e47f473207c3",
-        ),
-        (
-            "bold.nii.gz",
-            1311329,
-            "cbbd4d07803caaa9f77381af24e790cf77058664a128bd514a4c1668eefb92d7",
-        ),
-        (
-            "mask.nii.gz",
-            197,
-            "8d879d35aaeee3afddfb69a7e1b8dd2b3be446671452d7e841dc6588845f2877",
-        ),
-    )
+ATTRIBUTES, BOLD, MASK = "attributes_literal.txt", "bold.nii.gz", "mask.nii.gz"
+FILES = files_at(
+    "https://raw.githubusercontent.com/PyMVPA/PyMVPA/20f0335f/mvpa2/data/",
+    (ATTRIBUTES, 12026, "7769f235e93d3157ef7bd1102abfaf3bc058ad9ca28e89dc60b8e47f473207c3"),
+    (BOLD, 1311329, "cbbd4d07803caaa9f77381af24e790cf77058664a128bd514a4c1668eefb92d7"),
+    (MASK, 197, "8d879d35aaeee3afddfb69a7e1b8dd2b3be446671452d7e841dc6588845f2877"),
 )
 TERMS = """\
 Haxby slice: one subject, 8 categories, 12 runs, 530 voxels; no pictures. From PyMVPA (MIT),
@@ -53,7 +38,7 @@ def read_nifti(path):
     content = gzip.decompress(Path(path).read_bytes())
     order = "<" if struct.unpack_from("<i", content)[0] == 348 else ">"
     count, *shape = struct.unpack_from(f"{order}8h", content, 40)
-    code = struct.unpack_from(f"{order}h", content, 70)[0]
+    (code,) = struct.unpack_from(f"{order}h", content, 70)
     start, slope, intercept = struct.unpack_from(f"{order}3f", content, 108)
     kind = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8"}[code]
     shape = shape[:count]
@@ -64,10 +49,6 @@ def read_nifti(path):
 
 def read_blocks(raw):
     """The mean of each block of volumes of one category in one run; rest is left out.
-
-    Parameters
-    ----------
-    raw : path-like
 
     Returns
     -------
@@ -80,9 +61,9 @@ def read_blocks(raw):
         Volumes of each block.
     """
     raw = Path(raw)
-    bold, mask = read_nifti(raw / "bold.nii.gz"), read_nifti(raw / "mask.nii.gz")
+    bold, mask = read_nifti(raw / BOLD), read_nifti(raw / MASK)
     volumes = bold[mask.reshape(bold.shape[:3]) > 0].T
-    names = np.array((raw / "attributes_literal.txt").read_text().split()[-2 * len(volumes) :])
+    names = np.array((raw / ATTRIBUTES).read_text().split()[-2 * len(volumes) :])
     label, run = names[::2], names[1::2].astype(int)
     change = (label[1:] != label[:-1]) | (run[1:] != run[:-1])
     starts = np.flatnonzero(np.concatenate([[True], change]))
@@ -97,11 +78,9 @@ def build(raw, folder):
     """Make the data set: a block is an image shown once."""
     voxels, category, run, _ = read_blocks(raw)
     numbers = np.arange(1, len(run) + 1)
-    rows = [
-        (number, f"run{r:02d}-{c}", c) for number, c, r in zip(numbers, category, run, strict=True)
-    ]
+    names = [f"run{r:02d}-{c}" for c, r in zip(category, run, strict=True)]
     file = write_subject(folder, SUBJECT, {ROI: voxels}, stimulus_id=numbers, run=run)
-    write_stimuli(folder, rows)
+    write_stimuli(folder, zip(numbers, names, category, strict=True))
     Description(
         name="haxby-slice",
         simulated=False,

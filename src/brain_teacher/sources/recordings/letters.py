@@ -4,9 +4,7 @@ The fonts are those that matplotlib carries, the strokes FreeType's through PIL:
 the two may draw single pixels otherwise (here matplotlib 3.11 and PIL 13 with FreeType 2.14).
 """
 
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.metadata import distribution
 
 # Fonts that matplotlib carries and whose letters are letters (looked at, on a sheet). Left out: the
 # STIX symbol fonts, DejaVu's Display fonts, cmex10, cmsy10 and LastResort, which have none.
@@ -31,10 +29,7 @@ SIDE, CELL, HEIGHTS = 24, 2, (10, 12, 16)
 def write_letters(folder):
     """Write letters white on black, upright, centred, as high as the patterns'.
 
-    Returns
-    -------
-    list of tuple
-        Rows of ``unseen.csv``: image id, category, split.
+    Gives the rows of ``unseen.csv``: image id, category, split.
     """
     rows = []
     for split, fonts in FONTS.items():
@@ -59,13 +54,13 @@ def draw_letter(font, letter, height):
     from PIL import Image, ImageDraw, ImageFont
 
     # Found, not imported: only `report` draws with matplotlib.
-    (place,) = find_spec("matplotlib").submodule_search_locations
-    file = Path(place) / "mpl-data" / "fonts" / "ttf" / f"{font}.ttf"
+    matplotlib = distribution("matplotlib")
+    file = matplotlib.locate_file(f"matplotlib/mpl-data/fonts/ttf/{font}.ttf")
     try:
-        type_face = ImageFont.truetype(file, 300)
+        type_face = ImageFont.truetype(str(file), 300)
     except OSError as error:
         raise ValueError(
-            f"matplotlib {version('matplotlib')} has no font {font}; install the one of "
+            f"matplotlib {matplotlib.version} has no font {font}; install the one of "
             "requirements.txt"
         ) from error
     large = Image.new("L", (600, 600))

@@ -1,8 +1,8 @@
 """Miyawaki's figure images: V1 of one subject, 5 letters in 3 styles, 12x12 pictures.
 
 The recording's file keeps its pictures transposed, calls run numbers labels, and splits trials at
-random over runs. Which trial is which picture stands in two small tables beside this module
-(``data/miyawaki``): they were made by joining the file to the events of OpenNeuro ds000255 (PDDL).
+random over runs. Which trial is which picture stands in two small tables beside this module, in
+``miyawaki_figures``, made by joining the file to the events of OpenNeuro ds000255 (PDDL).
 The shapes of the recording are left out: each is there in one version only.
 
 References
@@ -21,18 +21,13 @@ from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.images import UNSEEN_FILE
 from brain_teacher.sources.formats.writing import write_rows, write_stimuli, write_subject
 from brain_teacher.sources.recordings.letters import CELL, write_letters
-from brain_teacher.sources.recordings.source import Recording
-from brain_teacher.sources.transport.transfer import RemoteFile
+from brain_teacher.sources.recordings.source import Recording, files_at
 
 SUBJECT, ROI, FILE = "S1", "V1", "miyawaki_structured_28x28.mat"
-_COMMIT = "be7005595088c2f71489013ca2a0cfe5505c9eb5"
-FILES = (
-    RemoteFile(
-        FILE,
-        f"https://raw.githubusercontent.com/braindecoding/LDM/{_COMMIT}/data/{FILE}",
-        1670160,
-        "aea138f10f70e539eb27c935e9154a0127e4b442f020efec780bf27d30f53484",
-    ),
+FILES = files_at(
+    "https://raw.githubusercontent.com/braindecoding/LDM/be7005595088c2f71489013ca2a0cfe5505c9eb5/"
+    "data/",
+    (FILE, 1670160, "aea138f10f70e539eb27c935e9154a0127e4b442f020efec780bf27d30f53484"),
 )
 TERMS = """\
 Miyawaki's figure images: one subject, V1, letters e n o r u in 3 styles. From
@@ -43,10 +38,6 @@ the raw recordings are OpenNeuro ds000255 (PDDL). Cite Miyawaki et al. (2008), N
 
 def read_trials(raw):
     """The trials that showed letters.
-
-    Parameters
-    ----------
-    raw : path-like
 
     Returns
     -------
@@ -61,10 +52,9 @@ def read_trials(raw):
 
     names = ["fmriTrn", "fmriTest", "stimTrn", "stimTest"]
     arrays = loadmat(Path(raw) / FILE, variable_names=names)
-    rows = [row for row in _table("trials.csv") if row["style"] != "shape"]
-    place = [
-        ({"train": "Trn", "test": "Test"}[row["mat_split"]], int(row["mat_row"])) for row in rows
-    ]
+    rows = _letters("trials.csv")
+    split = {"train": "Trn", "test": "Test"}
+    place = [(split[row["mat_split"]], int(row["mat_row"])) for row in rows]
     voxels = np.stack([arrays[f"fmri{split}"][at] for split, at in place])
     pictures = np.stack([arrays[f"stim{split}"][at].reshape(28, 28).T for split, at in place])
     return voxels, pictures, rows
@@ -74,16 +64,14 @@ def read_patterns():
     """Image id -> (12, 12) pattern of zeros and ones, letters only."""
     return {
         row["image_id"]: np.array(list(row["pattern_12x12"]), dtype=np.uint8).reshape(12, 12)
-        for row in _table("images.csv")
-        if row["style"] != "shape"
+        for row in _letters("images.csv")
     }
 
 
-def _table(name):
-    text = (files("brain_teacher.sources.recordings") / "miyawaki_figures" / name).read_text(
-        "utf-8"
-    )
-    return list(csv.DictReader(io.StringIO(text)))
+def _letters(name):
+    place = files("brain_teacher.sources.recordings") / "miyawaki_figures" / name
+    rows = csv.DictReader(io.StringIO(place.read_text("utf-8")))
+    return [row for row in rows if row["style"] != "shape"]
 
 
 def build(raw, folder, *, trials_as_images=False):
@@ -103,10 +91,8 @@ def build(raw, folder, *, trials_as_images=False):
         _draw_patterns(folder / "images" / "shown")
         unseen = write_letters(folder / "images" / "unseen")
         write_rows(folder / UNSEEN_FILE, ("image_id", "category", "split"), unseen)
-    stimuli = {
-        (n, name, row["identity"], row["style"])
-        for n, name, row in zip(numbers.tolist(), names, rows, strict=True)
-    }
+    shows = [(row["identity"], row["style"]) for row in rows]
+    stimuli = {(n, name, *what) for n, name, what in zip(numbers, names, shows, strict=True)}
     write_stimuli(folder, sorted(stimuli), groups=["style"])
     run = np.array([int(row["run"]) for row in rows])
     file = write_subject(folder, SUBJECT, {ROI: voxels}, stimulus_id=numbers, run=run)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from pkgutil import resolve_name
 
 from brain_teacher.sources.transport.transfer import RemoteFile
@@ -11,19 +12,18 @@ from brain_teacher.sources.transport.transfer import RemoteFile
 class Recording:
     """How a published recording is had.
 
-    Attributes
-    ----------
-    terms : str
-        What is said before the download: what it is, whom to cite, under what terms.
-    files : tuple of RemoteFile
-        With size and SHA-256.
-    build : callable
-        ``(raw, folder)``: makes the data set `folder`, which is empty, from the files in `raw`.
+    `terms` are said before the download: what it is, whom to cite, under what terms. `build` makes
+    a data set from the `files`: it is given the folder they lie in, and an empty one to fill.
     """
 
     terms: str
     files: tuple[RemoteFile, ...]
-    build: Callable
+    build: Callable[[Path, Path], None]
+
+
+def files_at(url: str, *files: tuple[str, int, str]) -> tuple[RemoteFile, ...]:
+    """Files below one address, each by its name, its size in bytes and its SHA-256."""
+    return tuple(RemoteFile(name, url + name, size, sha256) for name, size, sha256 in files)
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Source:
 
     Attributes
     ----------
-    label : str
+    label
         What it is, for people.
-    place : str, optional
+    place
         ``module:NAME`` of its `Recording`, loaded when it is asked for; none: its files are a data
         set as they are, and ``fetch`` has a way of its own for them.
-    ends_with : str
+    ends_with
         The last command of the chain that it can carry: ``decode`` (it has no pictures), ``plan``
         (which says why its pictures carry no students) or ``compare``.
     """
@@ -47,6 +47,6 @@ class Source:
     ends_with: str = "decode"
 
     @property
-    def recording(self):
+    def recording(self) -> Recording:
         """The `Recording`."""
         return resolve_name(f"brain_teacher.sources.recordings.{self.place}")

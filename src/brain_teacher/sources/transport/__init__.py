@@ -1,0 +1,1 @@
+"""Files over HTTP: whole and verified, or none."""

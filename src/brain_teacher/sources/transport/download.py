@@ -7,69 +7,50 @@ download, in ``checksums.txt`` (as ``sha256sum`` writes it), and holds from then
 """
 
 import hashlib
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from os import PathLike
 from pathlib import Path
+from threading import Event, Lock
 
 from brain_teacher.files import atomic_write, file_digest
-from brain_teacher.sources.transport.transfer import WAIT, DownloadError, Partial, fill
+from brain_teacher.sources.transport.transfer import WAIT, DownloadError, Partial, RemoteFile, fill
 
 CHECKSUMS = "checksums.txt"
 
 
-def download(files, folder, *, parallel=4, quiet=False, wait=WAIT):
-    """Bring files into a folder, several at once; those that are there and right stay.
+def download(
+    files: Iterable[RemoteFile], folder: str | PathLike, *, quiet: bool = False, wait: float = WAIT
+) -> list[Path]:
+    """Bring files into a folder, four at once; those that are there and right stay.
 
-    Proxies are those of the environment (``HTTPS_PROXY``, ``NO_PROXY``).
-
-    Parameters
-    ----------
-    files : list of RemoteFile
-    folder : path-like
-    parallel : int
-        How many at once.
-    quiet : bool
-        No progress bars.
-    wait : float
-        Seconds before the second try; each further try waits twice as long.
-
-    Returns
-    -------
-    list of Path
-        In the order of `files`.
+    Proxies are those of the environment (``HTTPS_PROXY``, ``NO_PROXY``). Before the second try it
+    waits `wait` seconds, before each further one twice as long.
 
     Raises
     ------
     DownloadError
         If a file cannot be had, or what came is not what was asked for; the first one is named.
     """
-    folder = Path(folder)
-    checksums = Checksums(folder / CHECKSUMS)
-    stop, failures = threading.Event(), []
-
-    def work(numbered):
-        number, file = numbered
+    folder, stop = Path(folder), Event()
+    checksums = Checksums(folder)
+    with ThreadPoolExecutor(4) as pool:
+        coming = [
+            pool.submit(_bring, file, folder, checksums, number, quiet, wait, stop)
+            for number, file in enumerate(files)
+        ]
         try:
-            return _bring(file, folder, checksums, number, quiet, wait, stop)
-        except Exception as error:
-            if not stop.is_set():
-                failures.append(error)
-            stop.set()  # the others end at their next piece; what they have is kept
-            raise
-
-    with ThreadPoolExecutor(parallel) as pool:
-        try:
-            return list(pool.map(work, enumerate(files)))
-        except Exception:
-            raise failures[0] from None  # not of one that was stopped
+            for each in as_completed(coming):
+                each.result()
         finally:
-            stop.set()
+            stop.set()  # the others end at their next piece; what they have is kept
             pool.shutdown(cancel_futures=True)
+        return [each.result() for each in coming]
 
 
-def forget(folder, paths):
+def forget(folder: str | PathLike, paths: Iterable[str]) -> None:
     """Forget the recorded checksums of files that turned out not to be what was asked for."""
-    checksums = Checksums(Path(folder) / CHECKSUMS)
+    checksums = Checksums(Path(folder))
     for path in paths:
         checksums.forget(path)
 
@@ -77,36 +58,41 @@ def forget(folder, paths):
 class Checksums:
     """The recorded SHA-256 of a folder's files."""
 
-    def __init__(self, path):
-        self._path, self._lock = path, threading.Lock()
-        self._known = {}
-        if path.exists():
-            for line in path.read_text("utf-8").splitlines():
-                digest, _, name = line.partition("  ")
-                self._known[name] = digest
+    def __init__(self, folder: Path):
+        self._path, self._lock = folder / CHECKSUMS, Lock()
+        lines = self._path.read_text("utf-8").splitlines() if self._path.exists() else []
+        self._known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
-    def of(self, file):
+    def of(self, file: RemoteFile) -> str | None:
         """What is pinned, or else what was recorded; None if neither."""
         return file.sha256 or self._known.get(file.path)
 
-    def record(self, file, digest):
+    def record(self, file: RemoteFile, digest: str) -> None:
         """Remember the checksum of a file that has come."""
         with self._lock:
             self._known[file.path] = digest
             self._write()
 
-    def forget(self, path):
+    def forget(self, path: str) -> None:
         """Whatever comes next may be recorded."""
         if self._known.pop(path, None):
             self._write()
 
-    def _write(self):
+    def _write(self) -> None:
         lines = [f"{value}  {name}\n" for name, value in sorted(self._known.items())]
         with atomic_write(self._path) as temporary:
             temporary.write_text("".join(lines), "utf-8")
 
 
-def _bring(file, folder, checksums, number, quiet, wait, stop):
+def _bring(
+    file: RemoteFile,
+    folder: Path,
+    checksums: Checksums,
+    number: int,
+    quiet: bool,
+    wait: float,
+    stop: Event,
+) -> Path:
     from tqdm import tqdm
 
     target = folder / file.path
@@ -114,8 +100,8 @@ def _bring(file, folder, checksums, number, quiet, wait, stop):
         _check(target, file, checksums, "remove it, and fetch again")
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Partial(target)
-    bar = tqdm(
+    partial = Partial(file, target, trusted=checksums.of(file) or file.md5)
+    with tqdm(
         desc=target.name,
         total=file.size,
         initial=partial.size,
@@ -123,9 +109,8 @@ def _bring(file, folder, checksums, number, quiet, wait, stop):
         unit="B",
         unit_scale=True,
         disable=True if quiet else None,
-    )
-    with bar:
-        fill(partial, file, bar, wait, stop, trusted=checksums.of(file) or file.md5)
+    ) as bar:
+        fill(partial, bar, wait, stop)
     try:
         _check(partial.path, file, checksums, "it was thrown away; fetch again")
     except DownloadError:
@@ -136,7 +121,7 @@ def _bring(file, folder, checksums, number, quiet, wait, stop):
     return target
 
 
-def _check(path, file, checksums, remedy):
+def _check(path: Path, file: RemoteFile, checksums: Checksums, remedy: str) -> None:
     """Raise unless a file is the one that was asked for; records what nobody pinned."""
     name = path.with_name(Path(file.path).name)
     size = path.stat().st_size
