@@ -22,7 +22,7 @@ PERMUTED_TRIALS, RIVAL = "permuted-trials", "resnet34-table"
 SHARPEST = 50.0
 
 
-def none(_):
+def none(lesson):
     """Hard labels only."""
 
 
@@ -144,7 +144,7 @@ def permuted_trials(lesson):
     return lesson.softened(_table(lesson, PERMUTED_TRIALS))
 
 
-def resnet34_live(_):
+def resnet34_live(lesson):  # noqa: ARG001 (as every teacher)
     """Ordinary distillation: a ResNet34 of the same training images looks at each batch ([1]_).
 
     References
