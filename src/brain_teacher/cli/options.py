@@ -58,7 +58,7 @@ class Command(click.Command):
     """
 
     def __init__(self, *args: Any, tables: dict[str, str] | None = None, **attributes: Any) -> None:
-        super().__init__(*args, **attributes)
+        super().__init__(*args, **attributes | {"callback": self._call})
         self._tables = tables or {}
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -70,9 +70,8 @@ class Command(click.Command):
                 formatter.write_dl([(name, entry.label) for name, entry in table.items()])
         super().format_epilog(ctx, formatter)
 
-    def invoke(self, ctx: click.Context) -> None:
+    def _call(self, **given: Any) -> None:
         """Make settings, run time and voice of the options; what is left goes as it is."""
-        given = dict(ctx.params)
         name = str(self.name).replace("-", "_")
         function = resolve_name(f"brain_teacher.commands.{name}:{name}")
         quiet = given.pop("quiet")
