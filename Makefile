@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 # Set in many containers; without bytecode every command compiles torch and mlflow anew, 10 to 20 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo ui test test-full check-lock sample dial lock clean
+.PHONY: install demo ui test test-full gpu check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
@@ -40,10 +40,17 @@ test: $(INSTALLED)
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not full and not lock"
+	$(BIN)/python -m pytest -m "not full and not lock and not gpu"
 
 test-full: $(INSTALLED)
 	$(BIN)/python -m pytest -m full
+
+# Where a GPU is: that it gives what the CPU gives, and what it is worth. Rows already measured on
+# this card are kept in runs/gpu.json.
+gpu: $(INSTALLED)
+	$(BIN)/python -m pytest -m gpu tests/gpu
+	mkdir -p runs
+	$(BIN)/python benchmarks/gpu.py --json runs/gpu.json --write docs/gpu.md
 
 # That dvc.lock is the lock of this code, these params and these data, and that it is true.
 check-lock: $(INSTALLED)
