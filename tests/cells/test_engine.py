@@ -51,7 +51,8 @@ class Die(Work):
 
     def run(self, shared):
         beside = psutil.Process().parent().children()
-        workers = [each for each in beside if "spawn_main" in " ".join(each.cmdline())]
+        alive = [each for each in beside if is_alive(each)]
+        workers = [each for each in alive if "spawn_main" in " ".join(each.cmdline())]
         if self.number and (self.number % 2 or len(workers) > 1):
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.2)  # so that one process cannot take all cells

@@ -63,10 +63,10 @@ def test_real_voxels_haxby(decoded):
     assert cell["nll"] < 1.3  # ln 8 = 2.08 is chance, reference with C = 1: 0.65
 
 
-def test_scikit_learn_says_the_same_of_each_block(decoded, params):
+def test_scikit_learn_says_the_same_of_each_block(decoded):
     voxels, category, block_run, _ = real_data.haxby_blocks()
     soft_labels = read_soft_labels(decoded / "haxby_slice_logistic.npz")
-    settings, answers = params["decode"], {}
+    settings, answers = soft_labels.meta["settings"], {}
     # float32, as voxel files hold them: in float64 F-scores could choose other voxels.
     z = voxels.astype(np.float32).astype(np.float64)
     for value in np.unique(block_run):
