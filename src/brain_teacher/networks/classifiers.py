@@ -17,8 +17,7 @@ from brain_teacher.networks.torchvision import (
     read_weights,
 )
 
-# With fewer than 8 channels, torch 2.15's AVX2 kernel of a 1x1 convolution with stride writes
-# outside its memory on the way back.
+# Narrower networks were not tried: see `Sliced` for what a kernel may do.
 LEAST_WIDTH = 8
 # Of these the width and the stem can be chosen: blocks a stage.
 RESNETS = {"resnet18": [2, 2, 2, 2], "resnet34": [3, 4, 6, 3]}
