@@ -26,9 +26,9 @@ class NarrowResNet(ResNet):
         planes = planes * self._width // FULL_WIDTH
         layer = super()._make_layer(block, planes, blocks, stride, dilate)
         for each in layer.modules():
-            if isinstance(each, nn.Conv2d) and each.kernel_size == (1, 1):
-                if each.in_channels < FEWEST:
-                    each.__class__ = Sliced  # the weights are drawn already, in their order
+            is_1x1 = isinstance(each, nn.Conv2d) and each.kernel_size == (1, 1)
+            if is_1x1 and each.in_channels < FEWEST:
+                each.__class__ = Sliced  # the weights are drawn already, in their order
         return layer
 
 
@@ -41,5 +41,6 @@ class Sliced(nn.Conv2d):
     """
 
     def forward(self, x):
+        """As a convolution's, to rounding."""
         down, right = self.stride
         return F.conv2d(x[..., ::down, ::right], self.weight, self.bias)
