@@ -145,7 +145,10 @@ def make_draw(arms, simulation, say):
         like = before and before.place / "students"
         students = taught_students(arm.place, arm.params, data, voxels, like=like)
         compare(arm.params, students=students, out=arm.place / "comparison", say=quiet)
-        record = {"made_from": arm.made_from, "source": [source_fingerprint(made) for made in CODE]}
+        record = {
+            "made_from": arm.made_from,
+            "source": fingerprint([source_fingerprint(made) for made in CODE]),
+        }
         write_json(arm.place / RECORD, record)
         seconds = time.perf_counter() - start
         say(f"{arm.params.dataset.name}, {arm.row}: {arm.read().verdict} ({seconds:.0f} s)")

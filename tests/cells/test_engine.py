@@ -148,6 +148,38 @@ def test_a_cell_whose_process_dies_again_is_named_and_costs_no_other(tmp_path):
     assert caught.value.exit_code == 1 and len(made) >= 2
 
 
+class Late(Work):
+    """Dies a second after it began, once."""
+
+    def run(self, shared):
+        mark = shared / f"{self.number}"
+        if self.number and not mark.exists():
+            mark.touch()
+            time.sleep(1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.number
+
+
+def test_a_process_that_dies_while_a_result_is_written_costs_nothing(tmp_path):
+    made = []
+    for cell, _ in run_cells(cells_of(Late, 0, 1, 0, 0), shared=tmp_path, workers=2):
+        made.append(cell.number)
+        time.sleep(2)  # what is written is large
+    assert sorted(made) == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_whoever_takes_the_results_counts_as_a_cells(workers, tmp_path):
+    errors, made = [], []
+    with pytest.raises(OSError, match="disk full"):
+        for cell, _ in run_cells(
+            cells_of(Fail, 2, 4, 6, 8), shared=tmp_path, workers=workers, errors=errors
+        ):
+            made.append(cell.number)
+            errors.append(OSError("disk full"))
+    assert len(made) == workers
+
+
 ORPHANS = """
 import os, sys, time
 from pathlib import Path

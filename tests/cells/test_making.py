@@ -102,3 +102,18 @@ def test_a_failing_cell_costs_no_neighbour_its_result(tmp_path):
     said, written, left = make([CELLS[0], cells[1], CELLS[2]], path)
     assert "b" in written and not left and set(written) == set("abc") - there
     assert os.listdir(path / "b") and f"{len(there)} kept" in said[0]
+
+
+def test_a_result_that_cannot_be_written_costs_no_neighbour_its_own(tmp_path):
+    path = tmp_path / "out"
+    (path / "a").mkdir(parents=True)
+    (path / "a" / "one.txt").mkdir()  # where its file should be
+    cells = [CELLS[0], replace(CELLS[1], fails=True)]  # which takes half a second
+    with pytest.raises(IsADirectoryError):
+        make(cells, path, workers=2)
+    assert (path / "b" / "two.txt").read_text() == "text of b"
+    assert new_left(cells, path) == ["a"]
+
+
+def new_left(cells, path):
+    return [cell.name for cell in new_cells(cells, OutputFolder(path))]

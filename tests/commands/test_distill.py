@@ -350,7 +350,7 @@ def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
     assert "(simulated)" in said and "exploratory" in said and "all subjects" in said
     assert "16 kept" in run("explore", "--epochs", "1", "--out", str(out))
     said = run("explore", "--seeds", "1", code=2)
-    assert "explore.seeds: Input should be greater than or equal to 2 (it is 1)" in said
+    assert "explore.seeds: give 2 or more (an interval is shown with each mean)" in said
 
 
 def test_explore_takes_tables_of_others(work, tmp_path):
@@ -382,3 +382,49 @@ def test_explore_takes_tables_of_others(work, tmp_path):
 def test_explore_says_how_to_get_what_is_missing(work):
     said = run("explore", "--decoder", "ridge", code=1)
     assert "S1_V1_ridge.npz is missing: `dvc pull outputs/soft_labels` brings" in said
+
+
+def test_an_interrupted_student_of_other_code_begins_anew(work, tmp_path, monkeypatch):
+    out = tmp_path / "killed"
+    arguments = ("distill", *change(epochs=4), "--checkpoint-minutes", "1e-9", "--teacher", "brain")
+    arguments += ("--seeds", "1", "--out", str(out))
+    save, taken = Checkpoint.save, []
+
+    def save_and_die(self, state):
+        save(self, state)
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("brain_teacher.distillation.checkpoint.Checkpoint.save", save_and_die)
+        assert "killed" in run(*arguments, code=1)
+    (old,) = tmp_path.rglob("*.checkpoint.pt")
+    load = Checkpoint.load
+
+    def watched(self):
+        taken.append(load(self))
+        return taken[-1]
+
+    monkeypatch.setattr("brain_teacher.distillation.checkpoint.Checkpoint.load", watched)
+    monkeypatch.setattr("brain_teacher.cells.making.source_fingerprint", lambda run: "other code")
+    run(*arguments)
+    assert taken == [None] and not old.exists()
+
+
+def test_students_of_another_device_are_not_trained_beside_these(work, tmp_path, monkeypatch):
+    out = tmp_path / "students"
+    distill = ("distill", "--teacher", "none", "--epochs", "1", "--out", str(out), "--seeds")
+    run(*distill, "1")
+    monkeypatch.setattr("brain_teacher.chain.students.precision.device_for", lambda _: "cuda")
+    said = run(*distill, "2", "--params", change(precision="float32")[1], code=2)
+    assert f"{out / 'none_0'} was trained on cpu, and students of cuda are no pairs to it" in said
+    assert not (out / "none_1").exists()
+
+
+def test_other_content_of_a_file_of_weights_makes_students_new(work, tmp_path):
+    file = tmp_path / "w.safetensors"
+    full = {"width": 64, "stem": "large", "weights": str(file), "image_size": 32, "epochs": 1}
+    distill = ("distill", *change(**full), "--teacher", "none", "--seeds", "1", "--limit", "8")
+    for seed in (0, 1):
+        save_file(build_classifier("resnet18", weights=None, seed=seed).state_dict(), file)
+        assert "1 new, 0 kept" in run(*distill, "--out", str(tmp_path / "out"))
+    assert "0 new, 1 kept" in run(*distill, "--out", str(tmp_path / "out"))

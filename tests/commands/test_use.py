@@ -229,6 +229,16 @@ def test_there_and_back(params):
     assert says(params) == meant("god")
 
 
+def test_there_and_back_without_a_commit_between(params):
+    # What a preset makes is no change of anybody's: nothing is lost with it.
+    for name in ("god", "haxby-slice", "miyawaki-figures", "sample", "god", "sample"):
+        run("use", name)
+    assert params.read_text() == SAMPLE
+    run("use", "god")
+    params.write_text(params.read_text() + "# mine\n")
+    assert "params.yaml has changes that git does not have" in fails("sample", code=2)
+
+
 def test_the_newest_sample_counts(params):
     newer = SAMPLE.replace("seeds: 8", "seeds: 16")
     for content in (newer, GOD, "no: [params", "dataset: text", "", "- 1"):

@@ -18,7 +18,9 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 C = TypeVar("C", bound=Cell)
 
 
-def run_cells(cells: Sequence[C], *, shared: Any, workers: int) -> Iterator[tuple[C, Any]]:
+def run_cells(
+    cells: Sequence[C], *, shared: Any, workers: int, errors: list[Exception] | None = None
+) -> Iterator[tuple[C, Any]]:
     """Yield ``(cell, result)`` as the cells finish, each with one thread; begun in this order.
 
     One thread a cell makes results repeat to the bit and uses the cores better than many threads
@@ -29,18 +31,23 @@ def run_cells(cells: Sequence[C], *, shared: Any, workers: int) -> Iterator[tupl
     killed), what ran at that time is run again, alone: a cell whose process dies then is named by a
     BrainTeacherError, else all goes on.
 
+    Whoever takes the results may put an error into `errors`: it counts as a cell's.
+
     What all cells need (`shared`) is sent once to each process: large arrays in it are to be opened
     by name. One worker means: in this process.
     """
+    errors = [] if errors is None else errors
     if workers == 1 or len(cells) <= 1:
         for cell in cells:
             yield cell, cell.run(shared)
+            if errors:
+                raise errors[0]
         return
     left = deque(cells)
     while left:
         again: list[C] = []
-        for cell in (yield from _in_pool(left, shared, workers)):
-            again += yield from _in_pool(deque([cell]), shared, 1)
+        for cell in (yield from _in_pool(left, shared, workers, errors)):
+            again += yield from _in_pool(deque([cell]), shared, 1, errors)
         if again:
             raise BrainTeacherError(
                 f"the process that made {again[0].name} died, with none beside it (out of memory, "
@@ -48,7 +55,9 @@ def run_cells(cells: Sequence[C], *, shared: Any, workers: int) -> Iterator[tupl
             )
 
 
-def _in_pool(left: deque[C], shared: Any, workers: int) -> Generator[tuple[C, Any], None, list[C]]:
+def _in_pool(
+    left: deque[C], shared: Any, workers: int, errors: list[Exception]
+) -> Generator[tuple[C, Any], None, list[C]]:
     """Run what is left, in processes; gives the cells that ran when a process died.
 
     No more cells are handed out than there are processes: none waits where it can no longer be
@@ -56,7 +65,6 @@ def _in_pool(left: deque[C], shared: Any, workers: int) -> Generator[tuple[C, An
     """
     running: dict[Future, C] = {}
     died: list[C] = []
-    error = None
     with _one_thread_each():
         pool = ProcessPoolExecutor(
             min(workers, len(left)),
@@ -66,9 +74,12 @@ def _in_pool(left: deque[C], shared: Any, workers: int) -> Generator[tuple[C, An
         )
         try:
             while left or running:
-                while left and len(running) < workers and error is None and not died:
-                    cell = left.popleft()
-                    running[pool.submit(_run, cell)] = cell
+                while left and len(running) < workers and not errors and not died:
+                    try:
+                        future = pool.submit(_run, left[0])
+                    except BrokenProcessPool:  # a process died while a result was being written
+                        break
+                    running[future] = left.popleft()
                 if not running:
                     break
                 for future in wait(running, None, "FIRST_COMPLETED").done:
@@ -77,12 +88,14 @@ def _in_pool(left: deque[C], shared: Any, workers: int) -> Generator[tuple[C, An
                         yield cell, future.result()
                     elif isinstance(problem, BrokenProcessPool):
                         died.append(cell)
+                    elif isinstance(problem, Exception):
+                        errors.append(problem)
                     else:
-                        error = error or problem
+                        raise problem
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    if error is not None:
-        raise error
+    if errors:
+        raise errors[0]
     return died
 
 

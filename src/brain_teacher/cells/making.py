@@ -54,10 +54,14 @@ def make_cells(
     text = f"{command}: {what.format(len(cells))}, {len(new)} new, {len(cells) - len(new)} kept"
     say(text + (forecast(new, workers) if forecast and new else ""))
     with tqdm(total=len(new), unit=unit, disable=True if quiet else None) as bar:
-        for cell, result in run_cells(new, shared=shared, workers=workers):
-            for file in write(cell, result):
-                folder.remember(file, made_from(cell))
-            if after is not None:
-                after(cell, result)
+        errors: list[Exception] = []
+        for cell, result in run_cells(new, shared=shared, workers=workers, errors=errors):
+            try:
+                for file in write(cell, result):
+                    folder.remember(file, made_from(cell))
+                if after is not None:
+                    after(cell, result)
+            except Exception as error:  # noqa: BLE001 - raised when what runs beside it is written
+                errors.append(error)
             bar.update()
     return len(new)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from brain_teacher.files import fingerprint
 
@@ -61,7 +62,19 @@ def _read(package: Path, module: str) -> tuple[str, tuple[str, ...]]:
     own = [name for name in imported if _exists(package, name)]
     # Importing a module runs the packages that it lies in; the outermost only hands names on.
     around = [".".join(name.split(".")[:n]) for name in own for n in range(2, name.count(".") + 1)]
-    return ast.dump(_WithoutWords().visit(tree)), tuple({*own, *around})
+    return repr(_plain(_WithoutWords().visit(tree))), tuple({*own, *around})
+
+
+def _plain(node: Any) -> Any:
+    """A syntax tree as lists; not `ast.dump`'s words, which differ between Python's versions."""
+    if isinstance(node, list):
+        return [_plain(each) for each in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    held = [
+        [name, _plain(value)] for name, value in ast.iter_fields(node) if value not in (None, [])
+    ]
+    return [type(node).__name__, *held]
 
 
 def _file_of(package: Path, module: str) -> Path:

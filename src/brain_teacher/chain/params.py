@@ -210,7 +210,17 @@ Distill = _with_blocks(_Distill, LOSSES)
 class Explore(Block):
     """How many students each subject and ROI teaches: an interval is shown with each mean."""
 
-    seeds: Annotated[Whole, Field(ge=2)] = 3
+    seeds: Whole = 3
+
+    @field_validator("seeds")
+    @classmethod
+    def _interval(cls, value: int) -> int:
+        if value < 2:
+            raise ValueError(
+                "give 2 or more (an interval is shown with each mean); 0 switched a stage off that "
+                "is none any more: take the line out"
+            )
+        return value
 
 
 class Compare(Block):

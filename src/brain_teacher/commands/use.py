@@ -46,15 +46,15 @@ def use(
         raise UsageError(
             f"there is no preset {name!r}{nearest(name, known)} (there is {', '.join(known)})"
         )
-    content = _newest_sample(target)
+    sample = content = _newest_sample(target)
     if name != SAMPLE:
-        content = _laid_over(content or b"", presets[name])
+        content = _laid_over(sample or b"", presets[name])
         _check_remote(name, target.parent)
     elif content is None:
         raise BrainTeacherError(
             f"git has no {target} of data set {SAMPLE!r}: clone the repository with its history"
         )
-    if not force:
+    if not force and not _is_made(target, sample or b"", presets):
         _check_kept(target, content)
     with atomic_write(target) as temporary:
         temporary.write_bytes(content)
@@ -128,6 +128,18 @@ def _behind(block: Any, key: str) -> str:
     """The comment behind a value."""
     token = (block.ca.items.get(key) or [None] * 3)[2]
     return token.value if token else ""
+
+
+def _is_made(target: Path, sample: bytes, presets: dict[str, Path]) -> bool:
+    """Whether `target` is what a preset makes: then `use` brings it again, and nothing is lost."""
+    now = target.read_bytes() if target.exists() else b""
+    for path in presets.values():
+        try:
+            if _laid_over(sample, path) == now:
+                return True
+        except UsageError:
+            continue  # a preset that is wrong made nothing
+    return False
 
 
 def _check_remote(name: str, root: Path) -> None:

@@ -7,10 +7,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from brain_teacher.networks.image_features import DEVIATION as SD
-from brain_teacher.networks.image_features import MEAN
 from brain_teacher.networks.narrow import FULL_WIDTH, NarrowResNet
 from brain_teacher.networks.torchvision import (
+    MEAN,
+    SD,
     WEIGHTS_FILES,
     build_classifier,
     check_name,

@@ -7,8 +7,6 @@ import numpy as np
 
 from brain_teacher.dataset.image_features import ImageFeatures
 
-# Of ImageNet's training images, RGB from 0 to 1: what torchvision's weights were trained with.
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 UNTRAINED = "untrained"  # what ``meta`` says of weights that are drawn
 
 
@@ -52,6 +50,8 @@ def network_features(images, image_id, *, network, weights, layer, batch=64, see
         )
     import torch
 
+    from brain_teacher.networks.torchvision import MEAN, SD
+
     extractor, said = _extractor(network, weights, layer, seed)
 
     def extract(part, pixels):
@@ -59,7 +59,7 @@ def network_features(images, image_id, *, network, weights, layer, batch=64, see
         if pixels != x.shape[2]:
             resize = torch.nn.functional.interpolate
             x = resize(x, (pixels, pixels), mode="bilinear", antialias=True)
-        mean, deviation = (torch.tensor(v)[:, None, None] for v in (MEAN, DEVIATION))
+        mean, deviation = (torch.tensor(v)[:, None, None] for v in (MEAN, SD))
         out = extractor((x - mean) / deviation)[layer]
         # All but rows and channels is space; only maps have the channels before it.
         space = {4: (2, 3), 3: (1,)}.get(out.ndim, ())

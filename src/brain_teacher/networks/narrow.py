@@ -40,7 +40,7 @@ class Sliced(nn.Conv2d):
     segmentation fault, or in nothing that anybody sees.
     """
 
-    def forward(self, x):
+    def forward(self, x):  # ty: ignore[lost-keyword-for-regular-parameter] - nobody names it
         """As a convolution's, to rounding."""
         down, right = self.stride
         return F.conv2d(x[..., ::down, ::right], self.weight, self.bias)

@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torchvision import models
 
+# Of ImageNet's training images, RGB from 0 to 1: what torchvision's weights were trained with.
+MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WEIGHTS_FILES = (".safetensors", ".pth", ".pt")
 
 

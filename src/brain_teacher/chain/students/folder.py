@@ -13,7 +13,7 @@ from brain_teacher.cells.making import made_from, new_cells
 from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, Student, read_student
-from brain_teacher.errors import BrainTeacherError, about
+from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import atomic_write, file_digest, write_npz
 from brain_teacher.report.words import BY_WAY_OF
 from brain_teacher.tracking import Tracker
@@ -87,7 +87,14 @@ class Writer:
         fresh = {cell.name for cell in new}
         for cell in cells:
             if cell.name not in fresh:
-                self._consider(cell, read(self.folder.path, cell.name))
+                answers = read(self.folder.path, cell.name)
+                if answers.meta["device"] != self.material.device:
+                    raise UsageError(
+                        f"{self.folder.path / cell.name} was trained on {answers.meta['device']}, "
+                        f"and students of {self.material.device} are no pairs to it: give --device "
+                        f"{answers.meta['device']}, or another --out"
+                    )
+                self._consider(cell, answers)
         for teacher, (cell, answers) in list(self._best.items()):
             weights = f"{cell.name}/{WEIGHTS}"
             if not answers.diverged and not self.folder.is_kept(weights, made_from(cell)):

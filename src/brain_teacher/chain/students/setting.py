@@ -1,7 +1,7 @@
 """What students are trained in: everything that ``distill`` and ``search`` read beforehand."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +21,7 @@ from brain_teacher.distillation.lessons import NotApplicable
 from brain_teacher.distillation.targets import Live
 from brain_teacher.distillation.teachers import PERMUTED_TRIALS, TABLES, TEACHERS, draw_targets
 from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.files import file_digest, fingerprint
 from brain_teacher.machine import RunTime
 from brain_teacher.networks.image_features import UNTRAINED
 from brain_teacher.report.words import BY_WAY_OF, WITHOUT_PICTURE
@@ -43,6 +44,7 @@ class Setting:
     parts: list[Part]
     similarity: pd.DataFrame | None
     recipes: dict[str, dict[str, Any]]  # by teacher; empty before `settled`
+    digests: dict[str, str] = field(default_factory=dict)  # of the pictures of each part, once read
     live: FileInput | None = None  # weights of the network that a teacher lets look at batches
 
     def settled(self, out: Path, run_time: RunTime, say: Callable[[str], None]) -> Self:
@@ -77,7 +79,9 @@ class Setting:
         parts, recipes = parts or self.parts, recipes or self.recipes
         for part in parts:
             rows = {split: self.material.rows(ids) for split, ids in part.image_id.items()}
-            inputs = digest_of_inputs(self.material, rows)
+            known = fingerprint(*(each for split in rows.items() for each in split))
+            if known not in self.digests:
+                self.digests[known] = digest_of_inputs(self.material, rows)
             ending = "" if part.fold is None else f"_fold{part.fold}"
             for teacher, seed in product(teachers, seeds):
                 if teacher in skipped:
@@ -95,7 +99,7 @@ class Setting:
                         teacher=teacher,
                         seed=seed,
                         recipe=recipes[teacher],
-                        inputs=inputs,
+                        inputs=_begun_with(self.digests[known], recipes[teacher]["weights"]),
                         origin=origin or self.origin,
                         rows=rows,
                         fold=part.fold,
@@ -176,6 +180,11 @@ def open_setting(
         similarity=similarity_of(params, dataset.description.superclasses, material.class_id),
         recipes={},
     )
+
+
+def _begun_with(inputs: str, weights: str) -> str:
+    """The digest of a student's inputs; with the content of a file of weights, if it has one."""
+    return fingerprint(inputs, file_digest(weights)) if Path(weights).is_file() else inputs
 
 
 def _notable(brain: SoftLabels) -> dict[str, Any]:

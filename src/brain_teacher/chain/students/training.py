@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from brain_teacher.cells.making import make_cells
+from brain_teacher.cells.making import made_from, make_cells
 from brain_teacher.chain.students.cells import StudentCell
 from brain_teacher.chain.students.cost import estimate, in_words
 from brain_teacher.chain.students.folder import Writer
 from brain_teacher.chain.students.setting import Setting
+from brain_teacher.files import fingerprint
 from brain_teacher.machine import RunTime
 
 
@@ -24,7 +25,13 @@ def train(
     """Train what is new of the cells; says beforehand how much that is."""
     material = setting.material
     state = writer.folder.state
-    cells = [replace(each, checkpoint=state / f"{each.name}.checkpoint.pt") for each in cells]
+    # By its name, a checkpoint of other code or of another device is not taken up.
+    of = {each.name: fingerprint(*made_from(each), material.device)[:12] for each in cells}
+    cells = [replace(e, checkpoint=state / f"{e.name}.{of[e.name]}.checkpoint.pt") for e in cells]
+    for each in cells:
+        for path in state.glob(f"{each.name}.*.checkpoint.pt"):
+            if path != each.checkpoint:
+                path.unlink()
 
     def forecast(new: Sequence[StudentCell], workers: int) -> str:
         seconds, size = estimate(material, new, workers)
