@@ -77,8 +77,8 @@ def preprocess(
             folder,
             write=write,
             workers=run_time.workers() if size > WORTH_PROCESSES else 1,
-            what=f"{{}} subjects x {len(rois)} ROIs of {name}",
-            unit="subject",
+            what="{} recordings",
+            unit="recording",
             say=say,
             quiet=quiet,
         )
@@ -87,5 +87,8 @@ def preprocess(
         write_json(out / INDEX, dataset.origin | {"cells": index})
         voxels_of = {f"voxels/{row['subject']}_{row['roi']}": row["voxels"] for row in index}
         tracker.log(metrics=voxels_of, artifacts=[out / INDEX])
-    say(f"preprocess: {len(made)} made, {len(index) - len(made)} kept -> {out}")
+    say(
+        f"preprocess: {len(cells)} subjects x {len(rois)} ROIs of {name}: {len(made)} made, "
+        f"{len(index) - len(made)} kept -> {out}"
+    )
     return out
