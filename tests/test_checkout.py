@@ -1,6 +1,7 @@
 """What git checks out on any machine, and what a folder that is no clone is told."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,14 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
+
+
+def make(target, folder):
+    """`make` as a person types it: one that these tests run under hands its own switches down."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        ["make", target], cwd=folder, capture_output=True, text=True, check=False, env=own
+    )
 
 
 def git(*arguments, folder=ROOT):
@@ -43,9 +52,7 @@ def test_a_checkout_has_no_carriage_return(windows):
 def test_a_folder_without_git_is_told_to_clone_before_anything_is_installed(target, tmp_path):
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    done = subprocess.run(
-        ["make", target], check=False, cwd=tmp_path, capture_output=True, text=True
-    )
+    done = make(target, tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     (said,) = done.stderr.splitlines()
     assert said.endswith(
@@ -71,7 +78,8 @@ def test_the_demo_runs_in_a_folder_with_a_blank_and_says_what_it_brings(tmp_path
         # Found by its name too: DVC's stages call `brain-teacher`.
         program.write_text(f'#!/bin/sh\necho "{name} $*: $(command -v {name})"\n')
         program.chmod(0o755)
-    done = subprocess.run(["make", "demo"], cwd=folder, capture_output=True, text=True, check=True)
+    done = make("demo", folder)
+    assert done.returncode == 0, done.stderr
     ran = [line for line in done.stdout.splitlines() if line.startswith(("dvc ", "brain-teacher "))]
     programs = f"{folder}/.venv/bin"
     assert ran == [
