@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 NO_CLONE := this folder is no git clone (a ZIP, perhaps), and DVC needs one: git clone the repository
 
-.PHONY: install is-clone demo ui lint test test-heavy trained test-full check-lock sample dial lock clean
+.PHONY: install is-clone demo ui lint test test-heavy trained test-full gpu check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
@@ -70,6 +70,13 @@ trained: $(INSTALLED)
 	$(BIN)/python tests/helpers/trained.py
 
 test-full: test-heavy trained
+
+# Where a GPU is: that it gives what the CPU gives, and what it is worth. Rows already measured on
+# this card stand in runs/gpu.json.
+gpu: $(INSTALLED)
+	$(PYTEST) -m gpu tests/gpu
+	mkdir -p runs
+	$(BIN)/python benchmarks/gpu.py --json runs/gpu.json --write docs/gpu.md
 
 # That dvc.lock is the lock of this code, these params and these data, and that it is true.
 check-lock: $(INSTALLED)

@@ -31,8 +31,11 @@ class Files(Dataset):
             return self._transform(image.convert("RGB")), int(self._labels[row])
 
 
-def training_loader(paths, labels, *, size, shift, batch, seed=0):
-    """Batches in random order, shifted (mirrored at the edges) and flipped at random."""
+def training_loader(paths, labels, *, size, shift, batch, seed=0, **loading):
+    """Batches in random order, shifted (mirrored at the edges) and flipped at random.
+
+    `loading` is the `DataLoader`'s own; without, it has no workers.
+    """
     transform = transforms.Compose(
         [
             transforms.Resize(size),
@@ -44,7 +47,7 @@ def training_loader(paths, labels, *, size, shift, batch, seed=0):
     )
     generator = torch.Generator().manual_seed(seed)
     files = Files(paths, labels, transform)
-    return DataLoader(files, batch, shuffle=True, num_workers=0, generator=generator)
+    return DataLoader(files, batch, shuffle=True, generator=generator, **loading)
 
 
 def train_epoch(network, loader, optimizer, *, schedule=None, device="cpu"):
