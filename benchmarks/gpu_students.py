@@ -197,7 +197,7 @@ def _train_as_one(total, precision, replay, device):
 
 def side_by_side(processes, total, quick, device):
     """Students in processes that share the card."""
-    count = min(total, 3 * processes)
+    count = min(total, 2 * processes)
     with ProcessPoolExecutor(
         processes, get_context("spawn"), initializer=_start, initargs=(quick,)
     ) as pool:
