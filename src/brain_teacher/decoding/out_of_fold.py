@@ -8,8 +8,9 @@ from scipy.special import log_softmax
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.decoding.calibration import at_bound, fit_temperature
 from brain_teacher.decoding.folds import plan_folds
+from brain_teacher.decoding.log_probs import mean_nll
 from brain_teacher.decoding.rounds import find_rounds
-from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, mean_nll
+from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
 from brain_teacher.decoding.voxel_scaling import best_voxels, zscore_by_run
 
 # A run's z-scored trials sum to 0: where its categories are all different, a held-out trial is
