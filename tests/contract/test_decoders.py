@@ -33,6 +33,7 @@ SMALL = {
     "logistic": {"C": [0.01, 0.1]},
     "ridge": {"penalty": [3.0, 30.0]},
     "features": {"penalty": [3.0, 30.0]},
+    "mlp": {"steps": [20, 40], "batch": 16, "hidden": 16, "learning_rate": 0.01},
     "resnet1d": {
         "seed": 0,
         "width": 8,

@@ -103,7 +103,7 @@ def class_numbers(voxels):
     return np.unique(voxels.category, return_inverse=True)[1]
 
 
-def out_of_fold(voxels, plan, solve, scheme, *, options):
+def out_of_fold(voxels, plan, solve, scheme, *, options, inner_folds=None):
     """Out-of-fold soft labels from a solver; what is chosen is chosen inside the fold.
 
     Parameters
@@ -123,6 +123,8 @@ def out_of_fold(voxels, plan, solve, scheme, *, options):
         the option: the one with the lowest NLL, after its temperature.
     options : dict of one str to list
         What the options are, e.g. ``{"C": [0.01, 0.1]}``; of equal ones the first is taken.
+    inner_folds : int, optional
+        How many of a fold's inner folds, the first ones, choose; all, if not given.
 
     Returns
     -------
@@ -141,7 +143,7 @@ def out_of_fold(voxels, plan, solve, scheme, *, options):
     outer = trial_pairs(voxels, plan)
     inner = [[] for _ in outer]
     if scheme.calibrate or len(values) > 1:
-        inner = [_inner_pairs(voxels, plan, fit) for fit, _ in outer]
+        inner = [_inner_pairs(voxels, plan, fit)[:inner_folds] for fit, _ in outer]
     data, category = prepared(voxels, scheme.normalise), class_numbers(voxels)
     everything = [*outer, *(pair for pairs in inner for pair in pairs)]
     chosen = best_voxels(data, category, everything, scheme.n_voxels, by=scheme.select)

@@ -18,11 +18,12 @@ calibrate : bool
     Fit a temperature on predictions of the same fold rule one level down.
 """
 
-from brain_teacher.decoding.decoders import features, logistic, resnet1d, ridge
+from brain_teacher.decoding.decoders import features, logistic, mlp, resnet1d, ridge
 
 DECODERS = {
     "logistic": logistic.DECODER,
     "ridge": ridge.DECODER,
     "features": features.DECODER,
+    "mlp": mlp.DECODER,
     "resnet1d": resnet1d.DECODER,
 }
