@@ -99,26 +99,27 @@ def _fits(data, category, pairs, *, chosen, standardise):
     """Of each fold: scaled voxels to fit on, their class numbers, scaled voxels to predict."""
     import numpy as np
 
-    from brain_teacher.decoding.voxel_scaling import standardise as standardised
+    from brain_teacher.decoding.voxel_scaling import scaled_sides
 
     fits = []
     for number, (fit, held_out) in enumerate(pairs):
-        own = data if chosen is None else data[:, chosen[number]]
-        mean = own[fit].mean(axis=0, dtype=np.float64)
-        scaled = standardised(own[fit], own) if standardise else own - mean
-        scaled = _in_one_order(scaled.astype(np.float32), fit)
-        fits.append((scaled[fit], category[fit], scaled[held_out]))
+        columns = None if chosen is None else chosen[number]
+        own, other = scaled_sides(data, (fit, held_out), standardise=standardise, columns=columns)
+        mean = own.mean(axis=0, dtype=np.float64)
+        own, other = ((part - mean).astype(np.float32) for part in (own, other))
+        order = _in_one_order(own)
+        fits.append((own[:, order], category[fit], other[:, order]))
     return fits
 
 
-def _in_one_order(scaled, fit):
-    """Voxels by what they measured: their place in the file is not to choose their weights.
+def _in_one_order(voxels):
+    """Columns by what they measured: a voxel's place in the file is not to choose its weights.
 
-    Those that are constant over the fit say nothing, and would be given noise to learn.
+    Those that are constant say nothing, and would be given noise to learn.
     """
-    columns = scaled[fit].T.copy()
+    columns = voxels.T.copy()
     varying = [voxel for voxel, measured in enumerate(columns) if measured.any()]
-    return scaled[:, sorted(varying, key=lambda voxel: columns[voxel].tobytes()) or [0]]
+    return sorted(varying, key=lambda voxel: columns[voxel].tobytes()) or [0]
 
 
 DECODER = Decoder("a residual perceptron over the voxels", decode_mlp, Mlp, torch=True)

@@ -8,8 +8,9 @@ voxels : Voxels
 plan : FoldPlan
     Over all images of these trials (`plan_for`).
 normalise : {"run", "fold", "centre"}
-    Z-score each run by its own trials, or by the trials fitted on, or take only the mean of these
-    away: for voxels that are principal coordinates, whose inner products are a kernel.
+    Z-score each run by those of its trials that are fitted on (by its own, where the fold leaves it
+    out whole), or all by the trials fitted on, or take only the mean of these away: for voxels that
+    are principal coordinates, whose inner products are a kernel.
 select : {"f-score", "correlation"}
     By what voxels are chosen among the trials fitted on.
 n_voxels : int
