@@ -125,14 +125,14 @@ def seen_before(params, origin, dataset, voxels, soft_labels, brain):
         cell = f"{subject}_{origin['roi']}"
         proper = read_soft_labels(soft_labels / f"{cell}_{origin['decoder']}.npz")
         trials = training_trials(read_voxels(voxels / f"{cell}.npz")[0])
-        data, category = prepared(trials, settings.normalise), class_numbers(trials)
         images, image_of, _ = image_classes(trials)
-        pairs = [(np.arange(len(data)),) * 2]
-        chosen = best_voxels(data, category, pairs, settings.voxels, by=settings.select)
+        pairs = [(np.arange(len(trials.data)),) * 2]
+        data, standardise = prepared(trials, pairs, settings.normalise)
+        category, how = class_numbers(trials), {"standardise": standardise}
+        chosen = best_voxels(data, category, pairs, settings.voxels, by=settings.select, **how)
         penalty = float(np.median(proper.meta["C"]))
         (logits,) = logistic.solve_folds(
-            data, category, pairs, C=[penalty], chosen=chosen,
-            standardise=settings.normalise == "fold",
+            data, category, pairs, C=[penalty], chosen=chosen, **how
         )  # fmt: skip
         log_probs = average_trials(logits[0], image_of)[1].astype(np.float32)
         fold = np.zeros(len(images), dtype=np.int16)

@@ -18,7 +18,7 @@ _HOMES = {
     "plan_for": "decoding.out_of_fold",
     "quality": "decoding.quality",
     "read_soft_labels": "decoding.soft_labels",
-    "soften": "decoding.soft_labels",
+    "soften": "decoding.log_probs",
     "train_student": "distillation.engine",
 }
 __all__ = list(_HOMES)

@@ -8,7 +8,8 @@ import torch
 from torch.utils.data import Dataset
 from torchvision.datasets import DatasetFolder
 
-from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels, soften
+from brain_teacher.decoding.log_probs import soften
+from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 
 
 class SoftLabelDataset(Dataset):

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from brain_teacher.cells import source
+from brain_teacher.cells.cell import FileInput
 from brain_teacher.cells.source import PACKAGE, WITHOUT_CONSEQUENCE, modules_of, source_fingerprint
+from brain_teacher.chain.decodings.cells import DecodeCell
+from brain_teacher.decoding.decoders.table import DECODERS
 
 FILES = {
     "__init__.py": "from toy.loose import x\n",
@@ -42,7 +45,7 @@ def toy(tmp_path, monkeypatch):
             (package / f"{name}.py").write_text(text)
         source._read.cache_clear()
         modules_of.cache_clear()
-        return source_fingerprint(work, package)
+        return source_fingerprint(work, package=package)
 
     yield found
     source._read.cache_clear()
@@ -105,8 +108,42 @@ def test_a_worker_of_students_reads_no_command_line_no_settings_no_report():
     assert "brain_teacher.distillation.losses" in found and "brain_teacher.seeds" in found
     rooms = {name.split(".")[1] for name in found}
     assert rooms.isdisjoint({"cli", "commands", "report", "analysis", "settings", "tracking"})
-    assert not [name for name in found if name.startswith("brain_teacher.decoding.decoders")]
+    # Of the decoding, what log-probabilities are; how they came about stands in the targets.
+    own = {name for name in found if name.startswith("brain_teacher.decoding.")}
+    assert own == {"brain_teacher.decoding.log_probs"}
+    assert "brain_teacher.dataset.bdata" not in found
     assert Path(PACKAGE).name == "brain_teacher"
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_decoded_cell_is_made_by_its_own_decoder_alone(decoder):
+    cell = DecodeCell(
+        name="", subject="S1", roi="V1", decoder=decoder, settings={}, superclass={},
+        voxels=FileInput(path=Path("S1_V1.npz"), sha256=""),
+    )  # fmt: skip
+    room = "brain_teacher.decoding.decoders"
+    found = {name for made in cell.makers for name in modules_of(made.__module__)}
+    inside = {name for name in found if name.startswith(f"{room}.")}
+    assert inside == {f"{room}.decoder", f"{room}.{decoder}"}
+    assert {"brain_teacher.decoding.out_of_fold", "brain_teacher.seeds"} <= found
+    networks = {"mlp": {"mlp", "mlp_training"}, "resnet1d": {"resnet1d", "resnet1d_training"}}
+    for name, modules in networks.items():
+        there = {module for module in modules if f"brain_teacher.networks.{module}" in found}
+        assert there == (modules if name == decoder else set())
+    # Who asks for the table itself, a test for instance, hears of all of them.
+    assert f"{room}.{decoder}" in modules_of(f"{room}.table")
+
+
+def test_what_several_functions_import_counts(toy):
+    package = Path(importlib.import_module("toy").__file__).parent
+    work = importlib.import_module("toy.work").work
+    loose = importlib.import_module("toy.loose")
+    loose.work = type(work)(work.__code__, {"__name__": "toy.loose"})
+    both = source_fingerprint(work, loose.work, package=package)
+    assert both != toy()
+    (package / "loose.py").write_text("x = 2\n")
+    source._read.cache_clear()
+    assert source_fingerprint(work, loose.work, package=package) != both
 
 
 def test_the_fingerprint_is_the_same_on_every_python():

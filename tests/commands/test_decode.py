@@ -13,6 +13,7 @@ from helpers.running import project, run
 
 ROOT = Path(__file__).parents[2]
 RESNET1D = {"width": 4, "epochs": 1}
+MLP = {"steps": [10, 20], "hidden": 16}
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,7 @@ def work(tmp_path_factory):
     def small(content):
         content["decode"]["voxels"] = 20
         content["decode"]["resnet1d"] |= RESNET1D
+        content["decode"]["mlp"] |= MLP
         content["decode"]["logistic"]["C"] = [0.01, 0.1]
         content["distill"] |= {"roi": ["HVC"], "seeds": 2}
 
@@ -71,7 +73,7 @@ def test_another_decoders_settings_make_no_cell_new(work):
 
 
 def test_every_decoder_writes_soft_labels_that_say_what_they_are(work):
-    decoders = "logistic,ridge,features,resnet1d"
+    decoders = "logistic,ridge,features,mlp,resnet1d"
     run("decode", "--out", "all", "--roi", "HVC", "--subject", "S1", "--decoder", decoders)
     for decoder in decoders.split(","):
         labels = read_soft_labels(f"all/S1_HVC_{decoder}.npz")
@@ -171,10 +173,10 @@ def test_a_subject_renamed_gives_the_same_soft_labels(work):
     (folder / "dataset.yaml").write_text(yaml.safe_dump(content))
     where = ("--data", "renamed", "--roi", "HVC")
     run("preprocess", *where, "--out", "renamed-voxels")
-    decoders = ("--decoder", "logistic,ridge,resnet1d")
+    decoders = ("--decoder", "logistic,ridge,mlp,resnet1d")
     run("decode", *where, "--voxels", "renamed-voxels", "--out", "renamed-labels", *decoders)
     run("decode", "--roi", "HVC", "--subject", "S1", "--out", "first", *decoders)
-    for decoder in ("logistic", "ridge", "resnet1d"):
+    for decoder in ("logistic", "ridge", "mlp", "resnet1d"):
         first = read_soft_labels(f"first/S1_HVC_{decoder}.npz")
         other = read_soft_labels(f"renamed-labels/Ada_HVC_{decoder}.npz")
         assert first.image_id.tolist() == other.image_id.tolist()
@@ -230,5 +232,5 @@ def test_features_without_a_file_or_pictures(work):
 def test_an_unknown_decoder(work):
     assert run("decode", "--decoder", "rigde", "--out", "none", code=2) == (
         "Error: decode.decoder: there is no 'rigde'; did you mean 'ridge'? "
-        "(known: logistic, ridge, features, resnet1d)\n"
+        "(known: logistic, ridge, features, mlp, resnet1d)\n"
     )

@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax
 
-from brain_teacher.decoding.soft_labels import (
-    SoftLabels,
-    combine,
-    mean_nll,
-    read_soft_labels,
-    soften,
-)
+from brain_teacher.decoding.log_probs import mean_nll, soften
+from brain_teacher.decoding.soft_labels import SoftLabels, combine, read_soft_labels
 
 NOT_LOG_PROBS = "not 1: log_probs must be natural-log probabilities, not logits or probabilities"
 

@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from brain_teacher.decoding.voxel_scaling import (
     best_voxels,
-    standardise,
     voxel_scores,
+    zscore,
     zscore_by_run,
 )
 
@@ -34,7 +34,7 @@ def test_other_trials_are_scaled_by_those_fitted_on():
     rng = np.random.default_rng(1)
     fit, data = 3 + rng.standard_normal((30, 4)), 5 + rng.standard_normal((8, 4))
     expected = StandardScaler().fit(fit).transform(data)
-    np.testing.assert_allclose(standardise(fit, data), expected, atol=1e-12)
+    np.testing.assert_allclose(zscore(fit, data), expected, atol=1e-12)
 
 
 @settings(max_examples=60, deadline=None)
@@ -43,8 +43,8 @@ def test_other_trials_are_scaled_by_those_fitted_on():
 def test_a_constant_voxel_becomes_zero(value, trials):
     for dtype in (np.float32, np.float64):
         data = np.full((trials, 2), value, dtype=dtype)
-        assert (standardise(data, data) == 0).all()
-        assert (standardise(data, data + dtype(1)) == 0).all()
+        assert (zscore(data, data) == 0).all()
+        assert (zscore(data, data + dtype(1)) == 0).all()
 
 
 @pytest.mark.parametrize("value", [16_777_217.0, 1e6 / 3, 12345.678, 0.1])
@@ -69,7 +69,7 @@ def test_a_run_of_one_trial_is_zero():
 def test_small_deviations_from_a_large_mean_are_kept():
     # float32 tells 1,000,000 from 1,000,001: eight digits.
     data = (1e6 + 10 * np.random.default_rng(0).standard_normal((50, 3))).astype(np.float32)
-    np.testing.assert_allclose(standardise(data, data).std(axis=0), 1)
+    np.testing.assert_allclose(zscore(data, data).std(axis=0), 1)
 
 
 # Choosing voxels
@@ -225,7 +225,7 @@ def test_constant_voxels_come_last(by, dtype, value):
 def test_rounding_around_a_large_mean_is_constant_as_it_is_for_scaling(by):
     data, category, pairs = make_recording()
     data[:, 3] = 1000 * (1 + 1e-8 * data[:, 3])
-    assert (standardise(data, data)[:, 3] == 0).all()
+    assert (zscore(data, data)[:, 3] == 0).all()
     assert (voxel_scores(data, category, pairs, by=by)[:, 3] == -1).all()
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 from scipy.stats import entropy
 
-from brain_teacher.decoding.soft_labels import SoftLabels, soften
+from brain_teacher.decoding.log_probs import soften
+from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.distillation import teachers
 from brain_teacher.distillation.lessons import Lesson, NotApplicable
 from brain_teacher.distillation.targets import Live

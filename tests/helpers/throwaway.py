@@ -12,7 +12,7 @@ from brain_teacher.analysis.outcomes import OUTCOMES, Outcome, nll
 from brain_teacher.decoding.decoders.decoder import Decoder
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.out_of_fold import Scheme, out_of_fold
-from brain_teacher.decoding.voxel_scaling import standardise as zscore
+from brain_teacher.decoding.voxel_scaling import scaled_sides
 from brain_teacher.distillation.losses import LOSSES, Loss
 from brain_teacher.distillation.teachers import TEACHERS, Teacher
 from brain_teacher.settings import Block, Penalties, Positive
@@ -29,11 +29,12 @@ def decode_nearest(voxels, plan, *, normalise, select, n_voxels, calibrate, shar
 
     def solve(data, category, pairs, *, chosen, standardise):
         logits = []
-        for number, (fit, held_out) in enumerate(pairs):
-            part = data if chosen is None else data[:, chosen[number]]
-            part = zscore(part[fit], part) if standardise else part
-            mean = np.array([part[fit][category[fit] == c].mean(0) for c in np.unique(category)])
-            distance = ((part[held_out][:, None].astype(float) - mean) ** 2).sum(axis=2)
+        for number, pair in enumerate(pairs):
+            how = {"standardise": standardise, "columns": chosen and chosen[number]}
+            fitted, held_out = scaled_sides(data, pair, **how)
+            own = category[pair[0]]
+            mean = np.array([fitted[own == c].mean(axis=0) for c in np.unique(own)])
+            distance = ((held_out[:, None].astype(float) - mean) ** 2).sum(axis=2)
             logits.append(-np.multiply.outer(sharpness, distance))
         return logits
 

@@ -91,7 +91,7 @@ def code(root):
         place = root / "src" / name.replace(".", "/")
         if name.startswith("brain_teacher.") and place.with_suffix(".py").is_file():
             # Of a function, its module is all that is asked.
-            found[name] = source_fingerprint(SimpleNamespace(__module__=name), package)
+            found[name] = source_fingerprint(SimpleNamespace(__module__=name), package=package)
     return found
 
 

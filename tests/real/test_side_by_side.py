@@ -14,8 +14,9 @@ from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.files import read_json
 from helpers import real_data as real_data
 
-# The network's takes longer than `make test` should.
-DECODERS = ("logistic", "ridge", pytest.param("resnet1d", marks=pytest.mark.full))
+# The networks take longer than `make test` should.
+NETWORKS = [pytest.param(name, marks=pytest.mark.full) for name in ("mlp", "resnet1d")]
+DECODERS = ("logistic", "ridge", *NETWORKS)
 DRAWS = 3
 # Folds, ROI, images, chance, and what the default decoder must reach.
 RECORDINGS = {

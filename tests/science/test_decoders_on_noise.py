@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from brain_teacher.dataset.image_features import ImageFeatures
 from brain_teacher.dataset.trials import Voxels
+from brain_teacher.decoding.decoders.mlp import Mlp
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
@@ -54,6 +55,8 @@ def own_settings(name, voxels):
         values = values + rng.standard_normal(values.shape)
         features = ImageFeatures(values=values.astype(np.float32), image_id=images)
         return {"penalty": [100.0, 1000.0, 10_000.0], "features": features}
+    if name == "mlp":
+        return Mlp(steps=[50, 100], hidden=64).model_dump() | {"device": "cpu"}
     return {
         "seed": 0,
         "width": 4,

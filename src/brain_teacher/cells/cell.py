@@ -1,6 +1,6 @@
 """A cell: one piece of work that says what makes its result new."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +30,11 @@ class Cell:
     def files(self) -> tuple[str, ...]:
         """The files that it is finished with, relative to the output folder."""
         return (self.name,)
+
+    @property
+    def makers(self) -> tuple[Callable, ...]:
+        """The functions whose code, with all that it imports, makes its result."""
+        return (type(self).run,)
 
     def fingerprint(self) -> str:
         """SHA-256 over all that makes the result new, but the code."""

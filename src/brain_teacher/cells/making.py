@@ -13,7 +13,7 @@ from brain_teacher.cells.source import source_fingerprint
 
 def made_from(cell: Cell) -> list[str]:
     """What a cell's files are remembered as: everything that makes it new, and the code."""
-    return [cell.fingerprint(), source_fingerprint(type(cell).run)]
+    return [cell.fingerprint(), source_fingerprint(*cell.makers)]
 
 
 def new_cells(cells: Sequence[C], folder: OutputFolder) -> list[C]:

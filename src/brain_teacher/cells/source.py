@@ -11,9 +11,10 @@ from typing import Any
 from brain_teacher.files import fingerprint
 
 PACKAGE = Path(__file__).parents[1]
-# Modules (or whole packages) that a worker may import and whose code cannot change its result.
+# Modules (or whole packages) that a worker may import and that cannot change its result.
 WITHOUT_CONSEQUENCE = {
     "brain_teacher.cells": "hands out work and keeps what comes back, as it is",
+    "brain_teacher.decoding.decoders.table": "hands on functions, of which a cell names its own",
     "brain_teacher.errors": "classes of errors, and their words",
     "brain_teacher.files": "writes and reads files; what was read stands in a cell's fingerprint",
     "brain_teacher.machine": "says where work runs",
@@ -24,24 +25,28 @@ WITHOUT_CONSEQUENCE = {
 }
 
 
-def source_fingerprint(function: Callable, package: Path = PACKAGE) -> str:
-    """SHA-256 over the meaning of a function's module and of all that it imports of this package.
+def source_fingerprint(*functions: Callable, package: Path = PACKAGE) -> str:
+    """SHA-256 over the meaning of functions' modules and of all that they import of this package.
 
     The meaning is the abstract syntax tree without docstrings, comments and the annotations of
     functions. Imports inside functions count; `WITHOUT_CONSEQUENCE` does not.
     """
-    module = inspect.unwrap(function).__module__
-    return fingerprint([[name, _read(package, name)[0]] for name in modules_of(module, package)])
+    modules = {inspect.unwrap(function).__module__ for function in functions}
+    names = sorted({name for module in modules for name in modules_of(module, package)})
+    return fingerprint([[name, _read(package, name)[0]] for name in names])
 
 
 @cache
 def modules_of(module: str, package: Path = PACKAGE) -> tuple[str, ...]:
-    """The modules of this package that one imports, directly or not, itself included; sorted."""
+    """The modules of this package that one imports, directly or not; sorted.
+
+    Itself is included, and so is what it imports, even where it is without consequence to others.
+    """
     without = tuple(f"{each}." for each in WITHOUT_CONSEQUENCE)
     found, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
-        if name not in found and not f"{name}.".startswith(without):
+        if name not in found and (name == module or not f"{name}.".startswith(without)):
             found.add(name)
             waiting += _read(package, name)[1]
     return tuple(sorted(found))

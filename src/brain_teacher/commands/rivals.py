@@ -19,7 +19,8 @@ from brain_teacher.chain.students.soft_labels import origin_of
 from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.folds import plan_folds
-from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold, mean_nll
+from brain_teacher.decoding.log_probs import mean_nll
+from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold
 from brain_teacher.distillation.students import Student
 from brain_teacher.distillation.teachers import RIVAL, TABLES, TEACHERS
 from brain_teacher.files import atomic_write, load_arrays, write_json, write_npz

@@ -7,10 +7,15 @@ from scipy import stats
 
 from brain_teacher.dataset.trials import IMAGERY, run_numbers
 from brain_teacher.decoding.feature_similarity import correlations, scale_by
-from brain_teacher.decoding.out_of_fold import class_numbers, training_trials, trial_pairs
+from brain_teacher.decoding.out_of_fold import (
+    class_numbers,
+    prepared,
+    training_trials,
+    trial_pairs,
+)
 from brain_teacher.decoding.quality import exact_interval
 from brain_teacher.decoding.solvers import ridge
-from brain_teacher.decoding.voxel_scaling import best_voxels, zscore_by_run
+from brain_teacher.decoding.voxel_scaling import best_voxels
 from brain_teacher.seeds import named_rng
 
 # GOD's DataType of test images; 3 are imagery trials.
@@ -34,8 +39,8 @@ def identify(voxels, plan, *, normalise, select, n_voxels, penalty, features, sp
     plan : FoldPlan
         Over the training images; chooses the penalty.
     normalise : {"run", "fold", "centre"}
-        Z-score each run of each data type by its own trials, or all by the training trials, or
-        take only the mean of these away.
+        Z-score each run of each data type by its own trials (a run of which only some are fitted
+        on, by those), or all by the training trials, or take only the mean of these away.
     select : {"f-score", "correlation"}
         By what voxels are chosen among the training trials.
     n_voxels : int
@@ -76,10 +81,8 @@ def identify(voxels, plan, *, normalise, select, n_voxels, penalty, features, sp
     ----------
     .. [1] Horikawa & Kamitani (2017), Nat. Commun. 8:15037.
     """
-    if normalise == "run":
-        # Before trials are left out.
-        scaled = zscore_by_run(voxels.data, run_numbers(voxels.data_type, voxels.run))
-        voxels = dataclasses.replace(voxels, data=scaled)
+    # A run of another data type is another run, whatever its number.
+    voxels = dataclasses.replace(voxels, run=run_numbers(voxels.data_type, voxels.run))
     tested = np.isin(voxels.data_type, list(KINDS.values()))
     if not tested.any():
         return {}
@@ -87,7 +90,7 @@ def identify(voxels, plan, *, normalise, select, n_voxels, penalty, features, sp
     # The order of the file decides nothing.
     test = voxels.take(tested)
     test = test.take(np.lexsort((test.run, test.image_id, test.data_type)))
-    settings = {"select": select, "n_voxels": n_voxels, "standardise": normalise == "fold"}
+    settings = {"select": select, "n_voxels": n_voxels, "normalise": normalise}
     images = np.unique(training.image_id)
     scale = scale_by(features.of_images(images))
     best = _choose_penalty(training, features, plan, penalty, **settings)
@@ -181,14 +184,16 @@ def pairwise(similarity):
     return below / (len(similarity) - 1)
 
 
-def _choose_penalty(training, features, plan, penalties, *, select, n_voxels, standardise):
+def _choose_penalty(training, features, plan, penalties, *, select, n_voxels, normalise):
     if len(penalties) == 1:
         return float(penalties[0])
     targets = features.of_images(training.image_id).astype(np.float64)
     pairs = trial_pairs(training, plan)
-    chosen = best_voxels(training.data, class_numbers(training), pairs, n_voxels, by=select)
+    data, standardise = prepared(training, pairs, normalise)
+    how = {"by": select, "standardise": standardise}
+    chosen = best_voxels(data, class_numbers(training), pairs, n_voxels, **how)
     scaled = {"chosen": chosen, "standardise": standardise}
-    predicted = ridge.solve_folds(training.data, targets, pairs, penalties=penalties, **scaled)
+    predicted = ridge.solve_folds(data, targets, pairs, penalties=penalties, **scaled)
     total = np.zeros(len(penalties))
     for (fit, held_out), rows in zip(pairs, predicted, strict=True):
         fit_images = np.unique(training.image_id[fit], return_index=True)[1]
@@ -199,7 +204,7 @@ def _choose_penalty(training, features, plan, penalties, *, select, n_voxels, st
     return float(penalties[int(total.argmax())])
 
 
-def _predict_test(training, test, features, penalty, *, select, n_voxels, standardise):
+def _predict_test(training, test, features, penalty, *, select, n_voxels, normalise):
     """Features predicted for each test trial, in the units of the features."""
     n_fit, n_test = len(training.data), len(test.data)
     everything, held_out = np.arange(n_fit), np.arange(n_fit, n_fit + n_test)
@@ -209,7 +214,11 @@ def _predict_test(training, test, features, penalty, *, select, n_voxels, standa
     category = np.concatenate([class_numbers(training), np.zeros(n_test, dtype=int)])
     data = np.concatenate([training.data, test.data])
     pairs = [(everything, held_out)]
-    chosen = best_voxels(data, category, pairs, n_voxels, by=select)
+    standardise = normalise == "fold"
+    if normalise == "run":
+        standardise = np.concatenate([training.run, test.run])
+    how = {"by": select, "standardise": standardise}
+    chosen = best_voxels(data, category, pairs, n_voxels, **how)
     scaled = {"chosen": chosen, "standardise": standardise}
     return ridge.solve_folds(data, rows, pairs, penalties=[penalty], **scaled)[0][0]
 

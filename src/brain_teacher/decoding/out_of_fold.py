@@ -8,17 +8,14 @@ from scipy.special import log_softmax
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.decoding.calibration import at_bound, fit_temperature
 from brain_teacher.decoding.folds import plan_folds
+from brain_teacher.decoding.log_probs import mean_nll
 from brain_teacher.decoding.rounds import find_rounds
-from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, mean_nll
-from brain_teacher.decoding.voxel_scaling import best_voxels, zscore_by_run
-
-# A run's z-scored trials sum to 0: where its categories are all different, a held-out trial is
-# minus the sum of its run-mates, which were fitted on and are not of its category. On noise, 8
-# categories once a run, this gave 19 of 96 right where chance is 12; in GOD's design (50 of 150
-# categories a run) nothing of it was seen (20 of 3,600, chance 24).
-CAUTION = (
-    "no run shows a category twice, so z-scoring by run can tell a decoder which categories the "
-    "run still lacks: compare with decode.normalise: fold, or decode.folds.by: run or round"
+from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
+from brain_teacher.decoding.voxel_scaling import (
+    best_voxels,
+    runs_stay_whole,
+    scaled_sides,
+    zscore_by_run,
 )
 
 
@@ -44,18 +41,24 @@ def training_trials(voxels):
     return voxels.take(np.array([place for *_, place in sorted(keys)]))
 
 
-def plan_for(voxels, *, by="image", group=None, count="auto"):
+# With three, an inner fold would be fitted on one round: one trial of each category, which have no
+# F-score.
+FEWEST_ROUNDS = 4
+
+
+def plan_for(voxels, *, by="auto", group=None, count="auto"):
     """The fold plan of some trials.
 
     Parameters
     ----------
     voxels : Voxels
-    by : {"image", "round", "run", "group"}
-        See `plan_folds`; rounds are found by `find_rounds`.
+    by : {"auto", "image", "round", "run", "group"}
+        See `plan_folds`; rounds are found by `find_rounds`. ``auto``: by round where the runs make
+        `FEWEST_ROUNDS` at least, of different images; else by image. The plan says which.
     group : str, optional
         A group column, where `by` is ``group``.
     count : int or {"auto", "most"}
-        How many folds, where `by` is ``image``.
+        How many folds, where they are by image.
 
     Returns
     -------
@@ -67,6 +70,8 @@ def plan_for(voxels, *, by="image", group=None, count="auto"):
     ValueError
         If there is no such group, the runs make no rounds, or folds cannot be made (`plan_folds`).
     """
+    if by == "auto":
+        return _by_round(voxels) or plan_for(voxels, by="image", count=count)
     if by == "group" and group not in voxels.groups:
         known = ", ".join(sorted(voxels.groups)) or "none"
         raise ValueError(f"stimuli.csv has no group column {group!r} (it has {known})")
@@ -76,6 +81,15 @@ def plan_for(voxels, *, by="image", group=None, count="auto"):
     elif by != "image":
         unit = voxels.run if by == "run" else voxels.groups[group]
     return plan_folds(voxels.image_id, voxels.category, by=by, unit=unit, count=count, group=group)
+
+
+def _by_round(voxels):
+    """The plan by round; None where there are no rounds, or too few."""
+    try:
+        plan = plan_for(voxels, by="round")
+    except ValueError:
+        return None
+    return plan if len(plan.predict) >= FEWEST_ROUNDS else None
 
 
 def plan_inner(voxels, plan):
@@ -92,9 +106,56 @@ def plan_inner(voxels, plan):
         ) from error
 
 
-def prepared(voxels, normalise):
-    """The data that solvers get: z-scored by run, or as recorded (then scaled in the fold)."""
-    return zscore_by_run(voxels.data, voxels.run) if normalise == "run" else voxels.data
+def prepared(voxels, pairs, normalise):
+    """The data that solvers get, and what they are told to z-score by inside each fold.
+
+    Z-scored by all its trials, a run sums to 0: a held-out trial is minus the sum of its run-mates,
+    and noise decodes. So a run is scaled inside each fold (`scaled_sides`), but where all folds
+    leave whole runs out, which one scaling serves.
+
+    Returns
+    -------
+    data : ndarray of shape (n_trials, n_voxels)
+    standardise : bool or ndarray of shape (n_trials,)
+        See `scaled_sides`.
+    """
+    if normalise == "run" and runs_stay_whole(voxels.run, pairs):
+        return zscore_by_run(voxels.data, voxels.run), False
+    return voxels.data, standardise_by(voxels, normalise)
+
+
+def standardise_by(voxels, normalise):
+    """What `scaled_sides` is told, for a fold of some trials: runs, True or False."""
+    return voxels.run if normalise == "run" else normalise == "fold"
+
+
+def scaled_for(voxels, sides, scheme, *, columns=None):
+    """The voxels that a network sees of one fold, chosen and scaled by the trials it is fitted on.
+
+    Parameters
+    ----------
+    voxels : Voxels
+    sides : sequence of ndarray of int
+        Trials: those to fit on, then others (to validate on, held out).
+    scheme : Scheme
+    columns : ndarray of int, optional
+        The voxels, in this order; the best of the fit by the scheme, if left out.
+
+    Returns
+    -------
+    list of ndarray of shape (n_trials of the side, n_columns), float32
+    """
+    standardise = standardise_by(voxels, scheme.normalise)
+    if columns is None:
+        pairs, category = [(sides[0], [])], class_numbers(voxels)
+        how = {"by": scheme.select, "standardise": standardise}
+        chosen = best_voxels(voxels.data, category, pairs, scheme.n_voxels, **how)
+        columns = chosen and chosen[0]
+    parts = scaled_sides(voxels.data, sides, standardise=standardise, columns=columns)
+    if scheme.normalise == "centre":
+        centre = parts[0].mean(axis=0, dtype=np.float64)
+        parts = [part - centre for part in parts]
+    return [part.astype(np.float32) for part in parts]
 
 
 def class_numbers(voxels):
@@ -102,7 +163,7 @@ def class_numbers(voxels):
     return np.unique(voxels.category, return_inverse=True)[1]
 
 
-def out_of_fold(voxels, plan, solve, scheme, *, options):
+def out_of_fold(voxels, plan, solve, scheme, *, options, inner_folds=None):
     """Out-of-fold soft labels from a solver; what is chosen is chosen inside the fold.
 
     Parameters
@@ -114,21 +175,22 @@ def out_of_fold(voxels, plan, solve, scheme, *, options):
     solve : callable
         ``(data, category, pairs, *, chosen, standardise)``: voxels (`prepared`), class numbers,
         a list of ``(fit, held_out)`` trial indices, for each of them the voxels to use or None for
-        all, and whether to z-score these by the fit. Gives, for each, logits of shape (n_options,
-        n_held_out, n_classes). It gets the outer folds and all inner folds at once, so that it can
-        share work between them.
+        all, and what to z-score by (`scaled_sides` does both for one pair). Gives, for each, logits
+        of shape (n_options, n_held_out, n_classes). It gets the outer folds and all inner folds at
+        once, so that it can share work between them.
     scheme : Scheme
         Where a temperature is fitted on the inner folds' predictions, the same predictions choose
         the option: the one with the lowest NLL, after its temperature.
     options : dict of one str to list
         What the options are, e.g. ``{"C": [0.01, 0.1]}``; of equal ones the first is taken.
+    inner_folds : int, optional
+        How many of a fold's inner folds, the first ones, choose; all, if not given.
 
     Returns
     -------
     SoftLabels
         One row an image: its trials' log-probabilities averaged, then normalised. ``meta`` says
-        the option and temperature of each fold, how many temperatures hit a bound, and has a
-        caution where z-scoring by run tells what it should not.
+        the option and temperature of each fold, and how many temperatures hit a bound.
 
     Raises
     ------
@@ -140,12 +202,12 @@ def out_of_fold(voxels, plan, solve, scheme, *, options):
     outer = trial_pairs(voxels, plan)
     inner = [[] for _ in outer]
     if scheme.calibrate or len(values) > 1:
-        inner = [_inner_pairs(voxels, plan, fit) for fit, _ in outer]
-    data, category = prepared(voxels, scheme.normalise), class_numbers(voxels)
+        inner = [_inner_pairs(voxels, plan, fit)[:inner_folds] for fit, _ in outer]
     everything = [*outer, *(pair for pairs in inner for pair in pairs)]
-    chosen = best_voxels(data, category, everything, scheme.n_voxels, by=scheme.select)
-    scaled = {"chosen": chosen, "standardise": scheme.normalise == "fold"}
-    logits = iter(solve(data, category, everything, **scaled))
+    data, standardise = prepared(voxels, everything, scheme.normalise)
+    category, how = class_numbers(voxels), {"by": scheme.select, "standardise": standardise}
+    chosen = best_voxels(data, category, everything, scheme.n_voxels, **how)
+    logits = iter(solve(data, category, everything, chosen=chosen, standardise=standardise))
     outer_logits = [next(logits) for _ in outer]
     best, answers = [], []
     for own, pairs in zip(outer_logits, inner, strict=True):
@@ -193,10 +255,6 @@ def collect(voxels, plan, pairs, answers, scheme, *, meta):
         "temperatures": temperatures,
         "temperatures_at_bound": sum(map(at_bound, temperatures)),
     }
-    once = scheme.normalise == "run" and not repeats_in_run(voxels)
-    # A run has trials on both sides of a fold.
-    if once and any(len(np.intersect1d(voxels.run[a], voxels.run[b])) for a, b in pairs):
-        meta["caution"] = CAUTION
     return SoftLabels(log_probs.astype(np.float32), images, classes, fold, meta)
 
 
@@ -250,12 +308,6 @@ def average_trials(logits, image_of):
     # One product a table: a row of `share` has 1 / n at the n trials of its image.
     share = (row == np.arange(len(images))[:, None]) / np.bincount(row)[:, None]
     return images, log_softmax(share @ log_probs, axis=-1)
-
-
-def repeats_in_run(voxels):
-    """Whether some run shows some category more than once."""
-    pairs = np.stack([voxels.run.astype(str), voxels.category])
-    return len(np.unique(pairs, axis=1).T) < len(voxels.run)
 
 
 def _inner_pairs(voxels, plan, fit):

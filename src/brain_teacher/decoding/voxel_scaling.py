@@ -2,9 +2,77 @@
 
 import numpy as np
 
+# The deviation of n trials makes a new trial's z-score a Student's t with n - 1 degrees of freedom:
+# up to n = 3 its variance is infinite, and one trial has no deviation at all.
+FEWEST = 4
+
+
+def scaled_sides(data, sides, *, standardise=False, columns=None):
+    """The voxels of one fold as its decoder sees them, scaled by the trials that it is fitted on.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n_trials, n_voxels)
+        As recorded.
+    sides : sequence of ndarray of int
+        The trials fitted on, then others: those to validate on, those held out.
+    standardise : bool or ndarray of shape (n_trials,)
+        Z-score by the trials fitted on. Given the run of each trial, each run by its own trials:
+        by those that are fitted on, or where there are none, by those of the side (no label is
+        needed). Where a run has fewer than `FEWEST` such trials, its mean is theirs, and its
+        deviation is that of all trials fitted on, each from its run's mean.
+    columns : ndarray of int, optional
+        The voxels to use; all, if left out.
+
+    Returns
+    -------
+    list of ndarray of shape (n_trials of the side, n_columns)
+        float64 where they are scaled. A voxel that does not vary is 0.
+
+    Raises
+    ------
+    ValueError
+        If a run has fewer than `FEWEST` trials, and no run has two that are fitted on.
+    """
+    parts = [data.take(side, axis=0) for side in sides]
+    if columns is not None:
+        parts = [part.take(columns, axis=1) for part in parts]
+    if isinstance(standardise, np.ndarray):
+        return _scaled_by_run(parts, [standardise[side] for side in sides])
+    return [zscore(parts[0], part) for part in parts] if standardise else parts
+
+
+def _scaled_by_run(parts, runs):
+    fitted = {run: parts[0][runs[0] == run] for run in np.unique(runs[0])}
+    pooled, scaled = None, [np.empty(part.shape) for part in parts]
+    for part, run_of, out in zip(parts, runs, scaled, strict=True):
+        for run in np.unique(run_of):
+            rows = run_of == run
+            own = fitted.get(run, part[rows])
+            mean, deviation = _moments_of(own)
+            if len(own) < FEWEST:
+                pooled = _pooled_deviation(fitted.values()) if pooled is None else pooled
+                deviation = pooled
+            out[rows] = (part[rows] - mean) * scale_of(mean, deviation)
+    return scaled
+
+
+def _pooled_deviation(groups):
+    """The deviation within groups of trials, of all groups together."""
+    freedom = sum(len(rows) - 1 for rows in groups)
+    if not freedom:
+        raise ValueError(
+            "no run has two trials to fit on, so that nothing says how far a voxel varies within "
+            "runs; choose decode.normalise: fold"
+        )
+    squares = (len(rows) * rows.var(axis=0, dtype=np.float64) for rows in groups)
+    return np.sqrt(sum(squares) / freedom)
+
 
 def zscore_by_run(data, run):
-    """Z-score each voxel within each run, by that run's own trials (no label is needed).
+    """Z-score each voxel within each run, by all trials of the run (no label is needed).
+
+    Right for folds only that leave whole runs out (`runs_stay_whole`).
 
     Parameters
     ----------
@@ -19,15 +87,30 @@ def zscore_by_run(data, run):
     scaled = np.empty(data.shape, dtype=np.float64)
     for value in np.unique(run):
         rows = run == value
-        scaled[rows] = standardise(data[rows], data[rows])
+        scaled[rows] = zscore(data[rows], data[rows])
     return scaled
 
 
-def standardise(fit, data):
+def runs_stay_whole(run, pairs):
+    """Whether one scaling by run serves all folds: `scaled_sides` would give each the same.
+
+    So it is where every pair has a run on one side, or in neither, as a whole, and no run is too
+    short to have a deviation of its own.
+    """
+    number, size = np.unique(run, return_inverse=True, return_counts=True)[1:]
+    counts = (np.bincount(number[side], minlength=len(size)) for pair in pairs for side in pair)
+    return size.min() >= FEWEST and all(((n == 0) | (n == size)).all() for n in counts)
+
+
+def zscore(fit, data):
     """Z-score `data` by the mean and deviation of `fit`'s rows; constant voxels become 0."""
+    mean, deviation = _moments_of(fit)
+    return (data - mean) * scale_of(mean, deviation)
+
+
+def _moments_of(rows):
     # float64: the mean of many float32 would lose digits.
-    mean = fit.mean(axis=0, dtype=np.float64)
-    return (data - mean) * scale_of(mean, fit.std(axis=0, dtype=np.float64))
+    return rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
 
 
 def scale_of(mean, deviation):
@@ -37,7 +120,7 @@ def scale_of(mean, deviation):
     return np.where(constant, 0, 1 / np.where(constant, 1, deviation))
 
 
-def best_voxels(data, category, pairs, count, *, by):
+def best_voxels(data, category, pairs, count, *, by, standardise=False):
     """The `count` best voxels of each pair by `voxel_scores`, whose arguments these are.
 
     Returns
@@ -48,12 +131,12 @@ def best_voxels(data, category, pairs, count, *, by):
     """
     if count >= data.shape[1]:
         return None
-    scores = voxel_scores(data, category, pairs, by=by)
+    scores = voxel_scores(data, category, pairs, by=by, standardise=standardise)
     order = np.argsort(-scores, axis=1, kind="stable")
     return list(np.sort(order[:, :count], axis=1))
 
 
-def voxel_scores(data, category, pairs, *, by):
+def voxel_scores(data, category, pairs, *, by, standardise=False):
     """How well each voxel tells the categories apart, among the trials of a pair's fit.
 
     Parameters
@@ -66,6 +149,8 @@ def voxel_scores(data, category, pairs, *, by):
     by : {"f-score", "correlation"}
         The F of a one-way analysis of variance, or the largest absolute Pearson correlation with
         the one-hot column of a category. A category without a trial in the fit does not count.
+    standardise : bool or ndarray of shape (n_trials,)
+        As for `scaled_sides`: where runs are given, each fit is scored as it is scaled, run by run.
 
     Returns
     -------
@@ -83,9 +168,12 @@ def voxel_scores(data, category, pairs, *, by):
     -----
     Class sums over all trials are made once and downdated by those left out of the fit, in float64
     around the overall mean: one copy of the data, then work in proportion to what is left out.
+    Scaled by run, each fit has voxels of its own, and sums.
     """
     if by not in SCORES:
         raise ValueError(f"voxels cannot be scored by {by!r}; use one of {', '.join(SCORES)}")
+    if isinstance(standardise, np.ndarray):
+        return _scores_by_run(data, category, pairs, by, standardise)
     code = np.unique(category, return_inverse=True)[1]
     rank = np.argsort(code, kind="stable")  # trials by category: a class is a stretch of rows
     code = code[rank]
@@ -101,6 +189,18 @@ def voxel_scores(data, category, pairs, *, by):
             counts = np.bincount(code[inside], minlength=len(every[0]))
             _check(counts, number, by)
             known[key] = _scores(x, code, inside, every, counts, mean, by)
+        scores[number] = known[key]
+    return scores
+
+
+def _scores_by_run(data, category, pairs, by, run):
+    known, scores = {}, np.empty((len(pairs), data.shape[1]))
+    for number, (fit, _) in enumerate(pairs):
+        key = np.sort(fit).tobytes()
+        if key not in known:
+            _check(np.unique(category[fit], return_counts=True)[1], number, by)
+            (x,) = scaled_sides(data, [fit], standardise=run)
+            known[key] = voxel_scores(x, category[fit], [(np.arange(len(fit)), [])], by=by)[0]
         scores[number] = known[key]
     return scores
 

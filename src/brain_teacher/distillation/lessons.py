@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from brain_teacher.decoding.soft_labels import soften
+from brain_teacher.decoding.log_probs import soften
 
 
 class NotApplicable(ValueError):

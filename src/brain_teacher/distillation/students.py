@@ -7,7 +7,7 @@ import numpy as np
 
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.images import SPLITS
-from brain_teacher.decoding.soft_labels import check_log_probs, mean_nll
+from brain_teacher.decoding.log_probs import check_log_probs, mean_nll
 from brain_teacher.files import read_npz
 
 FORMAT = 1

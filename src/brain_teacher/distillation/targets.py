@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brain_teacher.dataset.ids import rows_of
-from brain_teacher.decoding.soft_labels import ROW_TOLERANCE
+from brain_teacher.decoding.log_probs import ROW_TOLERANCE
 
 
 @dataclass(frozen=True)

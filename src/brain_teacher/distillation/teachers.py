@@ -12,7 +12,7 @@ from scipy.optimize import elementwise
 from scipy.special import entr, logsumexp
 
 from brain_teacher.dataset.ids import rows_of
-from brain_teacher.decoding.soft_labels import check_log_probs, soften
+from brain_teacher.decoding.log_probs import check_log_probs, soften
 from brain_teacher.distillation.lessons import Lesson, NotApplicable
 from brain_teacher.distillation.targets import Live, Targets
 from brain_teacher.seeds import named_rng

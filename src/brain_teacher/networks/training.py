@@ -23,6 +23,13 @@ def one_cycle(network, *, count, batch, epochs, learning_rate, weight_decay):
     optimizer, schedule : torch.optim.AdamW, torch.optim.lr_scheduler.OneCycleLR
     """
     steps = max(min(-(-count // batch), count // 2), 1)
+    total = steps * epochs
+    optimised = {"learning_rate": learning_rate, "weight_decay": weight_decay}
+    return steps, *scheduled(network, total=total, **optimised)
+
+
+def scheduled(network, *, total, learning_rate, weight_decay):
+    """The last two of `one_cycle` for `total` steps."""
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
     )
@@ -30,8 +37,8 @@ def one_cycle(network, *, count, batch, epochs, learning_rate, weight_decay):
         optimizer,
         learning_rate,
         # 5 would end the warm-up on its first step, and OneCycleLR would divide by zero.
-        total_steps=max(steps * epochs + 1, 6),
+        total_steps=max(total + 1, 6),
         pct_start=0.2,
         cycle_momentum=False,
     )
-    return steps, optimizer, schedule
+    return optimizer, schedule

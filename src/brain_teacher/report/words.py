@@ -18,7 +18,7 @@ def features_note(meta):
         return []
     return [
         f"Image features: the brain was decoded by way of {meta[BY_WAY_OF]}. What that was trained "
-        "on is in the soft labels, too; the other decoders (logistic, ridge, resnet1d) are without."
+        "on is in the soft labels, too; the other decoders are without."
     ]
 
 

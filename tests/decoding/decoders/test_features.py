@@ -25,8 +25,8 @@ from brain_teacher.decoding.feature_similarity import (
 )
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.solvers import ridge
-from brain_teacher.decoding.voxel_scaling import zscore_by_run
 from helpers.recordings import count_hits, p_of_chance
+from noise_designs import scaled_by_run
 
 SETTINGS = {
     "normalise": "run",
@@ -68,7 +68,7 @@ def draw(*, categories=5, images=4, shows=1, n_features=12, n_voxels=30, noise=1
 
 
 def decode(voxels, features, plan=None, **changes):
-    plan = plan or plan_for(voxels)
+    plan = plan or plan_for(voxels, by="image")
     return decode_features(voxels, plan, features=features, **(SETTINGS | changes))
 
 
@@ -166,11 +166,12 @@ def test_it_equals_a_plain_loop_over_folds(normalise, n_voxels):
     labels = decode(voxels, features, normalise=normalise, n_voxels=n_voxels)
     row_of = {image: row for row, image in enumerate(features.image_id)}
     known = features.values[[row_of[image] for image in voxels.image_id]].astype(float)
-    data = zscore_by_run(voxels.data, voxels.run) if normalise == "run" else voxels.data
     steps = [StandardScaler()] if normalise == "fold" else []
-    plan = plan_for(voxels)
+    plan = plan_for(voxels, by="image")
     for fit_images, predict_images in zip(plan.fit, plan.predict, strict=True):
-        fit = np.isin(voxels.image_id, fit_images)
+        fit, data = np.isin(voxels.image_id, fit_images), voxels.data
+        if normalise == "run":
+            data = scaled_by_run(data.astype(float), voxels.run, fit)
         _, first = np.unique(voxels.image_id[fit], return_index=True)  # each image once
         scaler = StandardScaler().fit(known[fit][first])
         targets = scaler.transform(known[fit])
@@ -204,7 +205,7 @@ def test_meta_says_how():
 @pytest.mark.parametrize("normalise", ["run", "fold"])
 def test_features_of_held_out_images_are_not_heard(normalise, calibrate):
     voxels, features = draw(seed=6)
-    plan = plan_for(voxels)
+    plan = plan_for(voxels, by="image")
     settings = {"normalise": normalise, "calibrate": calibrate, "penalty": [1.0, 100.0]}
     changed = features.values.copy()
     held_out = np.isin(features.image_id, plan.predict[0])
@@ -218,7 +219,7 @@ def test_features_of_held_out_images_are_not_heard(normalise, calibrate):
 
 def test_categories_of_held_out_images_are_not_heard():
     voxels, features = draw(seed=7)
-    plan = plan_for(voxels)
+    plan = plan_for(voxels, by="image")
     held_out = np.isin(voxels.image_id, plan.predict[0])
     category = voxels.category.copy()
     category[held_out] = np.roll(category[held_out], 1)

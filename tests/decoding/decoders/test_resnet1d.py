@@ -74,7 +74,7 @@ def fit(parts, *, seed=0, n_classes=3, **changes):
 
 def decode(voxels, *, seed=0, **changes):
     trials = training_trials(voxels)
-    return decode_resnet1d(trials, plan_for(trials), seed=seed, **(DECODED | changes))
+    return decode_resnet1d(trials, plan_for(trials, by="image"), seed=seed, **(DECODED | changes))
 
 
 def test_the_same_seed_gives_the_same_bits():
@@ -252,7 +252,7 @@ def test_voxels_come_best_first_whatever_their_order():
 def test_each_fold_has_a_network_of_its_own(monkeypatch):
     """Who is fitted on, validates and is held out; how they are scaled; with which seed."""
     voxels = training_trials(make_voxels(images=5, shows=2, voxels=12))
-    plan = plan_for(voxels)
+    plan = plan_for(voxels, by="image")
     calls, rng = [], np.random.default_rng(0)
 
     def spy(*arrays, **settings):
@@ -308,7 +308,7 @@ def test_permuted_voxels_give_the_same_bits():
 def test_folds_that_leave_none_to_validate_on():
     voxels = training_trials(make_voxels(images=2, shows=2, voxels=12))
     with pytest.raises(ValueError) as caught:
-        decode_resnet1d(voxels, plan_for(voxels), seed=0, **DECODED)
+        decode_resnet1d(voxels, plan_for(voxels, by="image"), seed=0, **DECODED)
     assert str(caught.value) == (
         "resnet1d has no fold to choose its epoch by (category 'c0' has one image to fit and "
         "predict; folds by image need 2); choose other folds (decode.folds.by)"

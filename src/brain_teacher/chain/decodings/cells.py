@@ -1,5 +1,6 @@
 """The cells of ``decode`` and ``controls``: what makes one new, and the work of making it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +43,13 @@ class DecodeCell(Cell):
     nested: int | None = None  # the test fold of a student; the cell decodes the other folds
     control: str | None = None  # PERMUTED or TIME
     seed: int | None = None  # of permuted trials
+
+    @property
+    def makers(self) -> tuple[Callable, ...]:
+        """Its own decoder's functions, not those of the table's other decoders."""
+        decoder = DECODERS[self.decoder]
+        own = (decoder.decode, decoder.identify)
+        return (*super().makers, *(function for function in own if function is not None))
 
     def run(self, shared: Shared) -> SoftLabels:
         """Its out-of-fold soft labels; ``meta`` has their quality."""

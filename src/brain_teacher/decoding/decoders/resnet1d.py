@@ -52,8 +52,6 @@ def decode_resnet1d(
     ValueError
         If the inner folds cannot be made, or a network diverged.
     """
-    import numpy as np
-
     from brain_teacher.decoding.calibration import fit_temperature
     from brain_teacher.decoding.out_of_fold import (
         Scheme,
@@ -61,35 +59,30 @@ def decode_resnet1d(
         class_numbers,
         collect,
         image_classes,
-        prepared,
+        scaled_for,
+        standardise_by,
         trial_pairs,
     )
-    from brain_teacher.decoding.voxel_scaling import standardise
     from brain_teacher.networks.devices import choose_device, choose_precision
     from brain_teacher.networks.resnet1d_training import fit_predict
     from brain_teacher.seeds import named_seed
 
     device = choose_device(device)
     precision = choose_precision(precision, device)
-    data, category = prepared(voxels, normalise), class_numbers(voxels)
+    category, scheme = class_numbers(voxels), Scheme(normalise, select, n_voxels, calibrate)
     _, image_of, class_of = image_classes(voxels)
     chosen, answers = [], []
-    pairs = trial_pairs(voxels, plan)
+    pairs, how = trial_pairs(voxels, plan), standardise_by(voxels, normalise)
     for number, (side, held_out) in enumerate(pairs):
         fit, validation = _validated(voxels, plan, side)
-        order = _best_first(data, category, fit, n_voxels, by=select)
-        scaled = data[:, order]
-        if normalise == "fold":
-            scaled = standardise(scaled[fit], scaled)
-        elif normalise == "centre":
-            scaled = scaled - scaled[fit].mean(axis=0, dtype=np.float64)
-        scaled = scaled.astype(np.float32)
+        order = _best_first(voxels.data, category, fit, n_voxels, by=select, standardise=how)
+        scaled = scaled_for(voxels, (fit, validation, held_out), scheme, columns=order)
         *logits, epoch = fit_predict(
-            scaled[fit],
+            scaled[0],
             category[fit],
-            scaled[validation],
+            scaled[1],
             category[validation],
-            scaled[held_out],
+            scaled[2],
             n_classes=int(category.max()) + 1,
             seed=named_seed("resnet1d", seed, number),
             device=device,
@@ -103,7 +96,6 @@ def decode_resnet1d(
         answers.append((logits[1], temperature))
         chosen.append(epoch)
     meta = {"epoch": chosen, "device": device, "precision": precision}
-    scheme = Scheme(normalise, select, n_voxels, calibrate)
     return collect(voxels, plan, pairs, answers, scheme, meta=meta)
 
 
@@ -122,13 +114,13 @@ def _validated(voxels, plan, side):
     return tuple(side[rows] for rows in trial_pairs(part, inner)[0])
 
 
-def _best_first(data, category, fit, n_voxels, *, by):
+def _best_first(data, category, fit, n_voxels, *, by, standardise=False):
     """The columns of the best voxels, best first; of equally good ones, by what they measured."""
     import numpy as np
 
     from brain_teacher.decoding.voxel_scaling import voxel_scores
 
-    scores = voxel_scores(data, category, [(fit, [])], by=by)[0]
+    scores = voxel_scores(data, category, [(fit, [])], by=by, standardise=standardise)[0]
     measured = np.ascontiguousarray(data[fit].T)
     order = sorted(range(len(scores)), key=lambda v: (-scores[v], measured[v].tobytes()))
     # Constant voxels (-1) say nothing, but would pull the others' mean towards 0.

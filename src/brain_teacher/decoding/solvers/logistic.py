@@ -29,7 +29,7 @@ import warnings
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-from brain_teacher.decoding.voxel_scaling import standardise as zscore
+from brain_teacher.decoding.voxel_scaling import scaled_sides
 
 # Arrays of a batch should stay in a core's cache, its kernels in memory.
 ARRAY_BYTES, KERNEL_BYTES = 2**19, 2**26
@@ -56,8 +56,8 @@ def solve_folds(data, category, pairs, *, C, chosen=None, standardise=False, tol
         Inverse strengths of the penalty, as in scikit-learn; intercepts are not penalised.
     chosen : list of ndarray of int, optional
         Per pair the voxels to use; all, if None.
-    standardise : bool
-        Z-score voxels by the trials of the fit; constant ones become 0.
+    standardise : bool or ndarray of shape (n_trials,)
+        Z-score voxels by the trials of the fit, or, given runs, run by run: see `scaled_sides`.
     tolerance : float
         The error to aim at, in the probability of a held-out trial.
 
@@ -122,7 +122,7 @@ def _check(data, category, pairs, C, n_classes):
 
 def _precision(data, pairs, C, standardise, tolerance):
     """The dtype of each pair, by the size of its fit's trials."""
-    if standardise:
+    if standardise is not False:
         size = np.full(len(pairs), float(data.shape[1]))
     else:
         # Not centred: what centring takes away costs digits, too.
@@ -135,15 +135,14 @@ def _kernels(data, pairs, chosen, standardise):
     """A function of a pair's number: its centred kernels, fit by fit and held out by fit."""
 
     def own(number):
-        fit, held_out = pairs[number]
-        x, m = data.take(np.concatenate([fit, held_out]), axis=0), len(fit)
-        if chosen is not None:
-            x = x.take(chosen[number], axis=1)
-        if standardise:
-            x = zscore(x[:m], x).astype(data.dtype)
-        else:
-            x -= x[:m].mean(axis=0, dtype=np.float64).astype(data.dtype)
-        return x[:m] @ x[:m].T, x[m:] @ x[:m].T
+        columns = None if chosen is None else chosen[number]
+        how = {"standardise": standardise, "columns": columns}
+        x, held_out = scaled_sides(data, pairs[number], **how)
+        if standardise is False:
+            centre = x.mean(axis=0, dtype=np.float64).astype(data.dtype)
+            x, held_out = x - centre, held_out - centre
+        x, held_out = x.astype(data.dtype), held_out.astype(data.dtype)
+        return x @ x.T, held_out @ x.T
 
     def shared(number):
         fit, held_out = pairs[number]
@@ -158,7 +157,7 @@ def _kernels(data, pairs, chosen, standardise):
         return gram, cross
 
     entries = sum(len(fit) * (len(fit) + len(held_out)) for fit, held_out in pairs)
-    if chosen is not None or standardise or len(data) ** 2 > entries:
+    if chosen is not None or standardise is not False or len(data) ** 2 > entries:
         return own
     every = data @ data.T
     return shared

@@ -6,8 +6,7 @@ import numpy as np
 
 from brain_teacher.decoding.solvers.ridge_blocks import solve_blocks
 from brain_teacher.decoding.solvers.tridiagonal import half_solve, reduce_to_tridiagonal
-from brain_teacher.decoding.voxel_scaling import scale_of
-from brain_teacher.decoding.voxel_scaling import standardise as zscore
+from brain_teacher.decoding.voxel_scaling import scaled_sides, zscore
 
 # Float32 serves where the largest eigenvalue of X'X is at most this many times the smallest
 # penalty: one-hot predictions were then within 3e-5 of float64's (1,200 trials, 300 to 1,500
@@ -37,8 +36,9 @@ def solve_folds(data, targets, pairs, *, penalties, chosen=None, standardise=Fal
         Above 0, in units of squared voxels.
     chosen : list of ndarray of int, optional
         Per pair, the columns to use. All, if left out.
-    standardise : bool
-        Z-score each voxel by the trials fitted on; a constant one becomes 0.
+    standardise : bool or ndarray of shape (n_trials,)
+        Z-score each voxel by the trials fitted on, or, given runs, run by run: see `scaled_sides`.
+        Scaled by run, voxels are solved for in float64.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def solve_folds(data, targets, pairs, *, penalties, chosen=None, standardise=Fal
       identity of linear smoothers ([1]_, section 7) for a block.
     - Fewer voxels than trials to fit on: from X'X over all trials, less the left-out block's,
       centred and scaled by the moments of the fit.
-    - More voxels: from the kernel XX' of the fit.
+    - More voxels, or runs that are each scaled by the fit: from the fit's own X'X or XX'.
 
     All penalties of a fit share one reduction of the matrix to tridiagonal form ([2]_): cheaper
     than its eigenvectors, and in float32 30 times as accurate.
@@ -83,13 +83,13 @@ def solve_folds(data, targets, pairs, *, penalties, chosen=None, standardise=Fal
     ]
     x = _prepared(data, standardise, penalties)
     groups = _groups(pairs, chosen, len(data), predicted)
-    fixed = chosen is None and not standardise
+    fixed = chosen is None and standardise is False
     # A block that is the larger part costs more to solve for than its fit.
     blocks = [g for g in groups if fixed and len(g.left_out) < len(g.fit)]
     if blocks:
         solve_blocks(x, targets, blocks, penalties)
     others = [g for g in groups if not fixed or len(g.left_out) >= len(g.fit)]
-    gram = _shared_gram(x, others)
+    gram = None if isinstance(standardise, np.ndarray) else _shared_gram(x, others)
     for group in others:
         matrix, right, left, mean = _equations(data, x, gram, targets, group, standardise)
         for k, values in enumerate(_solve_path(matrix, right, left, penalties)):
@@ -104,8 +104,8 @@ class Group(NamedTuple):
     fit: np.ndarray
     left_out: np.ndarray
     columns: np.ndarray | None
-    held_out: np.ndarray  # of all these pairs
-    rows: list  # of `held_out`, for each pair
+    held_out: list  # of each of these pairs
+    rows: list  # of all that is held out, one pair's after another's, for each pair
     predicted: list  # where each pair's results go
 
 
@@ -124,8 +124,9 @@ def _groups(pairs, chosen, n_trials, predicted):
         members.setdefault(key, (inside, columns, []))[2].append(number)
     groups = []
     for inside, columns, numbers in members.values():
-        held_out = np.unique(np.concatenate([np.asarray(pairs[k][1], dtype=int) for k in numbers]))
-        rows = [np.searchsorted(held_out, pairs[k][1]) for k in numbers]
+        held_out = [np.asarray(pairs[k][1], dtype=int) for k in numbers]
+        ends = np.cumsum([len(rows) for rows in held_out])
+        rows = [slice(end - len(own), end) for own, end in zip(held_out, ends, strict=True)]
         fit, left_out = np.flatnonzero(inside), np.flatnonzero(~inside)
         results = [predicted[k] for k in numbers]
         groups.append(Group(fit, left_out, columns, held_out, rows, results))
@@ -134,6 +135,8 @@ def _groups(pairs, chosen, n_trials, predicted):
 
 def _prepared(data, standardise, penalties):
     """The voxels centred over all trials (z-scored, where wanted), in the precision to solve in."""
+    if isinstance(standardise, np.ndarray):
+        return data.astype(np.float64)  # each fit is scaled by itself
     x = zscore(data, data) if standardise else data - data.mean(axis=0, dtype=np.float64)
     if data.dtype == np.float32:
         single = x.astype(np.float32)
@@ -192,10 +195,10 @@ def _equations(data, x, gram, targets, group, standardise):
         right = _take(x, group.fit, group.columns).T @ right
         right *= scale[:, None]
         return matrix, right, left, mean
-    own, left = (_take(data, rows, group.columns) for rows in (group.fit, group.held_out))
+    how = {"standardise": standardise, "columns": group.columns}
+    own, *left = scaled_sides(data, [group.fit, *group.held_out], **how)
     centre = own.mean(axis=0, dtype=np.float64)
-    scale = scale_of(centre, own.std(axis=0, dtype=np.float64)) if standardise else 1.0
-    own, left = (((part - centre) * scale).astype(x.dtype) for part in (own, left))
+    own, left = ((part - centre).astype(x.dtype) for part in (own, np.concatenate(left)))
     if own.shape[1] < len(own):
         return own.T @ own, own.T @ right, left, mean
     return own @ own.T, right, left @ own.T, mean
@@ -221,7 +224,8 @@ def _downdated(x, gram, group, standardise):
     matrix -= np.outer(n * shift, shift)
     matrix *= scale[:, None]
     matrix *= scale
-    return matrix, scale, (_take(x, group.held_out, columns) - shift) * scale
+    held_out = _take(x, np.concatenate(group.held_out), columns)
+    return matrix, scale, (held_out - shift) * scale
 
 
 def _take(x, rows, columns):

@@ -42,7 +42,7 @@ def solve_blocks(x, targets, groups, penalties):
     left_out = [np.flatnonzero(rows) for rows in outside]
     place = np.argsort(order)
     places = [
-        [np.searchsorted(out, place[group.held_out[rows]]) for rows in group.rows]
+        [np.searchsorted(out, place[held_out]) for held_out in group.held_out]
         for out, group in zip(left_out, groups, strict=True)
     ]
     means = [targets[~rows].mean(axis=0) for rows in outside]
