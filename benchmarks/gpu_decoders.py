@@ -72,7 +72,7 @@ def resnet1d(quick, device):
         device,
     )
     yield from _right(found, truth)
-    shape = settings["n_classes"], settings["width"]
+    shape = settings["n_classes"], folds[0][0].shape[1], settings["width"]
     drawn = Work("", lambda: [start(*shape, seed) for seed in range(FOLDS)], total / FOLDS)
     yield line(f"of these, to draw their weights, {FOLDS} timed", drawn.seconds(device))
 
@@ -90,7 +90,7 @@ def fit_2021(fold, *, n_classes, width, epochs, batch, learning_rate, weight_dec
     fit, category, validation, validation_category, held_out = (
         torch.as_tensor(part)[:, None] if part.ndim == 2 else torch.as_tensor(part) for part in fold
     )
-    network = ResNet1d(n_classes, width).to(device)
+    network = ResNet1d(n_classes, fold[0].shape[1], width).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
     loader = DataLoader(TensorDataset(fit, category), batch, shuffle=True)
     validating = DataLoader(TensorDataset(validation, validation_category), batch)

@@ -40,7 +40,7 @@ class Block1d(nn.Module):
 class ResNet1d(nn.Module):
     """ResNet18 in one dimension, as one writes it: (n, 1, n_voxels) to (n, n_classes)."""
 
-    def __init__(self, n_classes, width):
+    def __init__(self, n_classes, n_voxels, width):
         super().__init__()
         self.conv1 = nn.Conv1d(1, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm1d(width)
@@ -48,13 +48,13 @@ class ResNet1d(nn.Module):
         for n in range(1, 5):
             first = Block1d(sizes[n - 1], sizes[n], 1 if n == 1 else 2)
             self.add_module(f"layer{n}", nn.Sequential(first, Block1d(sizes[n], sizes[n], 1)))
-        self.fc = nn.Linear(8 * width, n_classes)
+        self.fc = nn.Linear(8 * width * -(-n_voxels // 32), n_classes)
 
     def forward(self, x):
         x = F.max_pool1d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)
-        return self.fc(x.mean(dim=2))
+        return self.fc(x.flatten(1))
 
     def copy_weights(self, network):
         """Take the weights of a network whose convolutions are (1, k)."""
@@ -66,8 +66,8 @@ def make(quick, *, trials):
     """Both networks with the same weights, voxels and categories, all drawn from fixed seeds."""
     voxels, width = (200, 16) if quick else (1000, 64)
     torch.manual_seed(0)
-    network = resnet18_1d(CLASSES, width=width)
-    plain = ResNet1d(CLASSES, width)
+    network = resnet18_1d(CLASSES, voxels, width=width)
+    plain = ResNet1d(CLASSES, voxels, width)
     plain.copy_weights(network)
     rng = np.random.default_rng(0)
     category = torch.from_numpy(rng.permutation(np.arange(trials) % CLASSES))

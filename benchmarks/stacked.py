@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from brain_teacher.networks.resnet1d import _Mean as Mean1d
 
 
 def stack(networks):
@@ -270,7 +269,6 @@ _BY_KIND = {
     nn.BatchNorm2d: _BatchNorm,
     nn.MaxPool2d: _MaxPool,
     nn.AdaptiveAvgPool2d: _Mean,
-    Mean1d: _Mean,
     nn.Linear: _Readout,
 }
 

@@ -78,7 +78,7 @@ def _fit_stacked(
     if len(folds[0][0]) < 2:
         raise ValueError(f"resnet1d has {len(folds[0][0])} trial to fit on; it needs 2 at least")
     precision = choose_precision(precision, device)
-    network = stack([start(n_classes, width, seed) for seed in seeds]).to(device)
+    network = stack([start(n_classes, folds[0][0].shape[1], width, seed) for seed in seeds]).to(device)
     fit, validation, held_out = (
         [_signal(fold[part], device) for fold in folds] for part in (0, 2, 4)
     )
@@ -175,11 +175,11 @@ def _pairs(state, other):
     return [(state[name], value) for name, value in other.items()]
 
 
-def start(n_classes, width, seed):
+def start(n_classes, n_voxels, width, seed):
     """A network with the weights that a seed gives; the caller's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(named_seed("weights", seed))
-        return resnet18_1d(n_classes, width=width)
+        return resnet18_1d(n_classes, n_voxels, width=width)
 
 
 def _one_hot(category, n_classes, device):

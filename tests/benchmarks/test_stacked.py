@@ -36,7 +36,7 @@ def students(**settings):
 
 
 NETWORKS = {
-    "1-D": (lambda: [resnet18_1d(5, width=8) for _ in range(3)], (1, 1, 77)),
+    "1-D": (lambda: [resnet18_1d(5, 77, width=8) for _ in range(3)], (1, 1, 77)),
     "small stem": (students, (3, 24, 24)),
     "torchvision's stem": (lambda: students(stem="large"), (3, 37, 33)),
     "resnet34": (lambda: students(network="resnet34"), (3, 20, 20)),

@@ -53,7 +53,7 @@ def cpu_draws(monkeypatch):
 
 def test_a_network_answers_as_on_the_cpu():
     torch.manual_seed(0)
-    network = resnet18_1d(5, width=16)
+    network = resnet18_1d(5, 300, width=16)
     signal = torch.randn(20, 1, 1, 300)
     expected = predict(network, signal, precision="float32")
     on_card = network.to(DEVICE)
@@ -67,7 +67,7 @@ def test_a_network_answers_as_on_the_cpu():
 
 def test_losses_and_gradients_of_stacked_networks_are_those_of_the_cpu():
     torch.manual_seed(0)
-    networks = [resnet18_1d(5, width=16) for _ in range(3)]
+    networks = [resnet18_1d(5, 300, width=16) for _ in range(3)]
     signal, truth = torch.randn(3, 1, 1, 300, 16), torch.randint(0, 5, (3, 16))
     losses, gradients = [], []
     for device, precision in (("cpu", "float32"), (DEVICE, "float32"), (DEVICE, "bfloat16")):

@@ -18,7 +18,7 @@ def drawn_anew():
 
 @pytest.mark.parametrize("voxels", [1, 2, 5, 33, 300])
 def test_any_number_of_voxels(voxels):
-    network = resnet18_1d(7, width=3)
+    network = resnet18_1d(7, voxels, width=3)
     for mode in (network.train(), network.eval()):
         assert mode(torch.randn(2, 1, 1, voxels)).shape == (2, 7)
 
@@ -26,8 +26,8 @@ def test_any_number_of_voxels(voxels):
 @pytest.mark.parametrize("voxels", [5, 101])
 @pytest.mark.parametrize("training", [True, False])
 def test_the_network_is_the_one_written_with_conv1d(voxels, training):
-    network = resnet18_1d(5, width=6)
-    twin = ResNet1d(5, 6)
+    network = resnet18_1d(5, voxels, width=6)
+    twin = ResNet1d(5, voxels, 6)
     twin.copy_weights(network)
     network.train(training)
     twin.train(training)
@@ -54,13 +54,13 @@ def test_the_full_width_is_resnet18s_own():
         return int(np.prod(shape))
 
     expected = sum(size(k, v.shape) for k, v in resnet18(num_classes=150).named_parameters())
-    network = resnet18_1d(150)
+    network = resnet18_1d(150, 32)
     assert sum(p.numel() for p in network.parameters()) == expected
     assert network.layer4[1].conv2.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_weights_are_drawn_as_he_et_al_draw_them():
-    network = resnet18_1d(5, width=64)
+    network = resnet18_1d(5, 64, width=64)
     for weight in (network.conv1.weight, network.layer3[0].conv1.weight):
         # He et al. (2015), eq. 14: the standard deviation is sqrt(2 / (kernel size x channels)).
         expected = np.sqrt(2 / (weight.shape[-1] * weight.shape[0]))
@@ -68,7 +68,7 @@ def test_weights_are_drawn_as_he_et_al_draw_them():
 
 
 def test_logits_are_float32_in_bfloat16_too():
-    network = resnet18_1d(5, width=8)
+    network = resnet18_1d(5, 30, width=8)
     signal = torch.randn(40, 1, 1, 30)
     full = predict(network, signal, precision="float32")
     half = predict(network, signal, precision="bfloat16")
@@ -79,7 +79,7 @@ def test_logits_are_float32_in_bfloat16_too():
 
 
 def test_evaluation_does_not_depend_on_the_trials_beside():
-    network = resnet18_1d(5, width=8)
+    network = resnet18_1d(5, 30, width=8)
     signal = torch.randn(600, 1, 1, 30)  # more than one batch of evaluation
     together = predict(network, signal, precision="float32")
     for trial in (0, 511, 512, 599):

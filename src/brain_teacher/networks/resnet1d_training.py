@@ -74,7 +74,7 @@ def fit_predict(
     # fork_rng: the caller's random state is left as it was.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(named_seed("weights", seed))
-        network = resnet18_1d(n_classes, width=width).to(device)
+        network = resnet18_1d(n_classes, fit.shape[1], width=width).to(device)
     fit, validation, held_out = (_signal(part, device) for part in (fit, validation, held_out))
     targets, truth = (
         F.one_hot(torch.as_tensor(part, dtype=torch.long, device=device), n_classes).float()
