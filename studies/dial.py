@@ -22,6 +22,7 @@ from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
 from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.commands.simulate import DEFAULTS, simulate
+from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.files import fingerprint, read_json, write_json
 from dial_draws import (
     control_family,
@@ -34,8 +35,9 @@ from dial_draws import (
 from dial_table import BRAIN, Result, dial_table, put_between_marks
 
 RECORD = "dial.json"
-# What makes a draw: of each, its code and all that it imports.
-CODE = (simulate, preprocess, decode, distill, compare)
+# What makes a draw: of each, its code and all that it imports; the decoder is named, since what
+# others the table has is without consequence.
+CODE = (simulate, preprocess, decode, decode_logistic, distill, compare)
 
 
 @dataclass(frozen=True)

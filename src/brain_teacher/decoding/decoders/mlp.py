@@ -17,11 +17,11 @@ class Mlp(Block):
     seed: Annotated[Whole, Field(ge=0)] = 0
     starts: Count = 1
     steps: Annotated[list[Count], Field(min_length=1)] = [100, 200, 300]
-    batch: Count = 64
+    batch: Count = 128
     hidden: Count = 256
-    layers: Annotated[Whole, Field(ge=0)] = 2
+    layers: Annotated[Whole, Field(ge=0)] = 1
     dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.5
-    noise: Annotated[Number, Field(ge=0)] = 1.0
+    noise: Annotated[Number, Field(ge=0)] = 2.0
     learning_rate: Positive = 0.003
     weight_decay: Annotated[Number, Field(ge=0)] = 0.1
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
