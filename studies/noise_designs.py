@@ -123,6 +123,9 @@ def draw(design, seed, voxels=VOXELS):
     rng = named_rng("noise designs", design.__name__, seed)
     category, run, *image = design(rng)
     image = image[0] if image else np.arange(len(category))
+    # Within a run, trials come in any order.
+    order = rng.permutation(len(category))
+    category, run, image = category[order], run[order], image[order]
     data = rng.standard_normal((len(category), voxels)).astype(np.float32)
     names, images = (np.array([f"{letter}{k:04}" for k in ids])
                      for letter, ids in (("c", category), ("i", image)))  # fmt: skip
