@@ -11,7 +11,8 @@ from brain_teacher.seeds import named_rng
 # Draws until so many images were guessed, 2 to 20 draws: a leak of a quarter above chance shows.
 IMAGES, FEWEST_DRAWS, MOST_DRAWS = 2000, 2, 20
 VOXELS, CHOSEN, PENALTY = 120, 60, 100.0
-# Of the exact binomial test over all draws. Where nothing leaks, 1 of 1,000 recordings is refused.
+# Of the exact binomial test over all draws; of several subjects, divided by their number. Where
+# nothing leaks, 1 of 1,000 data sets is refused.
 LEVEL = 0.001
 
 

@@ -30,7 +30,7 @@ def decoded_noise(cells: Sequence[DecodeCell], above_chance: str) -> list[dict[s
             plan = plan_for(voxels, **settings["folds"])
             rows[cell.subject] = decode_noise(voxels, plan, **how, seed=cell.subject)
     found: list[dict[str, Any]] = [{"subject": s, **row} for s, row in rows.items()]
-    told = [row for row in found if row["p"] < LEVEL]
+    told = [row for row in found if row["p"] < LEVEL / len(found)]
     if told and above_chance != ALLOW:
         worst = min(told, key=lambda row: row["p"])
         raise BrainTeacherError(
