@@ -384,7 +384,7 @@ def test_what_code_changes_changes_nothing_else(write):
     back = changed.with_distill(epochs=params.distill.epochs, recipes={})
     assert back == params != changed
     folds = params.decode.model_copy(update={"folds": {"count": 5}}).folds
-    assert (folds.by, folds.count) == ("image", 5)
+    assert (folds.by, folds.count) == ("auto", 5)
     # A block as pydantic has it, whole.
     assert params.model_copy(update={"decode": params.decode}) == params.model_copy() == params
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from brain_teacher.decoding import out_of_fold
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from helpers.running import project, run
 
@@ -198,10 +199,44 @@ def test_voxels_of_another_data_set(work):
     assert not Path("none").exists()
 
 
+def test_noise_in_the_voxels_place_is_told_beside_chance(work):
+    said = run("decode", "--out", "noise", "--roi", "V1")
+    assert "6 folds by image; chance 33.3, 18 images" in said.splitlines()[1]
+    (line,) = [line for line in said.splitlines() if line.startswith("noise in the voxels' place")]
+    rows = json.loads(Path("noise/metrics.json").read_text())["noise"]
+    assert [row["subject"] for row in rows] == ["S1", "S2"]
+    for row in rows:
+        assert (row["draws"], row["images"]) == (20, 18) and row["p"] > 0.001
+        assert f"{row['subject']} {100 * row['top1']:.1f}" in line
+    assert line.endswith("; chance 33.3")
+
+
+def test_noise_above_chance_is_refused_unless_it_is_allowed(work, monkeypatch):
+    choose = out_of_fold.best_voxels
+
+    def leaking(data, category, pairs, *arguments, **how):
+        """Voxels chosen by all trials, for every fold."""
+        everything = [(np.arange(len(data)), [])]
+        chosen = choose(data, category, everything, *arguments, **how)
+        return chosen and chosen * len(pairs)
+
+    monkeypatch.setattr(out_of_fold, "best_voxels", leaking)
+    arguments = ("decode", "--out", "leak", "--roi", "V1", "--subject", "S1")
+    said = run(*arguments, code=1)
+    assert said.startswith(
+        "Error: subject S1: noise in the voxels' place is decoded, "
+    ) and said.endswith(
+        "): the order of the trials tells categories; change decode.folds.by or decode.normalise, "
+        "or allow it (decode.noise_above_chance: allow)\n"
+    )
+    assert not Path("leak").exists()
+    said = run(*arguments, *change({"noise_above_chance": "allow"}))
+    assert "noise in the voxels' place" in said.splitlines()[-1]
+
+
 def test_more_folds_than_images(work):
     params = change({"folds": {"by": "image", "count": 7}})
     assert run("decode", "--out", "none-7", "--roi", "V1", "--subject", "S1", *params, code=1) == (
-        "decode: 1 cells, 1 new, 0 kept\n"
         "Error: outputs/voxels/S1_V1.npz: 7 folds by image cannot be made: category 'n99000001' "
         "has 6 images; lower decode.folds.count, or choose auto\n"
     )

@@ -24,7 +24,7 @@ class Outcome:
     # is not `of_images`. Raises NoOutcome where it cannot be had.
     of: Callable
     unit: str  # of the values as they are shown: %, or their own
-    guess: Callable[[int], float]  # of who gives each of n classes the same probability
+    guess: Callable  # of who knows no more than these counts of images, one a class
     differ: str  # what differences are called in a sentence
     digits: int = 1  # after the point, as shown
     more_is_better: bool = True
@@ -110,6 +110,19 @@ def top5(answers, split):
     return (first == truth[:, None]).any(axis=1)
 
 
+def _among_first(most):
+    def guess(counts):
+        from brain_teacher.decoding.chance import top_by_chance
+
+        return top_by_chance(counts, most)
+
+    return guess
+
+
+def _entropy(counts):
+    return sum(count * log(sum(counts) / count) for count in counts if count) / sum(counts)
+
+
 def ece(answers, split):
     """Expected calibration error over 10 equally wide bins of the top-1 confidence.
 
@@ -137,11 +150,9 @@ def _sorted(answers, split):
 
 
 OUTCOMES = {
-    "accuracy": Outcome("accuracy", accuracy, "%", lambda n: 1 / n, "points"),
-    "nll": Outcome("NLL", nll, "nats", log, "nats of NLL", 3, more_is_better=False),
-    "top5": Outcome(
-        "top-5 accuracy", top5, "%", lambda n: min(5 / n, 1.0), "points of top-5 accuracy"
-    ),
+    "accuracy": Outcome("accuracy", accuracy, "%", _among_first(1), "points"),
+    "nll": Outcome("NLL", nll, "nats", _entropy, "nats of NLL", 3, more_is_better=False),
+    "top5": Outcome("top-5 accuracy", top5, "%", _among_first(5), "points of top-5 accuracy"),
     "ece": Outcome(
         "ECE", ece, "%", lambda _: 0.0, "points of ECE", more_is_better=False, of_images=False
     ),

@@ -87,7 +87,7 @@ class Preprocess(Block):
 class Folds(Block):
     """What stays together on one side of a fold."""
 
-    by: Literal["image", "round", "run", "group"] = "image"
+    by: Literal["auto", "image", "round", "run", "group"] = "auto"
     count: Literal["auto", "most"] | Annotated[Whole, Field(ge=2)] = "auto"
     group: str | None = None
 
@@ -95,7 +95,7 @@ class Folds(Block):
     def _group(self) -> Self:
         if (self.by == "group") != (self.group is not None):
             raise ValueError("'group' names a column of stimuli.csv, and belongs to 'by: group'")
-        if self.by != "image" and self.count != "auto":
+        if self.by not in ("auto", "image") and self.count != "auto":
             raise ValueError("'count' belongs to 'by: image'; else there are as many as there are")
         return self
 
@@ -110,6 +110,7 @@ class _Decode(Block):
     select: Literal["f-score", "correlation"] = "f-score"
     voxels: Count = 300
     calibrate: Yes = True
+    noise_above_chance: Literal["refuse", "allow"] = "refuse"
 
     def settings(self, decoder: str) -> dict[str, Any]:
         """Of one decoder: what is common to all, and its own block."""

@@ -1,6 +1,7 @@
 """``compare``: students to table, figure, verdict and ``metrics.json``."""
 
 import textwrap
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         content = _metrics(everyone, result, meta, plan.outcome)
         content |= {"plan": plan_digest(params), "exploratory": is_exploratory(params, everyone)}
         shown: Given = {"margin": plan.margin, "outcome": outcome}
-        effect, chance = (result.scores, result.differences), outcome.guess(len(first.class_id))
+        effect, chance = (result.scores, result.differences), outcome.guess(_test_counts(first))
         curves = _curves(everyone, [*plan.family, BRAIN])
         figures = {
             "comparison": comparison_figure(
@@ -100,6 +101,11 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         tracker.log(metrics=metrics, artifacts=[*files, out / METRICS])
     say(text)
     return out
+
+
+def _test_counts(student: Answers) -> list[int]:
+    """How many test images there are of each class."""
+    return [*Counter(student.category["test"].tolist()).values()]
 
 
 def _table(result: Comparison, found: dict[str, dict]) -> pd.DataFrame:

@@ -143,7 +143,7 @@ def _sizes_of(params: Params, data: Place) -> _Sizes:
 
 
 def _folds(folds: Folds, shown: pd.Series, stimuli: pd.DataFrame | None) -> int:
-    """How many folds `decode` makes of the shown images (DESIGN, rule 2)."""
+    """How many folds `decode` makes of the shown images (DESIGN, rule 2); auto as by image."""
     smallest = int(shown.value_counts().min())
     if folds.by == "group":
         if stimuli is None or folds.group not in stimuli:

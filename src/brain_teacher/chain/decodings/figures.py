@@ -19,15 +19,16 @@ FOLDER = "figures"
 SIZE = 96
 
 
-def write_figures(out: Path, scores: pd.DataFrame, dataset: DataSet) -> list[Path]:
+def write_figures(out: Path, scores: pd.DataFrame, dataset: DataSet, noise: str) -> list[Path]:
     """Draw the cells of a decode, and write each figure with its points beside it.
 
     `scores` has a row a cell of the folder of soft labels: its ids and its quality. The figures are
     ``accuracy`` of all cells; ``reliability``, ``similarity`` and ``guesses`` (where there are
-    pictures) of the cell with the highest top-1 accuracy.
+    pictures) of the cell with the highest top-1 accuracy. What was said of `noise` stands below
+    the first.
     """
     origin, description = dataset.origin, dataset.description
-    figures = {"accuracy": accuracy_figure(scores, **origin)}
+    figures = {"accuracy": accuracy_figure(scores, **origin, noise=noise)}
     # The first of equal ones.
     best = scores.loc[scores["top1"].idxmax()].dropna().to_dict()
     cell = {key: best[key] for key in ("subject", "roi", "decoder")}
