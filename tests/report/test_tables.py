@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from brain_teacher.analysis.differences import Difference
 from brain_teacher.analysis.sign_flips import SignFlip
-from brain_teacher.analysis.statistics import Difference, Scores
+from brain_teacher.analysis.statistics import Scores
 from brain_teacher.report.tables import as_markdown, as_text, teacher_table
 
 NOTE = (
