@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from brain_teacher.analysis.differences import ENOUGH_SEEDS
+from brain_teacher.analysis.differences import FEW_SEEDS
 from brain_teacher.analysis.ladder import CLASS, CONFIDENCE, RUNGS, WORDS
 from brain_teacher.analysis.outcomes import ACCURACY
 from brain_teacher.analysis.statistics import smallest_effect
@@ -135,7 +135,7 @@ def decide(differences, halves, *, margin, outcome=ACCURACY, knows="words", dive
         words = f"{words} {_margin(margin, outcome)}"
     shares = (most, less) if resolved else None
     sentences = [_sentence(words, differences, outcome, above, margin, shares)]
-    if none.seeds < ENOUGH_SEEDS:
+    if none.seeds in FEW_SEEDS:
         sentences.append(_few(none.seeds))
     if diverged := sorted(diverged):
         sentences.append(_diverged(diverged))
@@ -245,8 +245,8 @@ def _shares(differences, most, less):
 
 def _few(seeds):
     return (
-        f"With {seeds} seeds a 95% interval holds the truth in about 89 to 93% of experiments: "
-        "train five or more."
+        f"With {seeds} seeds a 95% interval holds the truth in about {FEW_SEEDS[seeds]}% of "
+        "experiments: train five or more."
     )
 
 
