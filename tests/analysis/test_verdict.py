@@ -303,7 +303,8 @@ def test_sentence_says_the_numbers_who_was_beaten_and_what_carries_most():
         " +3.0 to +7.0; 8 seeds, 960 images); after Holm's correction it is above none,"
         " smooth-matched, semantic and brain-confidence, below permuted-images, not distinguished"
         " from brain-class; more than half of that is reached by brain-class and brain-confidence;"
-        " less than half by smooth-matched; more or less than half, which is open, by semantic.",
+        " less than half of that is reached by smooth-matched; whether half of that is reached by"
+        " semantic is open.",
     )
 
 
@@ -429,8 +430,8 @@ def test_sentence_in_nats_says_better_and_worse():
         "Above hard labels, by what is open: in these subjects brain minus none is -0.050 nats of"
         " NLL (95% interval -0.070 to -0.030; 8 seeds, 960 images); after Holm's correction it is"
         " better than none, smooth-matched, semantic and brain-confidence, worse than"
-        " permuted-images, not distinguished from brain-class; more or less than half, which is"
-        " open, by smooth-matched, semantic, brain-class and brain-confidence."
+        " permuted-images, not distinguished from brain-class; whether half of that is reached by"
+        " smooth-matched, semantic, brain-class and brain-confidence is open."
     )
     wide = {name: in_nats(each) for name, each in family(WIDE).items()}
     assert decide(wide, {}, margin=0.04, outcome=OUTCOMES["nll"]).sentence.endswith(

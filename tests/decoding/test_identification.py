@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from brain_teacher.dataset.image_features import ImageFeatures
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding import identification as module
-from brain_teacher.decoding.identification import identify, split_half, pairwise
+from brain_teacher.decoding.identification import identify, pairwise, split_half
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from helpers.recordings import p_of_chance
 

@@ -72,7 +72,9 @@ def test_rows_hold_both_intervals_and_no_nan(steps):
 
 def test_each_bar_begins_where_the_one_before_ended(scores, steps):
     ax = ladder_figure(steps, title=TITLE).axes[0]
-    assert [label.get_text() for label in ax.get_yticklabels()] == [step.what for step in steps]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        f"{step.what}  {100 * step.difference.mean:+.1f}" for step in steps
+    ]
     ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
     total = 100 * paired_difference(scores["brain"], scores["none"]).mean
     assert ends[0][0] == pytest.approx(0) and ends[-1][1] == pytest.approx(total)

@@ -234,13 +234,13 @@ def _sentence(words, differences, outcome, above, margin, shares):
 def _shares(differences, most, less):
     """Which rungs reach more than half of the effect, which less, and of which it is open."""
     rungs = [name for name in RUNGS if name in differences]
-    either = [name for name in rungs if name not in most | less]
-    groups = (
-        ("more than half of that is reached by", "and", [name for name in rungs if name in most]),
-        ("less than half by", "and", [name for name in rungs if name in less]),
-        ("more or less than half, which is open, by", "and", either),
-    )
-    return [f"{place} {_list(names, word)}" for place, word, names in groups if names]
+    groups = {
+        "more than half of that is reached by {}": most,
+        "less than half of that is reached by {}": less,
+        "whether half of that is reached by {} is open": {*rungs} - most - less,
+    }
+    told = {text: [name for name in rungs if name in group] for text, group in groups.items()}
+    return [text.format(_list(names)) for text, names in told.items() if names]
 
 
 def _few(seeds):

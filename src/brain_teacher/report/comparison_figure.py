@@ -107,7 +107,8 @@ def _draw_differences(scores, differences, ax, teacher, margin, outcome):
         # A little below the bar, so that neither hides the other.
         ax.plot(by_seed, [row + 0.22] * len(by_seed), ".", color="0.45", markersize=5, alpha=0.7)
         wide = [scale * each.low_classes, scale * each.high_classes]
-        ax.plot(wide, [row, row], color=_FAINT, linewidth=6, zorder=2, gid="classes")
+        ax.plot(wide, [row, row], color=_FAINT, linewidth=6, solid_capstyle="butt", zorder=2,
+                gid="classes")  # fmt: skip
         ends, dash = [scale * each.low, scale * each.high], "-" if sure else (0, (2, 1.5))
         ax.plot(ends, [row, row], color=_TEACHER, linewidth=2, linestyle=dash, marker="|",
                 markersize=8, zorder=3, gid="interval")  # fmt: skip

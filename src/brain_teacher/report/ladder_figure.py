@@ -54,7 +54,8 @@ def draw_ladder(steps, ax, *, outcome=ACCURACY):
         ax.barh(row, step["mean"], left=start[row], height=0.55, color=colour, alpha=0.55)
         ends = start[row] + step[["low", "high"]].to_numpy(dtype=float)
         ax.plot(ends, [row, row], color="0.15", linewidth=1.5, marker="|", gid="interval")
-    ax.set_yticks(range(len(table)), table["what"])
+    shown = [f"{step.what}  {outcome.signed(step.difference.mean)}" for step in steps]
+    ax.set_yticks(range(len(table)), shown)
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(f"{outcome.label}, from hard labels up ({outcome.step}{outcome.better})")
