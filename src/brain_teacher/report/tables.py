@@ -55,7 +55,8 @@ def teacher_table(
         seeds (points)``, ``TEACHER minus this (points)``, ``95% low``, ``95% high`` (two-way, in
         the same unit, not corrected), the same with classes random as well, ``p``, ``p (Holm)``,
         ``sign-flip p``, ``sign-flip p (Holm)``, ``p (equivalence)``; of `recipes` ``T`` and
-        ``alpha``. NaN where there is nothing to say: the comparison of `teacher` with itself, the SD of one seed.
+        ``alpha``. NaN where there is nothing to say: the comparison of `teacher` with itself, the
+        SD of one seed.
     """
     rows, scale = [], outcome.scale
     for name in in_order(scores, differences, teacher):
