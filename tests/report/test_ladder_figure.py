@@ -91,7 +91,7 @@ def test_classes_are_drawn_by_falling_effect_over_both_bands(n_classes):
     scores = make_scores(n_classes)
     effects = class_effects(scores["brain"], scores["none"])
     total = paired_difference(scores["brain"], scores["none"])
-    figure = class_figure(effects, total, control="none", title=TITLE)
+    figure = class_figure(effects, total, teacher="brain", control="none", title=TITLE)
     ax = figure.axes[0]
     (means,) = lines(ax, "mean")
     assert means.get_xdata() == pytest.approx(100 * effects["mean"])
@@ -102,6 +102,7 @@ def test_classes_are_drawn_by_falling_effect_over_both_bands(n_classes):
     assert bands["classes"].intervalx == pytest.approx(
         [100 * total.low_classes, 100 * total.high_classes]
     )
+    assert ax.get_xlabel() == "brain minus none (points)"
     named = [label.get_text() for label in ax.get_yticklabels()]
     assert named == (effects["class"].tolist() if n_classes <= NAMED else [])
     assert f"for these {n_classes} classes" in figure.get_supxlabel().replace("\n", " ")
@@ -112,7 +113,7 @@ def test_no_text_is_cut_off(scores, steps):
     total = paired_difference(scores["brain"], scores["none"])
     for figure in (
         ladder_figure(steps, title=TITLE),
-        class_figure(effects, total, control="none", title=TITLE),
+        class_figure(effects, total, teacher="brain", control="none", title=TITLE),
     ):
         for text in texts_of(figure):
             box = text.get_window_extent()

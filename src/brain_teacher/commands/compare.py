@@ -128,7 +128,9 @@ def _figures(
     return {
         "comparison": comparison_figure(result.scores, compared, teacher=BRAIN, **comparison, **of),
         "ladder": ladder_figure(result.ladder, title=made_of, **of),
-        "classes": class_figure(effects, compared[none], control=none, title=by_class, **of),
+        "classes": class_figure(
+            effects, compared[none], teacher=BRAIN, control=none, title=by_class, **of
+        ),
     }
 
 

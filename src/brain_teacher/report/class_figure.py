@@ -7,13 +7,14 @@ from brain_teacher.report.layout import BLUE, VERMILION, new_figure, write_capti
 NAMED = 60
 
 
-def class_figure(effects, difference, *, control, title, outcome=ACCURACY):
-    """The brain minus `control` in each class, over the means of all; the caller saves it.
+def class_figure(effects, difference, *, teacher, control, title, outcome=ACCURACY):
+    """`teacher` minus `control` in each class, over the means of all; the caller saves it.
 
     `effects` are the table of `class_effects`, `difference` is that of all images.
     """
     figure = new_figure(7.5, 2.2 + min(0.2 * len(effects), 12.0))
-    draw_class_effects(effects, difference, figure.subplots(), outcome=outcome, control=control)
+    minus = f"{teacher} minus {control} ({outcome.step}{outcome.better})"
+    draw_class_effects(effects, difference, figure.subplots(), minus=minus, outcome=outcome)
     write_title(figure, title)
     write_caption(
         figure,
@@ -24,7 +25,7 @@ def class_figure(effects, difference, *, control, title, outcome=ACCURACY):
     return figure
 
 
-def draw_class_effects(effects, difference, ax, *, control, outcome=ACCURACY):
+def draw_class_effects(effects, difference, ax, *, minus, outcome=ACCURACY):
     """Draw a point and a bar a class, and two bands of the whole; gives `ax`."""
     scale, rows = outcome.scale, range(len(effects))
     bands = (("0.92", difference.low_classes, difference.high_classes, "classes"),
@@ -38,7 +39,7 @@ def draw_class_effects(effects, difference, ax, *, control, outcome=ACCURACY):
     ax.set_yticks(rows if named else [], effects["class"] if named else [])
     ax.set_ylim(len(effects) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0, labelsize=7)
-    ax.set_xlabel(f"brain minus {control} ({outcome.step}{outcome.better})")
+    ax.set_xlabel(minus)
     ax.set_ylabel("class")
     ax.spines[["top", "right", "left"]].set_visible(False)
     return ax
