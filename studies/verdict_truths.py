@@ -50,7 +50,7 @@ TRUTHS = (
     Truth("the brain's classes alone", (0, 0, 1, 1)),
     Truth("words' classes alone", (0, 1, 1, 1)),
     Truth("smoothing alone", (1, 1, 1, 1)),
-    Truth("brain-class's rest by permuted-images", (0, 0, 0.6, 0.6), 1.0),
+    Truth("classes, and permuted-images as the brain", (0, 0, 0.6, 0.6), 1.0),
     Truth("as on the sample", (0.1, 0.0, 0.35, 0.45)),
     Truth("a fifth each", (0.2, 0.4, 0.6, 0.8)),
     Truth("mostly the single image", (0.1, 0.2, 0.3, 0.4)),
