@@ -72,8 +72,9 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     students = make_students(tmp_path / "students", params)
     text, content = run(params, students, tmp_path / "out")
     assert set(content) == {
-        "accuracy", "brain_minus", "dataset", "differences", "exploratory", "exploratory_outcomes",
-        "plan", "sentences", "simulated", "students", "teachers", "verdict",
+        "accuracy", "brain_minus", "dataset", "differences", "diverged", "exploratory",
+        "exploratory_outcomes", "ladder", "plan", "sentences", "simulated", "students", "teachers",
+        "verdict",
     }  # fmt: skip
     assert [each["b"] for each in content["differences"]] == FAMILY
     for each in content["differences"]:
@@ -84,8 +85,43 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     assert set(outcomes) == {"nll", "top5", "ece"} and numbers(outcomes)
     assert outcomes["nll"]["mean"]["brain"] < outcomes["nll"]["mean"]["none"]
     assert set(outcomes["ece"]["brain_minus"]) == set(FAMILY)
-    assert "Exploratory, not corrected: NLL" in text and content["exploratory"] is False
+    assert (
+        "Exploratory, not corrected, brain minus each in brackets: NLL" in text
+        and content["exploratory"] is False
+    )
     assert "with 4 seeds" not in text  # no plan beside a result
+    rungs = ["smooth-matched", "semantic", "brain-class", "brain"]
+    assert [each["upper"] for each in content["ladder"]] == rungs
+    total = sum(each["mean"] for each in content["ladder"])
+    assert total == pytest.approx(content["brain_minus"]["none"])
+    assert f"Ladder: of {100 * total:+.1f} points: " in text and content["diverged"] == []
+    assert "] class structure that superclasses know, " in text  # as params.yaml says
+    none = content["differences"][0]
+    low, high = (f"{100 * none[key]:+.1f}" for key in ("low_classes", "high_classes"))
+    assert f"{low} to {high} with classes random as well; 4 seeds, 64 images of 8 classes" in text
+    assert f"With classes random as well, for others like them: none {low} to {high}, " in text
+
+
+def test_a_diverged_control_is_told_and_changes_no_verdict(params, tmp_path):
+    students = make_students(tmp_path / "students", params)
+    for teacher in ("none", "semantic"):
+        (students / f"{teacher}_3" / "student.npz").unlink()
+        (students / f"{teacher}_3").rmdir()
+        lost = make_answers(teacher, 3, diverged=True, plan=plan_digest(params))
+        write_answers(students, lost)
+    text, content = run(params, students, tmp_path / "out")
+    assert content["verdict"] == "taught by the brain's view of each image"
+    assert content["diverged"] == ["none seed 3", "semantic seed 3"]
+    assert (
+        ". None seed 3 and semantic seed 3 diverged and are left out; as long as they are," in text
+    )
+
+
+def test_whose_words_semantic_knows_is_said(params, tmp_path):
+    changes = {"compare": {"family": FAMILY}, "distill": {"similarity": "people.csv"}}
+    params = load_params(ROOT / "params.yaml", changes)
+    text, _ = run(params, make_students(tmp_path / "s", params), tmp_path / "out")
+    assert "] class structure that words do not know, " in text
 
 
 def test_it_says_that_four_seeds_cannot_pass_holm(params, tmp_path):
@@ -154,7 +190,7 @@ def test_the_outcome_is_the_plans(of, tmp_path):
     assert "NLL in nats; less is better; SD and differences in nats." in text
     assert "as large as the margin of 0.04 nats" in text
     assert "it is better than none, smooth-matched, permuted-classes, semantic," in text
-    assert "Exploratory, not corrected: accuracy (a fraction), brain" in text
+    assert "brain minus each in brackets: accuracy (a fraction): brain" in text
     header = (tmp_path / "out/tables/comparison.csv").read_text().splitlines()[0]
     assert header.startswith("teacher,seeds,NLL (nats),SD of seeds (nats),brain minus this (nats),")
     points = (tmp_path / "out/figures/points.csv").read_text().splitlines()[0]
@@ -262,7 +298,7 @@ def test_the_same_students_give_the_same_bytes(params, tmp_path):
         run(params, students, tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
     kept = [path for path in files if path.parts[0] in ("tables", "figures", "metrics.json")]
-    assert len(kept) == 9
+    assert len(kept) == 15
     for path in kept:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
 

@@ -13,12 +13,14 @@ from helpers.answers import make_answers, write_answers
 from helpers.real_data import ROOT
 
 IMAGES = "taught by the brain's view of each image"
-ONLY_BRAIN = "taught by class structure that only the brain knows"
+ONLY_BRAIN = "mostly class structure that superclasses do not know"
 OTHERS = [
     "harmed",
-    "taught by class structure that words know too",
-    "taught by class structure",
-    "regularised only",
+    "mostly smoothing",
+    "mostly class structure that superclasses know",
+    "mostly class structure",
+    "mostly the image's own confidence",
+    "above hard labels, by what is open",
     "no effect as large as 4 points",
     "cannot tell",
 ]
@@ -87,13 +89,14 @@ def run(params, registry, everyone, tmp_path):
 
     def run(
         verdict, *, low=0.05, high=0.2, exploratory=False, plan=None, dry_run=False, students=None,
-        outcome="accuracy",
+        outcome="accuracy", diverged=(),
     ):  # fmt: skip
         evidence = {
             outcome: {},
             "verdict": verdict,
             "sentences": [f"{verdict}: ..."],
             "exploratory": exploratory,
+            "diverged": list(diverged),
             "plan": plan or plan_digest(params),
             "students": students
             or [
@@ -152,6 +155,13 @@ def test_where_less_is_better_the_gate_is_turned_round(high, champion, run, regi
 def test_an_exploratory_result_earns_nothing(changes, run, registry):
     assert "Not champion: the comparison is exploratory" in run(IMAGES, **changes)
     assert set(registry.aliases) == {"challenger"}
+
+
+@pytest.mark.parametrize("verdict", [IMAGES, ONLY_BRAIN])
+def test_a_diverged_student_bars_both_aliases_alike(verdict, run, registry):
+    said = run(verdict, diverged=["brain seed 3"])
+    assert set(registry.aliases) == {"challenger"}
+    assert f"Not champion: brain seed 3 diverged; the verdict on the others is {verdict!r}" in said
 
 
 def test_what_is_no_longer_deserved_is_taken_away(run, registry):

@@ -75,8 +75,9 @@ class Outcome:
         """The difference so that above 0 means better, whatever the outcome."""
         if self.more_is_better:
             return difference
-        ends = {"low": "high", "high": "low", "low90": "high90", "high90": "low90"}
-        turned = {name: -getattr(difference, other) for name, other in ends.items()}
+        pairs = [(f"low{which}", f"high{which}") for which in ("", "90", "_classes")]
+        ends = pairs + [(high, low) for low, high in pairs]
+        turned = {name: -getattr(difference, other) for name, other in ends}
         return replace(difference, mean=-difference.mean, **turned)
 
 
@@ -145,7 +146,7 @@ def _sorted(answers, split):
     ids = answers.image_id[split]
     fold = np.zeros(len(ids), dtype=int)
     labels = SoftLabels(answers.log_probs[split], ids, answers.class_id, fold).sorted()
-    category = answers.category[split][np.argsort(ids)]
+    category = answers.category_by_id(split)
     return labels, category, labels.truth(category)
 
 

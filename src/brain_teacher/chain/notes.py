@@ -4,19 +4,22 @@ import os
 from collections.abc import Mapping
 
 from brain_teacher.analysis.comparison import Comparison
+from brain_teacher.analysis.ladder import WORDS
 from brain_teacher.analysis.outcomes import Outcome
 from brain_teacher.analysis.power import plan_sentences, spread_of
 from brain_teacher.analysis.secondary import outcome_sentence
 from brain_teacher.analysis.sign_flips import out_of_reach
 from brain_teacher.analysis.statistics import pair_by_seed
-from brain_teacher.analysis.verdict import CANNOT_TELL, open_control
+from brain_teacher.analysis.verdict import CANNOT_TELL
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.chain.students.answers import NONE, settings_of
 from brain_teacher.distillation.students import Answers
+from brain_teacher.report.ladder_figure import ladder_sentence
 from brain_teacher.report.words import (
     BRAIN,
     WITHOUT_PICTURE,
+    classes_sentence,
     describe_network,
     features_note,
     said_simulated,
@@ -46,11 +49,15 @@ def notes_on(
     found: Mapping[str, Mapping[int, Answers]],
 ) -> list[str]:
     """What a reader must know besides the verdict."""
-    notes = _plan_notes(params, result) if result.verdict.null else []
+    total = result.differences[NONE]
+    notes = [ladder_sentence(result.ladder, total, result.outcome)]
+    if (wide := classes_sentence(result.differences, result.outcome)) is not None:
+        notes.append(wide)
+    notes += _plan_notes(params, result) if result.verdict.null else []
     if (sentence := out_of_reach(result.flips)) is not None:
         notes.append(sentence)
     notes += _recipe_notes(found)
-    notes.append(outcome_sentence(result.outcomes, teacher=BRAIN, control=NONE))
+    notes.append(outcome_sentence(result.outcomes, teacher=BRAIN, controls=(NONE, WORDS)))
     notes += features_note(next(iter(everyone.values())).meta)
     if any(student.meta["simulated"] for student in everyone.values()):
         notes.append(
@@ -67,12 +74,11 @@ def notes_on(
 
 
 def _plan_notes(params: Params, result: Comparison) -> list[str]:
-    """Beside a null result: what it would have taken, against the control it hangs on."""
-    control = open_control(result.differences, result.outcome)
-    difference = result.differences[control]
+    """Beside a null result: what it would have taken to see an effect."""
+    difference = result.differences[NONE]
     if difference.constant:
         return []
-    _, paired = pair_by_seed(result.scores[BRAIN], result.scores[control])
+    _, paired = pair_by_seed(result.scores[BRAIN], result.scores[NONE])
     sentences = plan_sentences(
         spread_of(paired),
         params.compare.margin,
@@ -83,7 +89,7 @@ def _plan_notes(params: Params, result: Comparison) -> list[str]:
     )
     # "Cannot tell" says itself what could not be seen, from the result's own error.
     rest = [] if result.verdict.words == CANNOT_TELL else sentences[1:]
-    return [f"Plan, against {control}: {sentences[0]}", *rest]
+    return [f"Plan, against {NONE}: {sentences[0]}", *rest]
 
 
 def _recipe_notes(found: Mapping[str, Mapping[int, Answers]]) -> list[str]:

@@ -3,11 +3,13 @@
 import textwrap
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brain_teacher.analysis.audit import audit
+from brain_teacher.analysis.class_effects import class_effects
 from brain_teacher.analysis.comparison import Comparison, compare_answers
 from brain_teacher.analysis.outcomes import Outcome
 from brain_teacher.cells.folder import OutputFolder, run_folder
@@ -21,8 +23,10 @@ from brain_teacher.commands import Given, Place, Say
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import about
 from brain_teacher.files import write_json, write_text
+from brain_teacher.report.class_figure import class_figure
 from brain_teacher.report.comparison_figure import comparison_figure, figure_points
 from brain_teacher.report.figure_files import write_figure
+from brain_teacher.report.ladder_figure import ladder_figure, ladder_rows
 from brain_teacher.report.student_figures import curves_figure
 from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
 from brain_teacher.report.words import BRAIN, audit_sentence, said_simulated
@@ -40,16 +44,16 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     first, plan = next(iter(everyone.values())), params.compare
     found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
     with about(students):
-        result = compare_answers(found, teacher=BRAIN, **plan.model_dump())
+        knows = "superclasses" if params.distill.similarity == "superclass" else "words"
+        result = compare_answers(found, teacher=BRAIN, knows=knows, **plan.model_dump())
+        effects = class_effects(result.scores[BRAIN], result.scores[answers.NONE])
     outcome, table = result.outcome, _table(result, found)
     title = title_of(everyone, result.scores, outcome)
     says = [f"Verdict: {result.verdict.sentence}", *notes_on(params, everyone, result, found)]
     seen, audited = _audited(first, found, plan.family, outcome)
     if audited is not None:
-        control = answers.NONE if answers.NONE in plan.family else plan.family[0]
-        weights = meta["settings"]["weights"]
-        given = {"teacher": BRAIN, "control": control, "weights": weights}
-        says.append(audit_sentence(audited, **given, outcome=outcome))
+        pair: Given = {"teacher": BRAIN, "control": answers.NONE, "outcome": outcome}
+        says.append(audit_sentence(audited, **pair, weights=meta["settings"]["weights"]))
     out = Path(out or run_folder("compare"))
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
     tags |= {"plan": plan_digest(params), "verdict": result.verdict.words}
@@ -63,26 +67,23 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         content = _metrics(everyone, result, meta, plan.outcome)
         content |= {"plan": plan_digest(params), "exploratory": is_exploratory(params, everyone)}
         shown: Given = {"margin": plan.margin, "outcome": outcome}
-        effect, chance = (result.scores, result.differences), outcome.guess(_test_counts(first))
+        chance = outcome.guess(_test_counts(first))
+        figures = _figures(result, effects, name, title=title, chance=chance, margin=plan.margin)
         curves = _curves(everyone, [*plan.family, BRAIN])
-        figures = {
-            "comparison": comparison_figure(
-                *effect, teacher=BRAIN, chance=chance, title=title, **shown
-            ),
-            "curves": curves_figure(curves, title=f"Learning curves: {name}"),
-        }
+        figures["curves"] = curves_figure(curves, title=f"Learning curves: {name}")
         filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         text = "\n".join([as_text(table, title, **shown), *filled])
         markdown = as_markdown(table, title, **shown) + "\n" + "\n\n".join(says) + "\n"
         origin = {key: meta[key] for key in ("dataset", "simulated")}
-        points = figure_points(result.scores, outcome).assign(**origin)
         tables = out / "tables"
-        texts = {
-            tables / "comparison.csv": table.assign(**origin).to_csv(index=False),
-            tables / "comparison.md": markdown,
-            tables / "comparison.txt": text + "\n",
-            out / "figures" / "points.csv": points.to_csv(index=False),
+        frames = {
+            tables / "comparison.csv": table,
+            tables / "ladder.csv": pd.DataFrame(content["ladder"]),
+            tables / "classes.csv": effects,
+            out / "figures" / "points.csv": figure_points(result.scores, outcome),
         }
+        texts = {path: each.assign(**origin).to_csv(index=False) for path, each in frames.items()}
+        texts |= {tables / "comparison.md": markdown, tables / "comparison.txt": text + "\n"}
         if audited is not None:
             # JSON has no NaN.
             rows = audited.astype(object).where(audited.notna(), None).to_dict("records")
@@ -95,10 +96,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         for stem, figure in figures.items():
             files += write_figure(out / "figures" / stem, figure)
         write_json(out / METRICS, content)
-        means = content[plan.outcome]
-        metrics = {f"{plan.outcome}/{name}": value for name, value in means.items()}
-        metrics |= {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
-        tracker.log(metrics=metrics, artifacts=[*files, out / METRICS])
+        tracker.log(metrics=_logged(content, plan.outcome), artifacts=[*files, out / METRICS])
     say(text)
     return out
 
@@ -124,6 +122,22 @@ def _table(result: Comparison, found: dict[str, dict]) -> pd.DataFrame:
         recipes=recipes if len(set(recipes.values())) > 1 else None,
         outcome=result.outcome,
     )
+
+
+def _figures(
+    result: Comparison, effects: pd.DataFrame, name: str, **comparison: Any
+) -> dict[str, Any]:
+    """The effect by teacher, by rung of the ladder, and by class."""
+    of: Given = {"outcome": result.outcome}
+    compared, none = result.differences, answers.NONE
+    made_of, by_class = f"What the effect is made of: {name}", f"The effect by class: {name}"
+    return {
+        "comparison": comparison_figure(result.scores, compared, teacher=BRAIN, **comparison, **of),
+        "ladder": ladder_figure(result.ladder, title=made_of, **of),
+        "classes": class_figure(
+            effects, compared[none], teacher=BRAIN, control=none, title=by_class, **of
+        ),
+    }
 
 
 def _audited(
@@ -172,6 +186,8 @@ def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outco
         ],
         "students": students,
         "differences": [_difference(name, result) for name in result.differences],
+        "ladder": ladder_rows(result.ladder),
+        "diverged": [f"{teacher} seed {seed}" for teacher, seed in result.diverged],
         # `outcome_of` finds it by this key.
         outcome: means,
         "brain_minus": {name: d.mean for name, d in result.differences.items()},
@@ -182,13 +198,21 @@ def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outco
     return content
 
 
+def _logged(content: dict, outcome: str) -> dict[str, float]:
+    """Of ``metrics.json`` what MLflow shows as numbers."""
+    means = {f"{outcome}/{name}": value for name, value in content[outcome].items()}
+    return means | {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
+
+
 def _difference(name: str, result: Comparison) -> dict:
     """One comparison, all its numbers."""
     difference, flip = result.differences[name], result.flips[name]
     return {
         "a": BRAIN,
         "b": name,
-        **{key: getattr(difference, key) for key in ("mean", "low", "high", "p", "p_corrected")},
+        **difference.told(),
+        "p": difference.p,
+        "p_corrected": difference.p_corrected,
         "p_sign_flip": flip.p,
         "p_sign_flip_corrected": flip.p_corrected,
         # JSON has no NaN.

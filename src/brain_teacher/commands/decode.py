@@ -92,13 +92,13 @@ def _identified(table: pd.DataFrame) -> list[str]:
         for kind in ("seen", "imagined"):
             if f"{kind}_pairwise" not in found:
                 continue
-            low, mean, high, ceiling = (
+            low, mean, high, halves = (
                 100 * found.get(f"{kind}_{key}", float("nan"))
-                for key in ("pairwise_low", "pairwise", "pairwise_high", "ceiling_pairwise")
+                for key in ("pairwise_low", "pairwise", "pairwise_high", "split_half_pairwise")
             )
             lines.append(
                 f"{row['subject']} {row['roi']}: {found[f'{kind}_categories']} {kind} categories "
                 f"never trained on, {mean:.1f}% of pairs identified ({low:.1f} to {high:.1f}; "
-                f"chance 50, noise ceiling {ceiling:.1f})"
+                f"chance 50, split-half reliability {halves:.1f})"
             )
     return lines

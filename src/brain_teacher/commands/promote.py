@@ -27,12 +27,11 @@ def promote(
 ) -> None:
     """Register the best brain-taught student, chosen on validation, as ``challenger``.
 
-    It becomes ``brain-taught``, too, when the verdict is *taught by the brain's view of each image*
-    or *taught by class structure that only the brain knows*, and ``champion`` when it is the first
-    of these and the lower bound of brain - none lies above the gate (where less of the outcome is
-    better: the upper bound below it, turned round). Neither is given where the
-    comparison is exploratory; an alias that it no longer deserves is taken away. A dry run says
-    what would be done, and touches nothing.
+    It becomes ``brain-taught``, too, when the verdict is one of `BRAIN_TAUGHT`, and ``champion``
+    when it is *taught by the brain's view of each image* and the lower bound of brain - none lies
+    above the gate (where less of the outcome is better: the upper bound below it, turned round).
+    Neither is given where the comparison is exploratory or a student diverged; an alias that it no
+    longer deserves is taken away. A dry run says what would be done, and touches nothing.
     """
     folder, evidence = Path(students), read_json(Path(comparison) / METRICS)
     everyone = student_folder.read_all(folder)
@@ -113,6 +112,11 @@ def _judge(evidence: dict, params: Params) -> tuple[list[str], str]:
         return [CHALLENGER], (
             "Not champion: the comparison is exploratory, or the plan in params.yaml was changed "
             f"after it; the verdict is {verdict!r}, {bound}."
+        )
+    if evidence["diverged"]:
+        return [CHALLENGER], (
+            f"Not champion: {', '.join(evidence['diverged'])} diverged; the verdict on the others "
+            f"is {verdict!r}, {bound}."
         )
     taught = [TAUGHT] * (verdict in BRAIN_TAUGHT)
     if verdict == IMAGES and sign * none[end] > params.promote.gate:

@@ -43,6 +43,23 @@ def audit_sentence(table, *, teacher, control, weights, outcome=ACCURACY):
     )
 
 
+def classes_sentence(differences, outcome=ACCURACY):
+    """The intervals with classes random as well, by control; None where classes are not known."""
+    known = {name: each for name, each in differences.items() if each.classes > 1}
+    if not known:
+        return None
+    parts = [
+        f"{name} {outcome.signed(each.low_classes)} to {outcome.signed(each.high_classes)}"
+        for name, each in known.items()
+    ]
+    classes = max(each.classes for each in known.values())
+    return (
+        f"Classes: the 95% intervals above are for these {classes} classes, and p is theirs: a "
+        f"verdict is about what was tested. With classes random as well, for others like them: "
+        f"{', '.join(parts)}."
+    )
+
+
 def describe_network(settings):
     """What the network of a recipe is called in tables: a narrow one is never ResNet18 alone."""
     proper = {"resnet18": "ResNet18", "resnet34": "ResNet34"}
