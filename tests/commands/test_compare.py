@@ -10,8 +10,10 @@ import yaml
 from brain_teacher.chain.params import load_params
 from brain_teacher.chain.provenance import plan_of
 from brain_teacher.commands.compare import compare
+from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.distillation.students import read_student
 from brain_teacher.errors import BrainTeacherError
+from brain_teacher.files import write_npz
 from helpers.answers import make_answers, write_answers
 from helpers.real_data import ROOT
 from helpers.stores import make_store
@@ -251,6 +253,27 @@ def test_folds_are_one_row_of_scores_over_all_images(params, tmp_path):
     assert content["accuracy"]["brain"] == pytest.approx(np.mean(brain))
     (students / "none_2_fold1" / "student.npz").unlink()
     message = f"{students}: none seed 2 has no student of fold 1"
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}$"):
+        run(params, students, tmp_path / "again")
+
+
+def test_where_every_subject_taught_no_other_brain_is_left(params, tmp_path):
+    students = make_students(tmp_path / "s", params, folds=(0, 1), images=40)
+    student = make_answers("brain", 0, images=40, fold=0)
+    images = [f"tf{fold}-{number:03d}" for fold in (0, 1) for number in range(40)]
+    log_probs = np.tile(student.log_probs["test"], (2, 1))
+    fold = np.zeros(80, dtype=int)
+    table = SoftLabels(log_probs, np.array(images), student.class_id, fold, {"format": 1})
+    write_npz(students / "held_out" / "brain.npz", **table.arrays())
+    text, content = run(params, students, tmp_path / "out")
+    (taught,) = content["agreement"]
+    assert (taught["with"], taught["seeds"], taught["images"]) == ("taught", 4, 80)
+    assert text.count("; no subject is left who did not teach.") == 1
+    mean, low, high = taught["control"]
+    assert f"none {mean:+.3f} [{low:+.3f}, {high:+.3f}], difference " in text
+    short = table.take(table.image_id[1:])
+    write_npz(students / "held_out" / "brain.npz", **short.arrays())
+    message = f"{students / 'held_out'}: has no row for image 'tf0-000' (1 are missing)"
     with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}$"):
         run(params, students, tmp_path / "again")
 

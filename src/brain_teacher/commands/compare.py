@@ -66,12 +66,10 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     images = answers.digest_of_test_images(everyone)
     tags |= {"plan": plan_digest(params), "verdict": result.verdict.words, "test_images": images}
     name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
-    settings = flat(plan.model_dump(), "compare")
-    with (
-        OutputFolder(out, say).locked(),
-        tracked("compare", name, tags=tags, params=settings) as tracker,
-    ):
-        content = _metrics(everyone, result, meta, plan.outcome) | {
+    told: Given = {"tags": tags, "params": flat(plan.model_dump(), "compare")}
+    with OutputFolder(out, say).locked(), tracked("compare", name, **told) as tracker:
+        content = _metrics(everyone, result, meta, plan.outcome)
+        content |= {
             "plan": tags["plan"],
             "exploratory": bool(why_exploratory(params, metas.values())),
             "agreement": [{"with": who, **asdict(each)} for who, each in learnt.items()],
