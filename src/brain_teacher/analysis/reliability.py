@@ -91,10 +91,7 @@ def between_subjects(tables, categories_of, *, rng, permutations=PERMUTATIONS):
     inner = np.einsum("sik,tik->ist", parts, parts)
     observed = _mean_correlation(inner.sum(axis=0))
     half = 1.96 * _jackknife_error(inner, number)
-    as_large = sum(
-        _mean_correlation(_exchanged(parts, number, rng)) >= observed - 1e-12
-        for _ in range(permutations)
-    )
+    as_large = (_exchanged(parts, number, rng, permutations) >= observed - 1e-12).sum()
     return Reliability(
         mean=float(observed),
         low=float(observed - half),
@@ -140,15 +137,18 @@ def _specific_of_all(tables, categories_of):
     return np.array([image_specific(each, number) for each in rows]), number
 
 
-def _exchanged(parts, number, rng):
-    """Inner products (subjects, subjects) once each subject's images are exchanged in a class."""
-    # Sorted by class first, by chance within it: an exchange within every class at once.
-    order = np.argsort(number, kind="stable")
-    moved = np.empty_like(parts)
-    for part, out in zip(parts, moved, strict=True):
-        out[order] = part[np.lexsort((rng.random(len(number)), number))]
-    flat = moved.reshape(len(parts), -1)
-    return flat @ flat.T
+def _exchanged(parts, number, rng, permutations):
+    """Mean correlations where each subject's images are exchanged within classes, one a draw."""
+    inner = np.zeros((permutations, len(parts), len(parts)))
+    inner[:] = np.einsum("sik,tik->st", parts, parts) * np.eye(len(parts))
+    for each in np.unique(number):
+        rows = parts[:, number == each]
+        still = np.arange(rows.shape[1])
+        order = rng.permuted(np.tile(still, (permutations, len(parts), 1)), axis=2)
+        for a, b in combinations(range(len(parts)), 2):
+            products = rows[a] @ rows[b].T
+            inner[:, a, b] += products[order[:, a], order[:, b]].sum(axis=1)
+    return _mean_correlation(inner)
 
 
 def _mean_correlation(inner):
