@@ -71,7 +71,7 @@ def test_seeds_that_were_added_or_left_out_are_noticed(params):
 
 def test_a_plan_that_was_not_kept_is_said(params):
     assert why_exploratory(params, metas("0123456789ab")) == [
-        "trained by an earlier version, which did not keep the plan"
+        "trained by an earlier version, which kept a digest of its plan alone"
     ]
 
 

@@ -28,6 +28,12 @@ def plan_of(params: Params, data: str | Path | None = None) -> Plan:
     return plan | {"data": dvc_hash(data or Path("data") / params.dataset.name)}
 
 
+def own_plan(plan: Plan, teacher: str) -> Plan:
+    """What of a plan shapes one teacher's students: all but the other teachers' own recipes."""
+    recipes, own = "distill.recipes.", f"distill.recipes.{teacher}."
+    return {k: v for k, v in plan.items() if not k.startswith(recipes) or k.startswith(own)}
+
+
 def digest_of_plan(plan: Plan) -> str:
     """A short digest of a plan: what tells at a glance whether two are the same."""
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:12]
@@ -47,7 +53,7 @@ def why_exploratory(params: Params, metas: Iterable[Mapping[str, Any]]) -> list[
     everyone = {meta["teacher"] for meta in metas}
     changed: dict[str, set[str]] = {}
     for meta in metas:
-        for text in _changes(meta, now):
+        for text in _changes(meta["plan"], own_plan(now, meta["teacher"])):
             changed.setdefault(text, set()).add(meta["teacher"])
     listed = [
         text + (f" (of {', '.join(sorted(who))})" if who < everyone else "")
@@ -63,19 +69,15 @@ def why_exploratory(params: Params, metas: Iterable[Mapping[str, Any]]) -> list[
     return reasons
 
 
-def _changes(meta: Mapping[str, Any], now: Plan) -> list[str]:
+def _changes(then: Plan | str, now: Plan) -> list[str]:
     """What of the plan that a student was trained under is another now, in words."""
-    then = meta["plan"]
-    if not isinstance(then, dict):
-        return ["trained by an earlier version, which did not keep the plan"]
-    own = f"distill.recipes.{meta['teacher']}."
+    if isinstance(then, str):
+        return ["trained by an earlier version, which kept a digest of its plan alone"]
     texts = []
     for key in sorted(then.keys() | now.keys()):
         before, after = then.get(key), now.get(key)
-        # Another teacher's own recipe did not teach this one; data that DVC does not know, it
-        # cannot tell from others.
-        others = key.startswith("distill.recipes.") and not key.startswith(own)
-        if before != after and not others and (key != "data" or (before and after)):
+        # Data that DVC does not know cannot be told from others.
+        if before != after and (key != "data" or (before and after)):
             texts.append(f"{key} was {_said(before)}, is {_said(after)}")
     return texts
 

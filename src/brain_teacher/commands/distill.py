@@ -57,7 +57,7 @@ def distill(
         cells, skipped = setting.students(setting.teachers, range(params.distill.seeds))
         for teacher, reason in skipped.items():
             say(f"teacher {teacher} is left out: {reason}")
-        check_neighbours(out, cells, setting.material, plan)
+        check_neighbours(out, cells, setting.material)
         settings = flat(params.distill.model_dump(), "distill")
         with tracked("distill", name, tags=tags, params=settings) as tracker:
             measures = {f"brain/{key}": brain.meta[key] for key in MEASURES if key in brain.meta}
