@@ -65,7 +65,7 @@ def test_many_changes_are_cut_short(params):
 
 def test_seeds_that_were_added_or_left_out_are_noticed(params):
     assert why_exploratory(params, metas(plan_of(params), seeds=(1,))) == [
-        "there are 1 seeds, and distill.seeds is 2"
+        "1 seeds from 1 to 1 are compared, and distill.seeds is 2"
     ]
 
 

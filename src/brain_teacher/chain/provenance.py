@@ -59,11 +59,15 @@ def why_exploratory(params: Params, metas: Iterable[Mapping[str, Any]]) -> list[
         text + (f" (of {', '.join(sorted(who))})" if who < everyone else "")
         for text, who in changed.items()
     ]
-    more = [f"{len(listed) - SAID} more of the kind"] if len(listed) > SAID else []
-    reasons = listed[:SAID] + more
+    reasons = listed[:SAID]
+    if len(listed) > SAID:
+        reasons.append(f"{len(listed) - SAID} more of the kind")
     seeds = {meta["seed"] for meta in metas}
     if seeds != set(range(params.distill.seeds)) and "distill.seeds was" not in "".join(changed):
-        reasons.append(f"there are {len(seeds)} seeds, and distill.seeds is {params.distill.seeds}")
+        reasons.append(
+            f"{len(seeds)} seeds from {min(seeds)} to {max(seeds)} are compared, and distill.seeds "
+            f"is {params.distill.seeds}"
+        )
     reasons += ["a smoke run (--limit)"] * any("limit" in meta for meta in metas)
     reasons += ["a DVC experiment"] * ("DVC_EXP_NAME" in os.environ)
     return reasons

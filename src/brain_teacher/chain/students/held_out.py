@@ -31,8 +31,9 @@ class HeldOut:
 def write_held_out(setting: Setting, soft_labels: Path, out: Path) -> None:
     """Write them beside the students, for `compare`; nothing where unseen images are tested.
 
-    A fold's students learnt from other tables (`decode.nested`), and so did their brain: these rows
-    come from decoders that saw neither the image, nor whatever student is asked about it.
+    A fold's students learnt from other tables (`decode.nested`); these rows are of the plain ones,
+    each from a decoder that never saw the image. Left out are subjects who did not see them all, or
+    were not decoded.
     """
     place = out / FOLDER
     shutil.rmtree(place, ignore_errors=True)
