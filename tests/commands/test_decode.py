@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from brain_teacher.analysis.reliability import image_specific
 from brain_teacher.decoding import out_of_fold
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from helpers.running import project, run
@@ -98,14 +99,24 @@ def test_every_decoder_writes_soft_labels_that_say_what_they_are(work):
 
 
 def test_metrics_and_figures(work):
-    run("decode", "--out", "figures-of", "--roi", "LOC,HVC", "--decoder", "ridge")
+    said = run("decode", "--out", "figures-of", "--roi", "LOC,HVC", "--decoder", "ridge")
     content = json.loads(Path("figures-of/metrics.json").read_text())
     assert (content["dataset"], content["simulated"]) == ("sample", True)
     assert set(content["top1"]) == {"LOC", "HVC"} and len(content["cells"]) == 4
+    tables = [read_soft_labels(f"figures-of/{who}_HVC_ridge.npz").sorted() for who in ("S1", "S2")]
+    category = np.array([image.split("_")[0] for image in tables[0].image_id])
+    parts = [image_specific(np.exp(table.log_probs), category).ravel() for table in tables]
+    agreed = {row["roi"]: row for row in content["between_subjects"]}
+    assert list(agreed) == ["LOC", "HVC"]
+    r = np.corrcoef(*parts)[0, 1]
+    assert agreed["HVC"]["mean"] == pytest.approx(r)
+    assert (agreed["HVC"]["subjects"], agreed["HVC"]["images"]) == (2, 18)
+    assert "correlated between 2 subjects over 18 images (chance 0;" in said
+    assert f"ridge HVC {r:.2f} {agreed['HVC']['low']:.2f} to" in " ".join(said.split())
     written = sorted(path.name for path in Path("figures-of/figures").iterdir())
     assert written == [
         f"{name}.{ending}"
-        for name in ("accuracy", "guesses", "reliability", "similarity")
+        for name in ("accuracy", "between_subjects", "guesses", "reliability", "similarity")
         for ending in ("csv", "png")
     ]
 
@@ -114,7 +125,8 @@ def test_a_file_of_ones_own_beside_the_figures_stays(work):
     own = Path("own/figures/notes.txt")
     own.parent.mkdir(parents=True)
     own.write_text("mine")
-    run("decode", "--out", "own", "--roi", "LOC", "--subject", "S1", "--decoder", "ridge")
+    said = run("decode", "--out", "own", "--roi", "LOC", "--subject", "S1", "--decoder", "ridge")
+    assert "between subjects, LOC: not measured, since there is no second subject" in said
     assert own.read_text() == "mine"
     assert own.with_name("accuracy.png").exists()
 

@@ -1,5 +1,6 @@
 """``distill``, ``rivals`` and ``search`` through the command line: every teacher, both splits."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -140,6 +141,78 @@ def test_students_tested_on_shown_images(work, tmp_path):
         assert tested | chosen | set(nested.image_id) == set(brain.image_id)
     every = [student.image_id["test"] for name, student in students.items() if "none_0" in name]
     assert sorted(np.concatenate(every)) == sorted(brain.image_id)
+
+
+def compared(students, tmp_path):
+    """What ``compare`` says of none and brain; and what it wrote."""
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    content["compare"]["family"] = ["none"]
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(content))
+    out = tmp_path / "comparison"
+    params = ("--params", str(tmp_path / "two.yaml"))
+    said = run("compare", *params, "--students", str(students), "--out", str(out))
+    return " ".join(said.split()), json.loads((out / "metrics.json").read_text("utf-8"))
+
+
+def test_what_was_learnt_of_single_images_is_held_against_each_brain(work, tmp_path):
+    out = tmp_path / "one"
+    distill = ("distill", "--split", "folds", "--teacher", "none,brain", "--epochs", "1")
+    run(*distill, "--subject", "S1", "--out", str(out))
+    held = {path.stem: read_soft_labels(path) for path in (out / "held_out").iterdir()}
+    assert set(held) == {"brain", "S2"}
+    for name, who in (("brain", "S1"), ("S2", "S2")):
+        whole = read_soft_labels(f"outputs/soft_labels/{who}_HVC_logistic.npz").sorted()
+        np.testing.assert_array_equal(held[name].sorted().log_probs, whole.log_probs)
+    said, content = compared(out, tmp_path)
+    taught, others = content["agreement"]
+    assert (taught["with"], others["with"]) == ("taught", "others")
+    assert (taught["seeds"], taught["images"]) == (2, 24)
+    assert "Learnt of single images (correlation with rows of 24 shown images held out" in said
+    for words, each in (("the brain that taught", taught), ("other subjects'", others)):
+        mean, low, high = each["difference"]
+        assert f"difference {mean:+.3f} [{low:+.3f}, {high:+.3f}]" in said.split(words)[1]
+    # By hand, of one student and the brain.
+    student = student_folder.read_all(out)
+    rows = []
+    for seed in (0, 1):
+        parts = [student[f"brain_{seed}_fold{fold}"] for fold in range(6)]
+        image_id = np.concatenate([each.image_id["test"] for each in parts])
+        category = np.concatenate([each.category["test"] for each in parts])
+        both = [np.concatenate([each.log_probs["test"] for each in parts])]
+        both.append(held["brain"].take(image_id).log_probs)
+        flat = []
+        for log_probs in both:
+            values = log_probs - log_probs.mean(axis=1, keepdims=True)
+            for name in np.unique(category):
+                values[category == name] -= values[category == name].mean(axis=0)
+            flat.append(values.ravel())
+        rows.append(np.corrcoef(*flat)[0, 1])
+    assert taught["teacher"][0] == pytest.approx(np.mean(rows), abs=1e-6)
+
+
+def test_students_of_other_soft_labels_stay_no_neighbours(work, tmp_path, monkeypatch):
+    students, labels = tmp_path / "students", tmp_path / "labels"
+    distill = ("distill", "--teacher", "none,brain", "--epochs", "1", "--out", str(students))
+    run(*distill)
+    before = {path: path.read_bytes() for path in students.rglob("student.npz")}
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    content["decode"] |= {"voxels": 10, "nested": False}
+    (tmp_path / "ten.yaml").write_text(yaml.safe_dump(content))
+    ten = ("--params", str(tmp_path / "ten.yaml"))
+    run("decode", *ten, "--roi", "HVC", "--out", str(labels))
+    other = (*ten, "--soft-labels", str(labels))
+    said = run(*distill, *other, "--seeds", "1", code=1)
+    assert "Error: students brain_1, none_1 differ from the others in soft labels (" in said
+    assert "take away what a former run left in this one" in said
+    # Before anything was trained.
+    assert before == {path: path.read_bytes() for path in students.rglob("student.npz")}
+    # None of the former is kept, not even where no soft label teaches.
+    assert "4 new, 0 kept" in run(*distill, *other)
+    run(*distill)
+    # As a stage it leaves what it made, and no more.
+    monkeypatch.setenv("DVC_STAGE", "distill")
+    assert "2 new, 0 kept" in run(*distill, *other, "--seeds", "1")
+    assert set(student_folder.read_all(students)) == {"brain_0", "none_0"}
 
 
 @pytest.mark.parametrize("teacher", ["permuted-trials", "resnet34-table"])

@@ -1,9 +1,12 @@
 """``promote`` with a registry in memory: which aliases are earned, which are lost, and the card."""
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
 from brain_teacher.chain.params import load_params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_digest, plan_of
 from brain_teacher.chain.students.answers import digest_of_test_images
 from brain_teacher.commands import promote as module
 from brain_teacher.commands.promote import promote
@@ -162,6 +165,26 @@ def test_a_diverged_student_bars_both_aliases_alike(verdict, run, registry):
     said = run(verdict, diverged=["brain seed 3"])
     assert set(registry.aliases) == {"challenger"}
     assert f"Not champion: brain seed 3 diverged; the verdict on the others is {verdict!r}" in said
+
+
+def test_it_says_what_of_the_plan_was_changed(run, params, everyone, tmp_path):
+    then = plan_of(params) | {"distill.epochs": 7, "distill.seeds": 2}
+    for name, each in everyone.items():
+        shutil.rmtree(tmp_path / "students" / name)
+        write_answers(tmp_path / "students", replace(each, meta=each.meta | {"plan": then}), name)
+    assert (
+        "Not champion: the comparison is exploratory, or the plan in params.yaml was changed after "
+        "it (distill.epochs was 7, is 30; distill.seeds was 2, is 8); the verdict is "
+    ) in run(IMAGES, exploratory=True)
+
+
+def test_students_of_former_soft_labels_are_refused(run, registry, everyone, tmp_path):
+    old = make_answers("none", 1, soft_labels="d0")
+    shutil.rmtree(tmp_path / "students" / "none_1")
+    write_answers(tmp_path / "students", old)
+    with pytest.raises(BrainTeacherError, match="^student none_1 differs from the others in soft"):
+        run(IMAGES)
+    assert not registry.aliases
 
 
 def test_what_is_no_longer_deserved_is_taken_away(run, registry):

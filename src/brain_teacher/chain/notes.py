@@ -1,6 +1,5 @@
 """What ``compare`` says beside its table: title, notes, and what a null result would have taken."""
 
-import os
 from collections.abc import Mapping
 
 from brain_teacher.analysis.comparison import Comparison
@@ -12,7 +11,7 @@ from brain_teacher.analysis.sign_flips import out_of_reach
 from brain_teacher.analysis.statistics import pair_by_seed
 from brain_teacher.analysis.verdict import CANNOT_TELL
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import why_exploratory
 from brain_teacher.chain.students.answers import NONE, settings_of
 from brain_teacher.distillation.students import Answers
 from brain_teacher.report.ladder_figure import ladder_sentence
@@ -64,11 +63,10 @@ def notes_on(
             "Simulated: the intervals are for this one draw of pictures and brains; another draw "
             "would differ by more, and real brains are another matter."
         )
-    if is_exploratory(params, everyone):
+    if reasons := why_exploratory(params, [each.meta for each in everyone.values()]):
         notes.append(
-            "Exploratory: these students were not trained under the plan that stands in "
-            "params.yaml (brain, family, margin, outcome, gate), or this is a DVC experiment or a "
-            "smoke run."
+            f"Exploratory: {'; '.join(reasons)}. What was planned is shown by students that were "
+            "trained under the plan as it stands, all of them, in an empty folder."
         )
     return notes
 
@@ -102,10 +100,3 @@ def _recipe_notes(found: Mapping[str, Mapping[int, Answers]]) -> list[str]:
         return []
     recipes = "; ".join(f"{', '.join(names)}: {text}" for text, names in groups.items())
     return [f"Teachers' own recipes, chosen on validation images: {recipes}."]
-
-
-def is_exploratory(params: Params, everyone: Mapping[str, Answers]) -> bool:
-    """Whether the plan was not fixed before these students were trained (DESIGN, rule 9)."""
-    digests = {student.meta["plan"] for student in everyone.values()}
-    smoke = any("limit" in student.meta for student in everyone.values())
-    return digests != {plan_digest(params)} or smoke or "DVC_EXP_NAME" in os.environ

@@ -266,10 +266,22 @@ class Params(Block):
         return self.model_copy(update={"distill": changes})
 
     @property
-    def plan(self) -> dict[str, Any]:
-        """What was decided before the result: the primary comparison (DESIGN, rule 9)."""
-        brain = {key: getattr(self.distill, key) for key in ("subject", "roi", "decoder")}
-        return {"brain": brain, **self.compare.model_dump(), **self.promote.model_dump()}
+    def plan(self) -> dict[str, dict[str, Any]]:
+        """What was decided before the result: all that shapes it (DESIGN, rule 9).
+
+        Left out are teachers beyond the family, decoders that do not teach, and what chooses on
+        pilots or is exploratory by its name (``search``, ``explore``).
+        """
+        decoder = self.distill.decoder
+        decode = self.decode.settings(decoder) if decoder in DECODERS else {"own": {}}
+        return {
+            "dataset": self.dataset.model_dump(),
+            "preprocess": self.preprocess.model_dump(),
+            "decode": decode | {decoder: decode.pop("own")},
+            "distill": self.distill.model_dump(exclude={"teacher"}, exclude_none=True),
+            "compare": self.compare.model_dump(),
+            "promote": self.promote.model_dump(),
+        }
 
 
 def load_params(

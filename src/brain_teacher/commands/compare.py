@@ -2,6 +2,7 @@
 
 import textwrap
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from brain_teacher.analysis.comparison import Comparison, compare_answers
 from brain_teacher.analysis.outcomes import Outcome
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS
-from brain_teacher.chain.notes import is_exploratory, notes_on, title_of
+from brain_teacher.chain.notes import notes_on, title_of
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import answers
 from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.held_out import agreements
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import about
@@ -29,7 +31,13 @@ from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.ladder_figure import ladder_figure, ladder_rows
 from brain_teacher.report.student_figures import curves_figure
 from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
-from brain_teacher.report.words import BRAIN, audit_sentence, said_simulated
+from brain_teacher.report.words import (
+    BRAIN,
+    agreement_sentence,
+    audit_sentence,
+    looks_sentence,
+    said_simulated,
+)
 from brain_teacher.sources.imagenet.pretraining import seen_by_pretraining
 from brain_teacher.tracking import flat, tracked
 
@@ -40,32 +48,38 @@ NO_WEIGHTS = "none"
 def compare(params: Params, *, students: Place, out: Place | None, say: Say = print) -> Path:
     """Compare the brain-taught students with every control of the family."""
     everyone = student_folder.read_all(students)
-    answers.check_alike(everyone)
+    metas = {name: each.meta for name, each in everyone.items()}
+    answers.check_alike(metas)
     first, plan = next(iter(everyone.values())), params.compare
     found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
     with about(students):
         knows = "superclasses" if params.distill.similarity == "superclass" else "words"
         result = compare_answers(found, teacher=BRAIN, knows=knows, **plan.model_dump())
         effects = class_effects(result.scores[BRAIN], result.scores[answers.NONE])
-    outcome, table = result.outcome, _table(result, found)
+    outcome, table, learnt = result.outcome, _table(result, found), agreements(students, found)
     title = title_of(everyone, result.scores, outcome)
-    says = [f"Verdict: {result.verdict.sentence}", *notes_on(params, everyone, result, found)]
+    says = [
+        f"Verdict: {result.verdict.sentence}",
+        *notes_on(params, everyone, result, found),
+        agreement_sentence(learnt, answers.control_of(plan.family)),
+    ]
     seen, audited = _audited(first, found, plan.family, outcome)
     if audited is not None:
         pair: Given = {"teacher": BRAIN, "control": answers.NONE, "outcome": outcome}
         says.append(audit_sentence(audited, **pair, weights=meta["settings"]["weights"]))
     out = Path(out or run_folder("compare"))
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
-    tags |= {"plan": plan_digest(params), "verdict": result.verdict.words}
-    tags["test_images"] = answers.digest_of_test_images(everyone)
+    images = answers.digest_of_test_images(everyone)
+    tags |= {"plan": plan_digest(params), "verdict": result.verdict.words, "test_images": images}
     name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
-    settings = flat(plan.model_dump(), "compare")
-    with (
-        OutputFolder(out, say).locked(),
-        tracked("compare", name, tags=tags, params=settings) as tracker,
-    ):
+    told: Given = {"tags": tags, "params": flat(plan.model_dump(), "compare")}
+    with OutputFolder(out, say).locked(), tracked("compare", name, **told) as tracker:
         content = _metrics(everyone, result, meta, plan.outcome)
-        content |= {"plan": plan_digest(params), "exploratory": is_exploratory(params, everyone)}
+        content |= {
+            "plan": tags["plan"],
+            "exploratory": bool(why_exploratory(params, metas.values())),
+            "agreement": [{"with": who, **asdict(each)} for who, each in learnt.items()],
+        }
         shown: Given = {"margin": plan.margin, "outcome": outcome}
         chance = outcome.guess(_test_counts(first))
         figures = _figures(result, effects, name, title=title, chance=chance, margin=plan.margin)
@@ -97,7 +111,9 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
             files += write_figure(out / "figures" / stem, figure)
         write_json(out / METRICS, content)
         tracker.log(metrics=_logged(content, plan.outcome), artifacts=[*files, out / METRICS])
-    say(text)
+        # Beside the table and in no file: the count differs from run to run.
+        looks = looks_sentence(tracker.looks(images), tags["plan"])
+    say("\n".join([text, *textwrap.wrap(looks, 92)]))
     return out
 
 

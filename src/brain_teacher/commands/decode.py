@@ -7,6 +7,7 @@ import pandas as pd
 
 from brain_teacher.cells.folder import run_folder
 from brain_teacher.chain.dataset import METRICS
+from brain_teacher.chain.decodings.between_subjects import agreement_of_subjects
 from brain_teacher.chain.decodings.noise import decoded_noise, said_of_noise
 from brain_teacher.chain.decodings.planning import measured, nested_cells, open_decodings
 from brain_teacher.chain.params import Params
@@ -41,13 +42,16 @@ def decode(
         rows = measured(out, cells)
         table = pd.DataFrame(rows)
         top1 = table.groupby("roi", sort=False)["top1"].mean().to_dict()
-        write_json(out / METRICS, dataset.origin | {"cells": rows, "top1": top1, "noise": noise})
+        agreed, says = agreement_of_subjects(out, cells, dataset)
+        content = {"cells": rows, "top1": top1, "noise": noise, "between_subjects": agreed}
+        write_json(out / METRICS, dataset.origin | content)
         from brain_teacher.chain.decodings.figures import write_figures
 
-        files = write_figures(out, table, dataset, said_of_noise(noise))
+        files = write_figures(out, table, agreed, dataset, said_of_noise(noise))
         means = {f"top1/{key}": value for key, value in top1.items()}
+        means |= {f"between_subjects/{r['roi']}_{r['decoder']}": r["mean"] for r in agreed}
         tracker.log(metrics=_metrics(rows) | means, artifacts=[out / METRICS, *files])
-    say("\n".join([_summary(table, **dataset.origin), said_of_noise(noise)]))
+    say("\n".join([_summary(table, **dataset.origin), said_of_noise(noise), *says]))
     return out
 
 

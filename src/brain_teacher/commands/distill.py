@@ -7,8 +7,9 @@ import pandas as pd
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import dvc_hash, plan_digest
-from brain_teacher.chain.students.folder import Writer
+from brain_teacher.chain.provenance import digest_of_plan, dvc_hash, plan_of
+from brain_teacher.chain.students.folder import Writer, check_neighbours
+from brain_teacher.chain.students.held_out import write_held_out
 from brain_teacher.chain.students.setting import open_setting
 from brain_teacher.chain.students.training import train
 from brain_teacher.commands import Place, Say
@@ -43,8 +44,8 @@ def distill(
     """
     tables = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
     setting = open_setting(params, dataset=open_dataset(data), limit=limit, **tables)
-    out, plan = Path(out or run_folder("distill")), plan_digest(params)
-    tags = setting.origin | {"plan": plan}
+    out, plan = Path(out or run_folder("distill")), plan_of(params, data)
+    tags = setting.origin | {"plan": digest_of_plan(plan)}
     if (version := dvc_hash(soft_labels)) is not None:
         tags["soft_labels_dvc"] = version
     dataset, brain = setting.dataset, setting.parts[0].brain
@@ -56,6 +57,7 @@ def distill(
         cells, skipped = setting.students(setting.teachers, range(params.distill.seeds))
         for teacher, reason in skipped.items():
             say(f"teacher {teacher} is left out: {reason}")
+        check_neighbours(out, cells, setting.material)
         settings = flat(params.distill.model_dump(), "distill")
         with tracked("distill", name, tags=tags, params=settings) as tracker:
             measures = {f"brain/{key}": brain.meta[key] for key in MEASURES if key in brain.meta}
@@ -63,6 +65,7 @@ def distill(
             writer = Writer(folder, tracker, setting.material, tags=tags, plan=plan)
             train("distill", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
             table = writer.finish(cells, models=models and limit is None)
+            write_held_out(setting, Path(soft_labels), out)
     network = describe_network(setting.recipes[setting.teachers[0]])
     say(_summary(table, f"{dataset.name} ({word}), {network} -> {out}"))
     return out

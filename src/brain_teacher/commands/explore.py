@@ -14,12 +14,18 @@ from brain_teacher.analysis.verdict import LEVEL
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS, choose, open_dataset
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_of
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.cells import TRAINING, StudentCell
 from brain_teacher.chain.students.material import Part
 from brain_teacher.chain.students.setting import Setting, open_setting
-from brain_teacher.chain.students.soft_labels import folder_of, read_brain, subjects_and_rois
+from brain_teacher.chain.students.soft_labels import (
+    SOFT_LABELS,
+    digest_of_labels,
+    folder_of,
+    read_brain,
+    subjects_and_rois,
+)
 from brain_teacher.chain.students.training import train
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.decoding.soft_labels import SoftLabels
@@ -78,7 +84,7 @@ def explore(
         setting = setting.settled(out, run_time, say)
         brains = _brains(setting, soft_labels, rois)
         cells, cell_of = _cells(setting, brains)
-        plan = plan_digest(params)
+        plan = plan_of(params, data)
         writer = student_folder.Writer(folder, tracker, setting.material, tags=tags, plan=plan)
         train("explore", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
         writer.finish(cells, models=False)
@@ -120,8 +126,9 @@ def _brains(setting: Setting, soft_labels: Path, rois: list[str]) -> Brains:
         raise BrainTeacherError(
             "no image is in the tables of all these subjects and ROIs: name fewer of them"
         )
+    tables = [table.take(sorted(shared)) for table in tables]
     return {
-        (origin["subject"], origin["roi"]): (table.take(sorted(shared)), origin)
+        (origin["subject"], origin["roi"]): (table, origin | digest_of_labels([table]))
         for origin, table in zip(origins, tables, strict=True)
     }
 
@@ -131,7 +138,7 @@ def _cells(setting: Setting, brains: Brains) -> tuple[list[StudentCell], dict[st
     seeds, part = range(setting.params.distill.seeds), setting.parts[0]
     images = next(iter(brains.values()))[0].image_id
     ids = part.image_id | {TRAINING: images}
-    origin = setting.origin | {"subject": "any", "roi": "any"}
+    origin = setting.origin | dict.fromkeys(("subject", "roi", SOFT_LABELS), "any")
     parts = [Part(None, ids, part.brain.take(images))]
     cells, _ = setting.students(list(SHARED), seeds, parts=parts, origin=origin)
     precision = {"precision": setting.recipes["none"]["precision"]}

@@ -6,9 +6,9 @@ from brain_teacher.analysis.outcomes import outcome_of
 from brain_teacher.analysis.verdict import BRAIN_TAUGHT, IMAGES
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.answers import digest_of_test_images
+from brain_teacher.chain.students.answers import check_alike, digest_of_test_images
 from brain_teacher.commands import Place, Say
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError
@@ -35,6 +35,8 @@ def promote(
     """
     folder, evidence = Path(students), read_json(Path(comparison) / METRICS)
     everyone = student_folder.read_all(folder)
+    metas = {name: each.meta for name, each in everyone.items()}
+    check_alike(metas)
     _check_same_students(everyone, evidence, folder, comparison)
     ours = {name: each for name, each in everyone.items() if each.meta["teacher"] == BRAIN}
     taught = [name for name, each in ours.items() if not each.diverged]
@@ -42,7 +44,7 @@ def promote(
         raise BrainTeacherError(f"{folder} holds no brain-taught student that did not diverge")
     name = min(taught, key=lambda name: student_folder.rank(ours[name]))
     best = ours[name]
-    earned, reason = _judge(evidence, params)
+    earned, reason = _judge(evidence, params, why_exploratory(params, metas.values()))
     registry = Registry()
     looks = registry.looks(digest_of_test_images(everyone))
     card = model_card_text(best, evidence, reason, looks)
@@ -99,8 +101,11 @@ def _check_same_students(
         )
 
 
-def _judge(evidence: dict, params: Params) -> tuple[list[str], str]:
-    """The aliases that the student has earned, and the reason in a sentence."""
+def _judge(evidence: dict, params: Params, changed: list[str]) -> tuple[list[str], str]:
+    """The aliases that the student has earned, and the reason in a sentence.
+
+    `changed` says what makes these students' result exploratory now.
+    """
     verdict, outcome = evidence["verdict"], outcome_of(evidence)
     none = next(d for d in evidence["differences"] if d["b"] == "none")
     sign, which, end = (1, "lower", "low") if outcome.more_is_better else (-1, "upper", "high")
@@ -111,7 +116,8 @@ def _judge(evidence: dict, params: Params) -> tuple[list[str], str]:
     if evidence["exploratory"] or evidence["plan"] != plan_digest(params):
         return [CHALLENGER], (
             "Not champion: the comparison is exploratory, or the plan in params.yaml was changed "
-            f"after it; the verdict is {verdict!r}, {bound}."
+            f"after it ({'; '.join(changed) or 'compare again'}); the verdict is {verdict!r}, "
+            f"{bound}."
         )
     if evidence["diverged"]:
         return [CHALLENGER], (

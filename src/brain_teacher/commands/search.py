@@ -12,7 +12,7 @@ from tabulate import tabulate
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_of
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.cells import StudentCell
 from brain_teacher.chain.students.material import Part
@@ -62,7 +62,7 @@ def search(
     ):
         setting = setting.settled(out, run_time, say)
         cells, varied = _cells(params, setting, say)
-        plan = plan_digest(params)
+        plan = plan_of(params, data)
         writer = student_folder.Writer(folder, tracker, setting.material, tags=tags, plan=plan)
         train("search", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
         writer.finish(cells, models=False)

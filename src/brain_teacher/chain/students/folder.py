@@ -10,6 +10,8 @@ import pandas as pd
 
 from brain_teacher.cells.folder import OutputFolder, is_stage
 from brain_teacher.cells.making import made_from, new_cells
+from brain_teacher.chain.provenance import Plan, own_plan
+from brain_teacher.chain.students.answers import check_alike
 from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, Student, read_student
@@ -66,6 +68,18 @@ def digest(folder: str | Path, name: str) -> str:
     return file_digest(Path(folder) / name / ANSWERS)
 
 
+def check_neighbours(folder: Path, cells: Sequence[StudentCell], material: Material) -> None:
+    """What a former run left in a folder must be students like those that are to be made.
+
+    Under DVC it is taken away when these are made (`Writer.finish`).
+    """
+    names = {path.parent.name for path in folder.glob(f"*/{ANSWERS}")}
+    left = names - {cell.name for cell in cells}
+    if left and not is_stage():
+        made = {cell.name: cell.meta(material, plan={}) for cell in cells}
+        check_alike(made | {name: read(folder, name).meta for name in sorted(left)})
+
+
 @dataclass(eq=False)
 class Writer:
     """Writes students as they finish, and says which are kept from before.
@@ -78,7 +92,7 @@ class Writer:
     tracker: Tracker
     material: Material
     tags: dict[str, Any]  # of the students' MLflow runs
-    plan: str  # digest of the plan that they are trained under
+    plan: Plan  # that they are trained under
     _best: dict[str, tuple[StudentCell, Answers]] = field(default_factory=dict, init=False)
 
     def new_cells(self, cells: Sequence[StudentCell]) -> list[StudentCell]:
@@ -119,7 +133,8 @@ class Writer:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
             yield f"{cell.name}/{WEIGHTS}"
-        write_npz(place / ANSWERS, **cell.arrays(student, self.material, self.plan))
+        plan = own_plan(self.plan, cell.teacher)
+        write_npz(place / ANSWERS, **cell.arrays(student, self.material, plan))
         yield f"{cell.name}/{ANSWERS}"
 
     def conclude(self, cell: StudentCell, trained: tuple[Student, float]) -> None:

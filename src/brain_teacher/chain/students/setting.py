@@ -15,7 +15,7 @@ from brain_teacher.chain.students.cells import TRAINING, Material, StudentCell
 from brain_teacher.chain.students.material import Part, digest_of_inputs, gather, similarity_of
 from brain_teacher.chain.students.precision import settle
 from brain_teacher.chain.students.rivals import LIVE, live_weights, read_table
-from brain_teacher.chain.students.soft_labels import origin_of, read_brain
+from brain_teacher.chain.students.soft_labels import digest_of_labels, origin_of, read_brain
 from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.distillation.lessons import NotApplicable
 from brain_teacher.distillation.targets import Live
@@ -174,7 +174,10 @@ def open_setting(
         controls=Path(controls),
         rivals=Path(rivals),
         teachers=teachers,
-        origin=origin | _notable(parts[0].brain) | ({} if limit is None else {"limit": limit}),
+        origin=origin
+        | digest_of_labels(part.brain for part in parts)
+        | _notable(parts[0].brain)
+        | ({} if limit is None else {"limit": limit}),
         material=material,
         parts=parts,
         similarity=similarity_of(params, dataset.description.superclasses, material.class_id),

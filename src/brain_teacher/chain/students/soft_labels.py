@@ -1,5 +1,6 @@
 """The soft labels that students are taught with: found, checked, combined."""
 
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
 from brain_teacher.decoding.soft_labels import SoftLabels, combine, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
+from brain_teacher.files import fingerprint
 
+SOFT_LABELS = "soft_labels"  # in the students' meta: the digest of what the brain says
 IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 
 
@@ -46,6 +49,12 @@ def _files(origin: dict[str, Any], folder: Path, ending: str = "") -> list[Path]
     """A table for each of the chosen subjects and ROIs."""
     chosen = product(origin["subject"].split("+"), origin["roi"].split("+"))
     return [folder / f"{who}_{roi}_{origin['decoder']}{ending}.npz" for who, roi in chosen]
+
+
+def are_there(origin: dict[str, Any], dataset: DataSet, soft_labels: Path) -> bool:
+    """Whether `read_brain` would find a table of each of the chosen subjects and ROIs."""
+    folder = folder_of(origin["decoder"], dataset, soft_labels)
+    return all(file.is_file() for file in _files(origin, folder))
 
 
 def read_brain(
@@ -84,6 +93,12 @@ def _remedy(folder: Path, dataset: DataSet) -> str:
     if folder.name == "controls":
         return "`dvc repro controls`, or `brain-teacher controls`, makes it"
     return f"`dvc pull {folder}` brings the published soft labels, `dvc repro decode` makes them"
+
+
+def digest_of_labels(tables: Iterable[SoftLabels]) -> dict[str, str]:
+    """Which soft labels teach: part of the origin, so that no student of others is kept."""
+    said = [part for t in tables for part in (t.log_probs, t.image_id, t.class_id)]
+    return {SOFT_LABELS: fingerprint(*said)[:12]}
 
 
 def common_folds(brain: SoftLabels, origin: dict[str, Any], soft_labels: Path) -> np.ndarray:
