@@ -213,6 +213,14 @@ def test_semantic_reads_a_table_of_ones_own(work, tmp_path):
     run("distill", "--teacher", "semantic", "--out", default)
     one, two = (student_folder.read(f, "semantic_0") for f in (tmp_path / "x", default))
     assert not np.array_equal(one.log_probs["test"], two.log_probs["test"])
+    distances = 1.3 - table
+    distances.to_csv(tmp_path / "words.csv")
+    said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
+    assert said == (
+        f"Error: {tmp_path / 'words.csv'} (distill.similarity): class '{classes[0]}' is less like "
+        f"itself (0) than like '{classes[2]}' (1), so these are distances; give similarities "
+        "(1 minus a distance, say)\n"
+    )
     table.astype(object).mask(table == 1.0, "much").to_csv(tmp_path / "words.csv")
     said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
     assert "has entries that are no numbers" in said

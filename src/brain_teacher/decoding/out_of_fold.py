@@ -9,7 +9,7 @@ from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.decoding.calibration import at_bound, fit_temperature
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.rounds import find_rounds
-from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, mean_nll
+from brain_teacher.decoding.soft_labels import BRAIN, FORMAT, SoftLabels, mean_nll
 from brain_teacher.decoding.voxel_scaling import best_voxels, zscore_by_run
 
 # A run's z-scored trials sum to 0: where its categories are all different, a held-out trial is
@@ -188,6 +188,7 @@ def collect(voxels, plan, pairs, answers, scheme, *, meta):
         folds["group"] = plan.group
     meta = meta | {
         "format": FORMAT,
+        "kind": BRAIN,
         "folds": folds,
         "calibrated": scheme.calibrate,
         "temperatures": temperatures,
