@@ -1,5 +1,8 @@
 """``promote`` with a registry in memory: which aliases are earned, which are lost, and the card."""
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
 from brain_teacher.chain.params import load_params
@@ -152,6 +155,43 @@ def test_where_less_is_better_the_gate_is_turned_round(high, champion, run, regi
 def test_an_exploratory_result_earns_nothing(changes, run, registry):
     assert "Not champion: the comparison is exploratory" in run(IMAGES, **changes)
     assert set(registry.aliases) == {"challenger"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"kind": "people"}, "taught by people, not by a brain"),
+        ({"kind": "words"}, "taught by words, not by a brain"),
+        ({"kind": "model"}, "taught by a model, not by a brain"),
+        (
+            {"imported": True},
+            "its soft labels were imported, and that they are out of fold was not seen here",
+        ),
+        (
+            {"features_of": "network, resnet18, layer3, IMAGENET1K_V1"},
+            "its brain was decoded by way of network, resnet18, layer3, IMAGENET1K_V1, and what "
+            "that was trained on is in the soft labels, too",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verdict", [IMAGES, ONLY_BRAIN])
+def test_only_a_brain_decoded_here_without_a_trained_network_earns_an_alias(
+    verdict, changes, reason, run, registry, everyone, tmp_path
+):
+    shutil.rmtree(tmp_path / "students")
+    for name, each in everyone.items():
+        write_answers(tmp_path / "students", replace(each, meta=each.meta | changes), name)
+    said = run(verdict, dry_run=True)
+    assert ", challenger (dry run)\n" in said
+    assert f"Neither champion nor brain-taught: {reason}; the verdict is " in said
+    run(verdict)
+    assert set(registry.aliases) == {"challenger"}
+    kind = changes.get("kind", "brain")
+    (_, card, tags) = registry.cards[1]
+    assert tags["kind"] == kind and reason in card
+    assert f"| {kind} minus |" in card
+    who = {"brain": "S1's HVC", "people": "a table of people (S1, HVC)"}
+    assert f"**A student taught by {who.get(kind, 'a table of ')}" in card
 
 
 def test_what_is_no_longer_deserved_is_taken_away(run, registry):

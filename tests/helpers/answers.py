@@ -18,7 +18,7 @@ CURVES = {
 }  # fmt: skip
 ORIGIN = {
     "dataset": "toy", "simulated": True, "roi": "HVC", "subject": "S1", "decoder": "logistic",
-    "device": "cpu",
+    "device": "cpu", "kind": "brain",
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from brain_teacher.errors import about
 from brain_teacher.files import write_json, write_text
 from brain_teacher.report.comparison_figure import comparison_figure, figure_points
 from brain_teacher.report.figure_files import write_figure
+from brain_teacher.report.kinds import by_called, called, comparison_called, kind_of
 from brain_teacher.report.student_figures import curves_figure
 from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
 from brain_teacher.report.words import BRAIN, audit_sentence, said_simulated
@@ -40,18 +41,18 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
     with about(students):
         result = compare_answers(found, teacher=BRAIN, **plan.model_dump())
-    outcome, table = result.outcome, _table(result, found)
-    title = title_of(everyone, result.scores, outcome)
+    outcome, title = result.outcome, title_of(everyone, result.scores, result.outcome)
     says = [f"Verdict: {result.verdict.sentence}", *notes_on(params, everyone, result, found)]
-    seen, audited = _audited(first, found, plan.family, outcome)
-    if audited is not None:
-        control = answers.NONE if answers.NONE in plan.family else plan.family[0]
-        weights = meta["settings"]["weights"]
-        given = {"teacher": BRAIN, "control": control, "weights": weights}
-        says.append(audit_sentence(audited, **given, outcome=outcome))
+    # From here on by the names that people read: what is no brain is not called one.
+    kind = kind_of(meta)
+    says, teacher = [called(text, kind) for text in says], called(BRAIN, kind)
+    result, found = comparison_called(result, kind), by_called(found, kind)
+    table, family = _table(result, found, teacher), [*result.differences]
+    seen, audited = _audited(first, found, family, outcome, teacher)
+    says += _audit_notes(audited, family, outcome, teacher, meta["settings"]["weights"])
     out = Path(out or run_folder("compare"))
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
-    tags |= {"plan": plan_digest(params), "verdict": result.verdict.words}
+    tags |= {"plan": plan_digest(params), "verdict": result.verdict.words, "kind": kind}
     tags["test_images"] = answers.digest_of_test_images(everyone)
     name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
     settings = flat(plan.model_dump(), "compare")
@@ -59,21 +60,21 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         OutputFolder(out, say).locked(),
         tracked("compare", name, tags=tags, params=settings) as tracker,
     ):
-        content = _metrics(everyone, result, meta, plan.outcome)
+        content = _metrics(everyone, result, meta, plan.outcome, teacher) | {"kind": kind}
         content |= {"plan": plan_digest(params), "exploratory": is_exploratory(params, everyone)}
         shown: Given = {"margin": plan.margin, "outcome": outcome}
         effect, chance = (result.scores, result.differences), outcome.guess(len(first.class_id))
-        curves = _curves(everyone, [*plan.family, BRAIN])
+        curves = by_called(_curves(everyone, [*plan.family, BRAIN]), kind)
         figures = {
             "comparison": comparison_figure(
-                *effect, teacher=BRAIN, chance=chance, title=title, **shown
+                *effect, teacher=teacher, chance=chance, title=title, **shown
             ),
-            "curves": curves_figure(curves, title=f"Learning curves: {name}"),
+            "curves": curves_figure(curves, teacher=teacher, title=f"Learning curves: {name}"),
         }
         filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         text = "\n".join([as_text(table, title, **shown), *filled])
         markdown = as_markdown(table, title, **shown) + "\n" + "\n\n".join(says) + "\n"
-        origin = {key: meta[key] for key in ("dataset", "simulated")}
+        origin = {key: meta[key] for key in ("dataset", "simulated")} | {"kind": kind}
         points = figure_points(result.scores, outcome).assign(**origin)
         tables = out / "tables"
         texts = {
@@ -96,13 +97,14 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         write_json(out / METRICS, content)
         means = content[plan.outcome]
         metrics = {f"{plan.outcome}/{name}": value for name, value in means.items()}
-        metrics |= {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
+        minus = f"{teacher}_minus"
+        metrics |= {f"{minus}/{n}": value for n, value in content[minus].items()}
         tracker.log(metrics=metrics, artifacts=[*files, out / METRICS])
     say(text)
     return out
 
 
-def _table(result: Comparison, found: dict[str, dict]) -> pd.DataFrame:
+def _table(result: Comparison, found: dict[str, dict], teacher: str) -> pd.DataFrame:
     """The table of teachers, with T and alpha where they differ between those that have them."""
     recipes = {
         name: tuple(answers.settings_of(students)[key] for key in ("temperature", "alpha"))
@@ -112,7 +114,7 @@ def _table(result: Comparison, found: dict[str, dict]) -> pd.DataFrame:
     return teacher_table(
         result.scores,
         result.differences,
-        teacher=BRAIN,
+        teacher=teacher,
         flips=result.flips,
         equivalence=result.equivalence,
         recipes=recipes if len(set(recipes.values())) > 1 else None,
@@ -121,13 +123,24 @@ def _table(result: Comparison, found: dict[str, dict]) -> pd.DataFrame:
 
 
 def _audited(
-    first: Answers, found: dict[str, dict], family: list[str], outcome: Outcome
+    first: Answers, found: dict[str, dict], family: list[str], outcome: Outcome, teacher: str
 ) -> tuple[list[str], pd.DataFrame | None]:
     """Ids of the classes that pretrained weights may have seen, and the results by group."""
     if first.meta["settings"]["weights"] == NO_WEIGHTS:
         return [], None
     seen = first.class_id[seen_by_pretraining(first.class_id)].tolist()
-    return seen, audit(found, seen=seen, teacher=BRAIN, family=family, outcome=outcome)
+    return seen, audit(found, seen=seen, teacher=teacher, family=family, outcome=outcome)
+
+
+def _audit_notes(
+    audited: pd.DataFrame | None, family: list[str], outcome: Outcome, teacher: str, weights: str
+) -> list[str]:
+    """The audit in a sentence, where there is one."""
+    if audited is None:
+        return []
+    control = answers.NONE if answers.NONE in family else family[0]
+    given = {"teacher": teacher, "control": control, "weights": weights}
+    return [audit_sentence(audited, **given, outcome=outcome)]
 
 
 def _curves(everyone: dict[str, Answers], names: list[str]) -> dict[str, dict[str, np.ndarray]]:
@@ -145,7 +158,9 @@ def _curves(everyone: dict[str, Answers], names: list[str]) -> dict[str, dict[st
     return curves
 
 
-def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outcome: str) -> dict:
+def _metrics(
+    everyone: dict[str, Answers], result: Comparison, meta: dict, outcome: str, teacher: str
+) -> dict:
     """What ``metrics.json`` says of students, teachers and differences."""
     students = [
         {key: student.meta[key] for key in ("teacher", "seed", "fold") if key in student.meta}
@@ -165,10 +180,10 @@ def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outco
             for name, each in result.scores.items()
         ],
         "students": students,
-        "differences": [_difference(name, result) for name in result.differences],
+        "differences": [_difference(name, result, teacher) for name in result.differences],
         # `outcome_of` finds it by this key.
         outcome: means,
-        "brain_minus": {name: d.mean for name, d in result.differences.items()},
+        f"{teacher}_minus": {name: d.mean for name, d in result.differences.items()},
         "exploratory_outcomes": result.outcomes,
     }
     if result.outcome.unit != "%":  # the usual fractions, of means, differences and gate
@@ -176,11 +191,11 @@ def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outco
     return content
 
 
-def _difference(name: str, result: Comparison) -> dict:
+def _difference(name: str, result: Comparison, teacher: str) -> dict:
     """One comparison, all its numbers."""
     difference, flip = result.differences[name], result.flips[name]
     return {
-        "a": BRAIN,
+        "a": teacher,
         "b": name,
         **{key: getattr(difference, key) for key in ("mean", "low", "high", "p", "p_corrected")},
         "p_sign_flip": flip.p,

@@ -13,8 +13,8 @@ from brain_teacher.commands import Place, Say
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import read_json
+from brain_teacher.report.kinds import BRAIN, called, kind_of, not_ours
 from brain_teacher.report.model_card import model_card_text
-from brain_teacher.report.words import BRAIN
 from brain_teacher.tracking import MODEL, Registry
 
 CHALLENGER, CHAMPION, TAUGHT = "challenger", "champion", "brain-taught"
@@ -30,7 +30,8 @@ def promote(
     It becomes ``brain-taught``, too, when the verdict is *taught by the brain's view of each image*
     or *taught by class structure that only the brain knows*, and ``champion`` when it is the first
     of these and the lower bound of brain - none lies above the gate (where less of the outcome is
-    better: the upper bound below it, turned round). Neither is given where the
+    better: the upper bound below it, turned round). Neither is given where the teacher is no brain
+    that was decoded here, or decoded by way of a trained network (`not_ours`), or where the
     comparison is exploratory; an alias that it no longer deserves is taken away. A dry run says
     what would be done, and touches nothing.
     """
@@ -43,11 +44,12 @@ def promote(
         raise BrainTeacherError(f"{folder} holds no brain-taught student that did not diverge")
     name = min(taught, key=lambda name: student_folder.rank(ours[name]))
     best = ours[name]
-    earned, reason = _judge(evidence, params)
+    earned, reason = _judge(evidence, params, best.meta)
     registry = Registry()
     looks = registry.looks(digest_of_test_images(everyone))
     card = model_card_text(best, evidence, reason, looks)
     tags = {key: best.meta[key] for key in TOLD} | {"verdict": evidence["verdict"]}
+    tags["kind"] = kind_of(best.meta)
     fingerprint = student_folder.digest(folder, name)
     version = registry.find_version(fingerprint)
     text = f"promote: {name} ({100 * best.accuracy('validation'):.1f}% on validation)"
@@ -66,7 +68,7 @@ def promote(
     if not known:
         uri = registry.student_model(
             fingerprint,
-            f"{BRAIN} seed {best.meta['seed']}",
+            f"{called(BRAIN, kind_of(best.meta))} seed {best.meta['seed']}",
             lambda: student_folder.load_classifier(folder, name),
             student_folder.model_card(best),
         )
@@ -100,15 +102,20 @@ def _check_same_students(
         )
 
 
-def _judge(evidence: dict, params: Params) -> tuple[list[str], str]:
+def _judge(evidence: dict, params: Params, meta: dict) -> tuple[list[str], str]:
     """The aliases that the student has earned, and the reason in a sentence."""
     verdict, outcome = evidence["verdict"], outcome_of(evidence)
     none = next(d for d in evidence["differences"] if d["b"] == "none")
     sign, which, end = (1, "lower", "low") if outcome.more_is_better else (-1, "upper", "high")
     bound = (
-        f"the {which} bound of brain - none is {outcome.signed(none[end])} {outcome.differ} "
+        f"the {which} bound of {called(BRAIN, kind_of(meta))} - none is "
+        f"{outcome.signed(none[end])} {outcome.differ} "
         f"(gate {outcome.signed(sign * params.promote.gate)})"
     )
+    if (bar := not_ours(meta)) is not None:
+        return [CHALLENGER], (
+            f"Neither champion nor brain-taught: {bar}; the verdict is {verdict!r}, {bound}."
+        )
     if evidence["exploratory"] or evidence["plan"] != plan_digest(params):
         return [CHALLENGER], (
             "Not champion: the comparison is exploratory, or the plan in params.yaml was changed "

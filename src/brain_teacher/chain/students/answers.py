@@ -8,7 +8,7 @@ from typing import Any
 from brain_teacher.analysis.folds import join_folds
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.report.words import BRAIN
+from brain_teacher.report.kinds import BRAIN, kind_of
 
 # The teacher of hard labels: neither T nor alpha is of consequence for its students.
 NONE = "none"
@@ -26,7 +26,8 @@ def check_alike(everyone: Mapping[str, Answers]) -> None:
     first, of_teacher = next(iter(everyone.values())), {}
     for name, student in everyone.items():
         same = of_teacher.setdefault(student.meta["teacher"], student)
-        pairs = [(key, student.meta[key], first.meta[key]) for key in _ORIGIN]
+        pairs = [("kind", kind_of(student.meta), kind_of(first.meta))]
+        pairs += [(key, student.meta[key], first.meta[key]) for key in _ORIGIN]
         pairs += [("settings", student.meta["settings"], same.meta["settings"])]
         pairs += [("settings", _common(student), _common(first))]
         for key, mine, other in pairs:
