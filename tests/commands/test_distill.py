@@ -372,11 +372,14 @@ def test_explore_takes_tables_of_others(work, tmp_path):
         counts[:rows].to_csv(tmp_path / f"{who}.csv", index=False)
         run(
             *("import-soft-labels", str(tmp_path / f"{who}.csv"), "--data", "data/sample"),
-            *("--subject", who, "--roi", roi, "--decoder", "people", "--values", "counts"),
+            *("--kind", "people", "--subject", who, "--roi", roi, "--decoder", "people"),
+            *("--values", "counts"),
         )
     explore = ("explore", "--decoder", "people", "--epochs", "1", "--out")
-    run(*explore, str(tmp_path / "both"))
+    said = run(*explore, str(tmp_path / "both"))
+    assert "Not brains: 2 tables of people (ann+ben, choices) taught these students" in said
     table = pd.read_csv(tmp_path / "both" / "cells.csv")
+    assert set(table["kind"]) == {"people"}
     assert table["subject"].tolist() == ["ann", "ben", "ann+ben"]
     assert set(table["roi"]) == {"choices"}
     run(*explore, str(tmp_path / "ben"), "--subject", "ben")

@@ -95,7 +95,7 @@ def test_epochs_without_a_value_are_left_out_of_a_curve():
 
 def test_quality_shows_a_point_a_cell():
     given = rows()
-    ax = quality_figure(given, baseline=0.4, title="t").axes[0]
+    ax = quality_figure(given, baseline=0.4, source="decoder", title="t").axes[0]
     points = np.concatenate([line.get_xydata() for line in ax.lines if line.get_gid() is None])
     expected = [(100 * row["top1"], 100 * np.mean(row["accuracy"])) for row in given]
     np.testing.assert_allclose(sorted(map(tuple, points)), sorted(expected))

@@ -182,15 +182,16 @@ def _write(
     chance, origin = 1 / len(setting.material.class_id), setting.dataset.origin
     about = f"{setting.dataset.name} ({word}), {describe_network(setting.recipes['none'])}"
     kind = setting.origin["kind"]
-    noun = BRAIN if kind == BRAIN else f"table of {KINDS[kind]}"
+    other = f"table of {KINDS[kind]}"
+    noun, source = (BRAIN, "decoder") if kind == BRAIN else (other, other)
     single = [row for row in rows if row["subject"] != ALL]
     together = [row for row in rows if row["subject"] == ALL] or rows
     rois, subjects = f"Which ROI teaches? {about}, all subjects", f"Whose {noun} teaches? {about}"
-    quality = f"Does a better decoder teach better? {about}"
+    quality = f"Does a better {source} teach better? {about}"
     figures = {
         "rois": cells_figure(together, bands, chance=chance, title=rois),
         "subjects": cells_figure(single, bands, chance=chance, title=subjects),
-        "quality": quality_figure(rows, baseline=bands["none"][0], title=quality),
+        "quality": quality_figure(rows, baseline=bands["none"][0], source=source, title=quality),
     }
     files = [out / "cells.csv", out / METRICS]
     table = effects.assign(

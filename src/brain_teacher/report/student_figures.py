@@ -111,11 +111,12 @@ def curves_figure(curves, *, teacher, title):
     return figure
 
 
-def quality_figure(rows, *, baseline, title):
-    """Does a better decoder teach better? Students' accuracy against out-of-fold top-1, by cell.
+def quality_figure(rows, *, baseline, source, title):
+    """Does a better decoder teach better? Students' accuracy against soft labels' top-1, by cell.
 
-    `rows` hold ``subject``, ``roi``, ``top1`` (of the decoder), ``accuracy`` (of each seed),
-    fractions as `baseline` is: the mean accuracy of students without a teacher.
+    `rows` hold ``subject``, ``roi``, ``top1`` (of the soft labels), ``accuracy`` (of each seed),
+    fractions as `baseline` is: the mean accuracy of students without a teacher. `source` is what
+    the soft labels come from, in a word or two.
     """
     rois = list(dict.fromkeys(row["roi"] for row in rows))
     top1 = 100 * np.array([row["top1"] for row in rows])
@@ -131,7 +132,7 @@ def quality_figure(rows, *, baseline, title):
         "no teacher", (1, 100 * baseline), xycoords=ax.get_yaxis_transform(), xytext=(0, 3),
         textcoords="offset points", ha="right", fontsize=8, color=BLUE,
     )  # fmt: skip
-    ax.set_xlabel("decoder: out-of-fold top-1 (%)")
+    ax.set_xlabel(f"{source}: top-1 (%)")
     ax.set_ylabel("students taught by it: test accuracy (%)")
     ax.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right center", fontsize=8, frameon=False)
