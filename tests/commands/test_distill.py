@@ -299,14 +299,15 @@ def test_a_killed_student_is_taken_up_where_it_was_written_down(work, tmp_path, 
 
 def test_search_gives_every_teacher_the_same_budget_and_reports_no_pilot(work, tmp_path):
     out = tmp_path / "search"
-    said = run("search", "--teacher", "none,semantic,brain", "--out", str(out))
+    said = run("search", "--teacher", "none,weighted,semantic,brain", "--out", str(out))
     table = pd.read_csv(out / "search.csv")
-    assert table.groupby("teacher").size().to_dict() == {"none": 2, "semantic": 2, "brain": 2}
+    sizes = table.groupby("teacher").size().to_dict()
+    assert sizes == dict.fromkeys(("none", "weighted", "semantic", "brain"), 2)
     students = student_folder.read_all(out)
-    assert len(students) == 3 * 2 * 2
+    assert len(students) == 4 * 2 * 2
     assert all(student.meta["seed"] >= 1_000_000 for student in students.values())
     chosen = yaml.safe_load((out / "recipes.yaml").read_text())["recipes"]
-    assert set(chosen["none"]) == {"learning_rate", "epochs"}
+    assert set(chosen["none"]) == set(chosen["weighted"]) == {"learning_rate", "epochs"}
     for name in ("semantic", "brain"):
         rows = table[table["teacher"] == name]
         best = rows.sort_values(["accuracy", "nll"], ascending=[False, True]).iloc[0]

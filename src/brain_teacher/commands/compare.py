@@ -18,6 +18,7 @@ from brain_teacher.chain.students import answers
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.distillation.students import Answers
+from brain_teacher.distillation.teachers import HARD
 from brain_teacher.errors import about
 from brain_teacher.files import write_json, write_text
 from brain_teacher.report.comparison_figure import comparison_figure, figure_points
@@ -109,7 +110,7 @@ def _table(result: Comparison, found: dict[str, dict], teacher: str) -> pd.DataF
     recipes = {
         name: tuple(answers.settings_of(students)[key] for key in ("temperature", "alpha"))
         for name, students in found.items()
-        if name != answers.NONE
+        if name not in HARD
     }
     return teacher_table(
         result.scores,

@@ -27,13 +27,10 @@ def none(lesson):
 
 
 def weighted(lesson):
-    """Hard labels, each image weighted by the brain's confidence in it ([1]_), 1 on average.
+    """Hard labels, each image weighted by the brain's confidence in it, 1 on average.
 
-    The confidence is the probability (T = 1) of the image's class. Gives weights, (n_images,).
-
-    References
-    ----------
-    .. [1] Fong, Scheirer & Cox (2018), Sci. Rep. 8:5397.
+    The confidence is the probability (T = 1) of the image's class, after Fong, Scheirer & Cox
+    (2018), Sci. Rep. 8:5397. Gives weights, (n_images,).
     """
     own = replace(lesson, temperature=1.0).softened()[np.arange(len(lesson.truth)), lesson.truth]
     return own / own.mean()
@@ -213,11 +210,12 @@ class Teacher:
     label: str  # what it is, for people
     teach: Callable[[Lesson], np.ndarray | Live | None]
     table: str | None = None  # besides the brain's, that it reads (`Lesson.tables`)
+    soft: bool = True  # it has targets: temperature and alpha are of consequence
 
 
 TEACHERS = {
-    "none": Teacher("hard labels only", none),
-    "weighted": Teacher("hard labels, weighted by the brain's confidence", weighted),
+    "none": Teacher("hard labels only", none, soft=False),
+    "weighted": Teacher("hard labels, weighted by the brain's confidence", weighted, soft=False),
     "smooth": Teacher("even targets: label smoothing", smooth),
     "smooth-matched": Teacher("even but for the true class, as sure as the brain", smooth_matched),
     "permuted-classes": Teacher("the brain's, off-target mass exchanged", permuted_classes),
@@ -225,14 +223,13 @@ TEACHERS = {
     "brain-class": Teacher("the brain's mean of each class, as unsure as the brain", brain_class),
     "brain-confidence": Teacher("the same profile, the image's own confidence", brain_confidence),
     "permuted-images": Teacher("the brain's, exchanged within a class", permuted_images),
-    PERMUTED_TRIALS: Teacher(
-        "a decoder's of exchanged trials", permuted_trials, table=PERMUTED_TRIALS
-    ),
+    PERMUTED_TRIALS: Teacher("decoder of exchanged trials", permuted_trials, table=PERMUTED_TRIALS),
     "resnet34-live": Teacher("a ResNet34 that looks at each batch", resnet34_live),
     RIVAL: Teacher("the ResNet34's out-of-fold soft labels", resnet34_table, table=RIVAL),
     "resnet34-degraded": Teacher("these, as weak as the brain", resnet34_degraded, table=RIVAL),
     "brain": Teacher("the brain's soft labels", brain),
 }
+HARD = {name for name, each in TEACHERS.items() if not each.soft}
 
 
 def table_of(teacher):
