@@ -182,6 +182,7 @@ def test_only_a_brain_decoded_here_without_a_trained_network_earns_an_alias(
     for name, each in everyone.items():
         write_answers(tmp_path / "students", replace(each, meta=each.meta | changes), name)
     said = run(verdict, dry_run=True)
+    assert said.startswith(f"promote: {changes.get('kind', 'brain')}_")
     assert ", challenger (dry run)\n" in said
     assert f"Neither champion nor brain-taught: {reason}; the verdict is " in said
     run(verdict)

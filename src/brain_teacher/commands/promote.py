@@ -52,7 +52,8 @@ def promote(
     tags["kind"] = kind_of(best.meta)
     fingerprint = student_folder.digest(folder, name)
     version = registry.find_version(fingerprint)
-    text = f"promote: {name} ({100 * best.accuracy('validation'):.1f}% on validation)"
+    reached = f"{100 * best.accuracy('validation'):.1f}% on validation"
+    text = f"promote: {called(name, tags['kind'])} ({reached})"
     lost = [
         alias
         for alias in (CHAMPION, TAUGHT)
