@@ -77,8 +77,8 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     text, content = run(params, students, tmp_path / "out")
     assert set(content) == {
         "accuracy", "agreement", "brain_minus", "dataset", "differences", "diverged", "exploratory",
-        "exploratory_outcomes", "ladder", "plan", "sentences", "simulated", "students", "teachers",
-        "verdict",
+        "exploratory_outcomes", "kind", "ladder", "plan", "sentences", "simulated", "students",
+        "teachers", "verdict",
     }  # fmt: skip
     assert [each["b"] for each in content["differences"]] == FAMILY
     for each in content["differences"]:
@@ -203,7 +203,7 @@ def test_the_outcome_is_the_plans(of, tmp_path):
     header = (tmp_path / "out/tables/comparison.csv").read_text().splitlines()[0]
     assert header.startswith("teacher,seeds,NLL (nats),SD of seeds (nats),brain minus this (nats),")
     points = (tmp_path / "out/figures/points.csv").read_text().splitlines()[0]
-    assert points == "teacher,seed,NLL,dataset,simulated"
+    assert points == "teacher,seed,NLL,dataset,simulated,kind"
 
 
 def test_top5_is_in_points(of, tmp_path):
@@ -249,7 +249,7 @@ def test_teachers_may_have_recipes_of_their_own(params, tmp_path):
 def test_the_same_recipe_for_all_has_no_column(params, tmp_path):
     run(params, make_students(tmp_path / "s", params), tmp_path / "out")
     header = (tmp_path / "out/tables/comparison.csv").read_text().splitlines()[0]
-    assert "alpha" not in header and header.endswith("p (equivalence),dataset,simulated")
+    assert "alpha" not in header and header.endswith("p (equivalence),dataset,simulated,kind")
 
 
 @pytest.mark.parametrize(

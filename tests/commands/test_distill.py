@@ -286,6 +286,14 @@ def test_semantic_reads_a_table_of_ones_own(work, tmp_path):
     run("distill", "--teacher", "semantic", "--out", default)
     one, two = (student_folder.read(f, "semantic_0") for f in (tmp_path / "x", default))
     assert not np.array_equal(one.log_probs["test"], two.log_probs["test"])
+    distances = 1.3 - table
+    distances.to_csv(tmp_path / "words.csv")
+    said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
+    assert said == (
+        f"Error: {tmp_path / 'words.csv'} (distill.similarity): class '{classes[0]}' is less like "
+        f"itself (0) than like '{classes[2]}' (1), so these are distances; give similarities "
+        "(1 minus a distance, say)\n"
+    )
     table.astype(object).mask(table == 1.0, "much").to_csv(tmp_path / "words.csv")
     said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
     assert "has entries that are no numbers" in said
@@ -364,14 +372,15 @@ def test_a_killed_student_is_taken_up_where_it_was_written_down(work, tmp_path, 
 
 def test_search_gives_every_teacher_the_same_budget_and_reports_no_pilot(work, tmp_path):
     out = tmp_path / "search"
-    said = run("search", "--teacher", "none,semantic,brain", "--out", str(out))
+    said = run("search", "--teacher", "none,weighted,semantic,brain", "--out", str(out))
     table = pd.read_csv(out / "search.csv")
-    assert table.groupby("teacher").size().to_dict() == {"none": 2, "semantic": 2, "brain": 2}
+    sizes = table.groupby("teacher").size().to_dict()
+    assert sizes == dict.fromkeys(("none", "weighted", "semantic", "brain"), 2)
     students = student_folder.read_all(out)
-    assert len(students) == 3 * 2 * 2
+    assert len(students) == 4 * 2 * 2
     assert all(student.meta["seed"] >= 1_000_000 for student in students.values())
     chosen = yaml.safe_load((out / "recipes.yaml").read_text())["recipes"]
-    assert set(chosen["none"]) == {"learning_rate", "epochs"}
+    assert set(chosen["none"]) == set(chosen["weighted"]) == {"learning_rate", "epochs"}
     for name in ("semantic", "brain"):
         rows = table[table["teacher"] == name]
         best = rows.sort_values(["accuracy", "nll"], ascending=[False, True]).iloc[0]
@@ -437,11 +446,14 @@ def test_explore_takes_tables_of_others(work, tmp_path):
         counts[:rows].to_csv(tmp_path / f"{who}.csv", index=False)
         run(
             *("import-soft-labels", str(tmp_path / f"{who}.csv"), "--data", "data/sample"),
-            *("--subject", who, "--roi", roi, "--decoder", "people", "--values", "counts"),
+            *("--kind", "people", "--subject", who, "--roi", roi, "--decoder", "people"),
+            *("--values", "counts"),
         )
     explore = ("explore", "--decoder", "people", "--epochs", "1", "--out")
-    run(*explore, str(tmp_path / "both"))
+    said = run(*explore, str(tmp_path / "both"))
+    assert "Not brains: 2 tables of people (ann+ben, choices) taught these students" in said
     table = pd.read_csv(tmp_path / "both" / "cells.csv")
+    assert set(table["kind"]) == {"people"}
     assert table["subject"].tolist() == ["ann", "ben", "ann+ben"]
     assert set(table["roi"]) == {"choices"}
     run(*explore, str(tmp_path / "ben"), "--subject", "ben")

@@ -187,6 +187,44 @@ def test_students_of_former_soft_labels_are_refused(run, registry, everyone, tmp
     assert not registry.aliases
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"kind": "people"}, "taught by people, not by a brain"),
+        ({"kind": "words"}, "taught by words, not by a brain"),
+        ({"kind": "model"}, "taught by a model, not by a brain"),
+        (
+            {"imported": True},
+            "its soft labels were imported, and that they are out of fold was not seen here",
+        ),
+        (
+            {"features_of": "network, resnet18, layer3, IMAGENET1K_V1"},
+            "its brain was decoded by way of network, resnet18, layer3, IMAGENET1K_V1, and what "
+            "that was trained on is in the soft labels, too",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verdict", [IMAGES, ONLY_BRAIN])
+def test_only_a_brain_decoded_here_without_a_trained_network_earns_an_alias(
+    verdict, changes, reason, run, registry, everyone, tmp_path
+):
+    shutil.rmtree(tmp_path / "students")
+    for name, each in everyone.items():
+        write_answers(tmp_path / "students", replace(each, meta=each.meta | changes), name)
+    said = run(verdict, dry_run=True)
+    assert said.startswith(f"promote: {changes.get('kind', 'brain')}_")
+    assert ", challenger (dry run)\n" in said
+    assert f"Neither champion nor brain-taught: {reason}; the verdict is " in said
+    run(verdict)
+    assert set(registry.aliases) == {"challenger"}
+    kind = changes.get("kind", "brain")
+    (_, card, tags) = registry.cards[1]
+    assert tags["kind"] == kind and reason in card
+    assert f"| {kind} minus |" in card
+    who = {"brain": "S1's HVC", "people": "a table of people (S1, HVC)"}
+    assert f"**A student taught by {who.get(kind, 'a table of ')}" in card
+
+
 def test_what_is_no_longer_deserved_is_taken_away(run, registry):
     run(IMAGES)
     said = run("cannot tell")

@@ -17,7 +17,10 @@ REPOSITORYS = (ROOT / "params.yaml").read_text("utf-8")
 SAMPLE = REPOSITORYS.replace("batch: 32", "batch: 16")
 GOD = (ROOT / "params" / "god.yaml").read_text("utf-8")
 # What each preset meant when it still said everything, where it was not as the sample's.
-NO_WORDS = ["none", "smooth-matched", "permuted-classes", "brain-class", "permuted-images"]
+NO_WORDS = [
+    "none", "smooth-matched", "permuted-classes", "brain-class", "brain-confidence",
+    "permuted-images",
+]  # fmt: skip
 DISSIMILARITIES = {
     "decode.folds.by": "group",
     "decode.folds.group": "picture",

@@ -27,7 +27,7 @@ def test_the_chain_leaves_what_it_promises(chain):
     assert not list(outputs.rglob(".part-*"))
     metrics = json.loads((outputs / "comparison" / "metrics.json").read_text())
     assert [t["name"] for t in metrics["teachers"]] == [
-        *("brain", "none", "smooth-matched", "permuted-classes", "semantic", "brain-class"),
+        *("brain", "none", "smooth-matched", "semantic", "brain-class", "brain-confidence"),
         "permuted-images",
     ]
     assert len(metrics["students"]) == 14

@@ -18,7 +18,7 @@ CURVES = {
 }  # fmt: skip
 ORIGIN = {
     "dataset": "toy", "simulated": True, "roi": "HVC", "subject": "S1", "decoder": "logistic",
-    "device": "cpu", "soft_labels": "d1", "pictures": "p1",
+    "device": "cpu", "soft_labels": "d1", "pictures": "p1", "kind": "brain",
 }  # fmt: skip
 
 

@@ -14,13 +14,13 @@ from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import why_exploratory
 from brain_teacher.chain.students.answers import NONE, settings_of
 from brain_teacher.distillation.students import Answers
+from brain_teacher.report.kinds import kind_notes, whose
 from brain_teacher.report.ladder_figure import ladder_sentence
 from brain_teacher.report.words import (
     BRAIN,
     WITHOUT_PICTURE,
     classes_sentence,
     describe_network,
-    features_note,
     said_simulated,
 )
 
@@ -29,13 +29,11 @@ def title_of(everyone: Mapping[str, Answers], scores: Mapping, outcome: Outcome)
     """What was compared, and *simulated* where it was."""
     meta = next(iter(everyone.values())).meta
     seeds, images = scores[BRAIN].correct.shape
-    subjects = meta["subject"].split("+")
-    who = f"{len(subjects)} subjects'" if len(subjects) > 1 else f"{meta['subject']}'s"
     seen = "shown images, each out of fold" if "fold" in meta else "unseen images"
     if lost := meta.get(WITHOUT_PICTURE):
         seen += f"; {lost} shown images had no picture and taught nobody"
     return (
-        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {who} {meta['roi']} teach a "
+        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {whose(meta)} teach a "
         f"{describe_network(meta['settings'])}? "
         f"Test {outcome.label}, {seeds} seeds, {images} {seen}"
     )
@@ -57,7 +55,7 @@ def notes_on(
         notes.append(sentence)
     notes += _recipe_notes(found)
     notes.append(outcome_sentence(result.outcomes, teacher=BRAIN, controls=(NONE, WORDS)))
-    notes += features_note(next(iter(everyone.values())).meta)
+    notes += kind_notes(next(iter(everyone.values())).meta)
     if any(student.meta["simulated"] for student in everyone.values()):
         notes.append(
             "Simulated: the intervals are for this one draw of pictures and brains; another draw "

@@ -16,7 +16,7 @@ from brain_teacher.chain.dataset import choose
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
-from brain_teacher.distillation.teachers import TEACHERS
+from brain_teacher.distillation.teachers import OWN_TABLE, TEACHERS
 from brain_teacher.errors import UsageError, nearest
 from brain_teacher.settings import (
     All,
@@ -39,7 +39,7 @@ RECIPE = (
 
 # The controls that the brain is held against.
 FAMILY = [
-    "none", "smooth-matched", "permuted-classes", "semantic", "brain-class", "permuted-images",
+    "none", "smooth-matched", "semantic", "brain-class", "brain-confidence", "permuted-images",
 ]  # fmt: skip
 
 
@@ -165,6 +165,7 @@ class _Distill(Block):
     decoder: str = "logistic"
     teacher: All | Names = [*FAMILY, "brain"]
     similarity: str = "superclass"
+    tables: dict[str, Names] = {}
     split: Literal["unseen", "folds"] = "unseen"
     loss: Annotated[str, _name_in(LOSSES)] = "hinton"
     temperature: Positive = 2
@@ -185,17 +186,29 @@ class _Distill(Block):
     flip: Yes = True
     precision: Literal["float32", "bfloat16", "auto"] = "auto"
 
-    @field_validator("recipes")
+    @field_validator("tables")
     @classmethod
-    def _teachers(cls, recipes: dict[str, Own]) -> dict[str, Own]:
-        choose(list(recipes), list(TEACHERS), "distill.recipes")
-        return recipes
+    def _names(cls, tables: dict[str, list[str]]) -> dict[str, list[str]]:
+        for name in tables:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} may hold only letters, digits and '-'")
+        return tables
+
+    @model_validator(mode="after")
+    def _teachers(self) -> Self:
+        choose(list(self.recipes), self.known, "distill.recipes")
+        return self
 
     @model_validator(mode="after")
     def _shift(self) -> Self:
         if self.shift >= self.image_size:
             raise ValueError("shift must be smaller than image_size (reflection padding)")
         return self
+
+    @property
+    def known(self) -> list[str]:
+        """Every teacher that there is: the project's, and one a table of the user's own."""
+        return [*TEACHERS, *(OWN_TABLE + name for name in self.tables)]
 
     def recipe(self, teacher: str | None = None) -> dict[str, Any]:
         """How a teacher's students are trained: what is common to all, and its own."""

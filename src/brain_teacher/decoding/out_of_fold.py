@@ -10,7 +10,7 @@ from brain_teacher.decoding.calibration import at_bound, fit_temperature
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.log_probs import mean_nll
 from brain_teacher.decoding.rounds import find_rounds
-from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
+from brain_teacher.decoding.soft_labels import BRAIN, FORMAT, SoftLabels
 from brain_teacher.decoding.voxel_scaling import (
     best_voxels,
     runs_stay_whole,
@@ -273,6 +273,7 @@ def collect(voxels, plan, pairs, answers, scheme, *, meta):
         folds["group"] = plan.group
     meta = meta | {
         "format": FORMAT,
+        "kind": BRAIN,
         "folds": folds,
         "calibrated": scheme.calibrate,
         "temperatures": temperatures,

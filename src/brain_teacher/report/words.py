@@ -6,23 +6,11 @@ from brain_teacher.analysis.outcomes import ACCURACY
 
 # In the brain's meta and the students': how many shown images have no picture.
 WITHOUT_PICTURE = "images_without_picture"
-# In the students' meta: the trained network by whose image features the brain was decoded.
-BY_WAY_OF = "features_of"
-# The teacher that controls are held against.
+# The teacher that controls are held against, whatever is behind its table.
 BRAIN = "brain"
 
 # Whose rows students are held against: the brain's that taught, or other subjects'.
 TAUGHT, OTHERS = "taught", "others"
-
-
-def features_note(meta):
-    """What to say of students whose brain was decoded by way of a trained network; else nothing."""
-    if BY_WAY_OF not in meta:
-        return []
-    return [
-        f"Image features: the brain was decoded by way of {meta[BY_WAY_OF]}. What that was trained "
-        "on is in the soft labels, too; the other decoders are without."
-    ]
 
 
 def looks_sentence(plans, plan):

@@ -9,7 +9,7 @@ from brain_teacher.analysis.folds import join_folds
 from brain_teacher.chain.students.soft_labels import SOFT_LABELS
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.report.words import BRAIN
+from brain_teacher.report.kinds import BRAIN, kind_of
 
 # The teacher of hard labels: neither T nor alpha is of consequence for its students.
 NONE = "none"
@@ -34,7 +34,8 @@ def check_alike(metas: Mapping[str, dict[str, Any]]) -> None:
     for name, meta in metas.items():
         same = of_teacher.setdefault(meta["teacher"], meta)
         beside = of_fold.setdefault(meta.get("fold"), meta)
-        pairs = [(key, meta.get(key), first.get(key)) for key in _ORIGIN]
+        pairs = [("kind", kind_of(meta), kind_of(first))]
+        pairs += [(key, meta.get(key), first.get(key)) for key in _ORIGIN]
         pairs += [("pictures", meta.get("pictures"), beside.get("pictures"))]
         pairs += [("settings", meta["settings"], same["settings"])]
         pairs += [("settings", _common(meta), _common(first))]

@@ -17,7 +17,7 @@ from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, Student, read_student
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import atomic_write, file_digest, write_npz
-from brain_teacher.report.words import BY_WAY_OF
+from brain_teacher.report.kinds import BY_WAY_OF, called, kind_of
 from brain_teacher.tracking import Tracker
 
 WEIGHTS = "weights.safetensors"
@@ -148,7 +148,7 @@ class Writer:
         curves = {f"epoch/{name}": values for name, values in answers.meta["curves"].items()}
         ids = {"teacher": cell.teacher, "seed": cell.seed}
         self.tracker.child(
-            f"{cell.teacher} seed {cell.seed}",
+            f"{called(cell.teacher, kind_of(cell.origin))} seed {cell.seed}",
             params=ids | answers.meta["settings"],
             metrics=_measures(answers, answers.log_probs),
             curves=curves,
@@ -187,7 +187,7 @@ class Writer:
         rows = []
         for cell in cells:
             answers = read(self.folder.path, cell.name)
-            ids = {"teacher": cell.teacher, "seed": cell.seed}
+            ids = {"teacher": cell.teacher, "seed": cell.seed, "kind": kind_of(cell.origin)}
             ids |= {key: answers.meta[key] for key in ("fold",) if key in answers.meta}
             rows.append(ids | _measures(answers, SPLITS))
         table = pd.DataFrame(rows)
@@ -206,6 +206,6 @@ def _measures(answers: Answers, splits: Iterable[str]) -> dict[str, Any]:
 def model_card(answers: Answers) -> dict[str, Any]:
     """What an MLflow model says of itself: classes and origin."""
     keys = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "fingerprint")
-    card = {key: answers.meta[key] for key in (*keys, BY_WAY_OF) if key in answers.meta}
+    card = {key: answers.meta[key] for key in (*keys, BY_WAY_OF, "kind") if key in answers.meta}
     size = answers.meta["settings"]["image_size"]
     return card | {"class_id": answers.class_id.tolist(), "image_size": size}
