@@ -3,7 +3,7 @@
     python studies/noise_designs.py [--only NAME] [--draws N] [--write FILE]
 
 Every recording is Gaussian noise; only the order of the trials differs. Each is decoded by ridge
-regression, logistic regression and the 1-D ResNet (few epochs), z-scored by run and by fold, and
+regression, logistic regression and the two networks (few steps), z-scored by run and by fold, and
 redone by ridge regression in scikit-learn, a fold at a time; images are left out, whatever the runs
 are. A field says how many of all draws' images are right; where the exact one-sided p of so many by
 chance is below 0.001 in 20 draws, 200 decide. Beside it, what z-scoring each run by all of its
@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.chance import agreement_by_chance, p_by_chance
+from brain_teacher.decoding.decoders.mlp import Mlp
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.quality import quality
@@ -39,6 +40,7 @@ VOXELS, PENALTY = 100, 100.0
 OWN = {
     "ridge": {"penalty": [PENALTY]},
     "logistic": {"C": [0.01]},
+    "mlp": Mlp(steps=[30], batch=64, hidden=32).model_dump() | {"device": "cpu"},
     "resnet1d": {
         "seed": 0, "width": 2, "epochs": 2, "batch": 32, "learning_rate": 0.01,
         "weight_decay": 0.05, "precision": "float32", "device": "cpu",
