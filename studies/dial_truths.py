@@ -1,0 +1,106 @@
+"""What is put into the simulated brains of the dial, and which verdicts are then right."""
+
+from dataclasses import dataclass, field
+
+from brain_teacher.analysis.verdict import (
+    BRAIN_CLASSES,
+    CANNOT_TELL,
+    CLASSES,
+    HARMED,
+    IMAGES,
+    NO_EFFECT,
+    REGULARISED,
+    WORD_CLASSES,
+)
+from brain_teacher.seeds import named_seed
+
+# Of ``simulate``, one a draw of pictures. They were committed before any of their results was
+# seen, and none is ever replaced, whatever it gives.
+SEEDS = tuple(named_seed("dial", "pictures and brains", number) % 2**32 for number in range(6))
+
+# Validation as in the sample, and 2,880 test images, three times as many: to tell one explanation
+# from another takes more than to see an effect, and testing costs little beside training.
+UNSEEN, VALIDATION_SHARE = 200, 0.1
+
+SURE = {"calibrate": False, "logistic": {"C": [1.0]}}
+UNSURE = {"calibrate": False, "logistic": {"C": [0.002]}}
+# Where nothing is to be explained: what an effect, or a view of images, would have to beat.
+FEW = ("none", "smooth-matched", "brain-class", "permuted-images")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What brains know that look at a draw's pictures.
+
+    Attributes
+    ----------
+    what : str
+        For people.
+    simulation, decode : dict
+        What differs from the sample's settings, and from those of params.yaml.
+    family : tuple of str or None
+        The controls; None: the project's.
+    exchangeable : bool
+        Whether a class's rows differ by nothing that is true of their pictures, so that ``brain``
+        and ``permuted-images`` teach the same.
+    """
+
+    what: str
+    simulation: dict
+    decode: dict = field(default_factory=dict)
+    family: tuple | None = None
+    exchangeable: bool = True
+
+
+def _seen(what, snr):
+    return Truth(what, {"snr": snr}, exchangeable=False)
+
+
+TRUTHS = {
+    "images": _seen("each picture, at the sample's SNR", 0.4),
+    "images-half": _seen("each picture, at half of it", 0.2),
+    "images-quarter": _seen("each picture, at a quarter", 0.1),
+    "images-eighth": _seen("each picture, at an eighth", 0.05),
+    "classes": Truth("the class and what it is mixed up with", {"knows": "classes", "snr": 0.05}),
+    "classes-unsure": Truth(
+        "the same, without error, by a decoder that is unsure",
+        {"knows": "classes", "snr": 0.4},
+        UNSURE,
+    ),
+    "superclass": Truth("the superclass", {"knows": "superclass", "snr": 0.4}),
+    "confidence": Truth(
+        "the label, as strongly as it is in the picture",
+        {"knows": "confidence", "snr": 0.05},
+        exchangeable=False,
+    ),
+    "labels-unsure": Truth(
+        "the label alone, without error, by a decoder that is unsure: smoothing",
+        {"knows": "labels", "snr": 0.4},
+        UNSURE,
+    ),
+    "others": Truth("another picture of the class", {"knows": "others"}, family=FEW),
+    "nothing": Truth("nothing, by a decoder that is sure", {"snr": 0.0}, SURE, family=FEW),
+}
+SNR_DIAL = {"images": "1", "images-half": "1/2", "images-quarter": "1/4", "images-eighth": "1/8"}
+
+# Verdicts that explain, and the control that then carries most of the effect.
+CARRIED_BY = {
+    REGULARISED: "smooth-matched",
+    WORD_CLASSES: "semantic",
+    CLASSES: "brain-class",
+    BRAIN_CLASSES: "brain-class",
+}
+# Of the verdicts that explain, those that what was put in allows.
+_CLASS = tuple(CARRIED_BY)
+EXPLAINED = {
+    **dict.fromkeys(SNR_DIAL, (IMAGES, *_CLASS)),
+    "classes": _CLASS,
+    "classes-unsure": _CLASS,
+    "superclass": (REGULARISED, WORD_CLASSES, CLASSES),
+    "confidence": (REGULARISED,),
+    "labels-unsure": (REGULARISED,),
+    "others": (),
+    "nothing": (),
+}
+# All that there are; the dial says which never came up.
+VERDICTS = (*CARRIED_BY, IMAGES, HARMED, NO_EFFECT, CANNOT_TELL)
