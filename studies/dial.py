@@ -45,7 +45,7 @@ RECORD, FIGURE = "dial.json", "what-a-brain-can-teach"
 # What makes a draw: of each, its code and all that it imports.
 CODE = (simulate, preprocess, decode, distill, compare)
 # Core-seconds a student, all that belongs to it included.
-SECONDS = 8.4
+SECONDS = 9
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Arm:
 
     @property
     def students(self):
-        """Where they lie."""
-        return self.place / "students"
+        """How many."""
+        return len(self.params.distill.teacher) * self.params.distill.seeds
 
     def is_finished(self):
         """Whether its comparison is there, and is the one that these settings give."""
@@ -98,7 +98,6 @@ def arm_of(truth, number, folder, *, seeds=None, epochs=None):
     what = TRUTHS[truth]
     family = list(what.family or the_plan().family)
     params = draw_params(
-        # Of all truths of a draw: the pictures are the same, and the students of hard labels.
         f"dial-{number}",
         teachers=[*family, BRAIN],
         share=VALIDATION_SHARE,
@@ -111,12 +110,11 @@ def arm_of(truth, number, folder, *, seeds=None, epochs=None):
     return Arm(truth, number, folder / f"draw-{number}" / truth, params, simulation)
 
 
-def make(arm, finished, say):
-    """Make what is not there of an arm; `finished` are others of its draw."""
+def make(arm, say):
+    """Make what is not there of an arm."""
     start = time.perf_counter()
     data, soft_labels = arm.decoded()
-    like = next((other.students for other in finished), None)
-    students = taught_students(arm.place, arm.params, data, soft_labels, like=like)
+    students = taught_students(arm.place, arm.params, data, soft_labels)
     compare(arm.params, students=students, out=arm.place / "comparison", say=quiet)
     record = {
         "made_from": arm.made_from,
@@ -131,13 +129,7 @@ def make(arm, finished, say):
 def estimate(arms):
     """What is left to make, and how long that takes, in a sentence."""
     left = [arm for arm in arms if not arm.is_finished()]
-    begun = {arm.number for arm in arms if arm.is_finished()}
-    students = 0
-    for arm in left:
-        settings = arm.params.distill
-        # Those of hard labels are the same for all truths of a draw.
-        students += (len(settings.teacher) - (arm.number in begun)) * settings.seeds
-        begun.add(arm.number)
+    students = sum(arm.students for arm in left)
     hours = students * SECONDS / cores() / 3600
     return (
         f"{len(left)} of {len(arms)} simulated comparisons to make, {students:,} students: about "
@@ -184,8 +176,7 @@ def main(truth, draws, folder, seeds, epochs, tables, file, check):
     results = {name: [] for name in TRUTHS}
     for arm in arms:
         if arm in asked and not arm.is_finished():
-            beside = (o for o in arms if o.number == arm.number and o.is_finished())
-            make(arm, beside, click.echo)
+            make(arm, click.echo)
         if arm.is_finished():
             results[arm.truth].append(arm.read())
     plan = the_plan()

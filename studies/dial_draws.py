@@ -1,13 +1,11 @@
 """One simulated draw through the chain: pictures and brains, voxels, soft labels, students."""
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 from scipy.special import entr
 
-from brain_teacher.cells.folder import STATE
 from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.params import load_params
 from brain_teacher.chain.students.soft_labels import origin_of, read_brain
@@ -99,26 +97,10 @@ def what_the_brain_says(params, data, soft_labels):
     return {name: float(values.mean()) for name, values in said.items()}
 
 
-def taught_students(place, params, data, soft_labels, *, like=None):
-    """Distill into `place`, where finished students are kept; gives their folder.
-
-    Parameters
-    ----------
-    place : Path
-    params : Params
-    data, soft_labels : Path
-    like : Path, optional
-        Students of the same images with other soft labels: those of ``none``, who see no soft
-        label, are copied with what is remembered of them, and ``distill`` keeps them.
-    """
-    students = place / "students"
-    if like is not None and not students.exists():
-        # What is remembered comes last: copied in part, a student is trained again.
-        for where in (Path(), Path(STATE)):
-            for student in (like.parent / where / like.name).glob("none_*"):
-                shutil.copytree(student, place / where / students.name / student.name)
+def taught_students(place, params, data, soft_labels):
+    """Distill into `place`, where finished students are kept; gives their folder."""
     # No MLflow models: nobody will promote these students.
-    chosen = {"data": data, "soft_labels": soft_labels, "out": students, "models": False}
+    chosen = {"data": data, "soft_labels": soft_labels, "out": place / "students", "models": False}
     return distill(params, **chosen, say=quiet, quiet=True)
 
 

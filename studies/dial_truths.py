@@ -24,7 +24,7 @@ UNSEEN, VALIDATION_SHARE = 200, 0.1
 
 SURE = {"calibrate": False, "logistic": {"C": [1.0]}}
 UNSURE = {"calibrate": False, "logistic": {"C": [0.002]}}
-# Where nothing is to be explained: what an effect, or a view of images, would have to beat.
+# What a view of images has to beat at the least: enough where it alone is asked about.
 FEW = ("none", "smooth-matched", "brain-class", "permuted-images")
 
 
@@ -52,15 +52,15 @@ class Truth:
     exchangeable: bool = True
 
 
-def _seen(what, snr):
-    return Truth(what, {"snr": snr}, exchangeable=False)
+def _seen(what, snr, **more):
+    return Truth(what, {"snr": snr}, exchangeable=False, **more)
 
 
 TRUTHS = {
     "images": _seen("each picture, at the sample's SNR", 0.4),
-    "images-half": _seen("each picture, at half of it", 0.2),
-    "images-quarter": _seen("each picture, at a quarter", 0.1),
-    "images-eighth": _seen("each picture, at an eighth", 0.05),
+    "images-half": _seen("each picture, at half of it", 0.2, family=FEW),
+    "images-quarter": _seen("each picture, at a quarter", 0.1, family=FEW),
+    "images-eighth": _seen("each picture, at an eighth", 0.05, family=FEW),
     "classes": Truth("the class and what it is mixed up with", {"knows": "classes", "snr": 0.05}),
     "classes-unsure": Truth(
         "the same, without error, by a decoder that is unsure",

@@ -41,7 +41,7 @@ def run(main, *arguments):
     return CliRunner().invoke(main, arguments, catch_exceptions=False)
 
 
-def test_the_dial_runs_is_kept_and_shares_students(own_store, monkeypatch):
+def test_the_dial_runs_and_is_kept(own_store, monkeypatch):
     monkeypatch.setattr(dial, "SEEDS", (9001, 9002, 9003, 9004))
     kept = ("images", "images-half", "nothing")
     monkeypatch.setattr(dial, "TRUTHS", {name: dial.TRUTHS[name] for name in kept})
@@ -49,8 +49,9 @@ def test_the_dial_runs_is_kept_and_shares_students(own_store, monkeypatch):
     first = run(dial.main, *arguments)
     assert first.exit_code == 0, first.output
     estimate, *made = first.output.splitlines()[:4]
-    # Hard labels once; the project's family and the brain twice; few controls once.
-    students = 2 * (1 + 2 * len(dial.the_plan().family) + len(dial.TRUTHS["nothing"].family))
+    students = 2 * sum(
+        1 + len(arm.family or dial.the_plan().family) for arm in dial.TRUTHS.values()
+    )
     assert estimate.startswith(
         f"3 of 3 simulated comparisons to make, {students} students: about 0.1 hours on 1 cores"
     )
@@ -58,13 +59,6 @@ def test_the_dial_runs_is_kept_and_shares_students(own_store, monkeypatch):
     assert first.output.count("unfinished: 1 of 4 draws") == 3
     place = own_store / "runs" / "dial"
     assert (place / "what-a-brain-can-teach.png").stat().st_size > 10_000
-    students = [place / "draw-0" / name / "students" for name in ("images", "nothing")]
-    for teacher, is_shared in (("none", True), ("brain", False)):
-        for k in (0, 1):
-            one, other = (folder / f"{teacher}_{k}" / "student.npz" for folder in students)
-            assert (one.read_bytes() == other.read_bytes()) == is_shared, (teacher, k)
-            # A copy keeps its time; trained again it would have the same bytes.
-            assert (one.stat().st_mtime == other.stat().st_mtime) == is_shared, (teacher, k)
     # Again: nothing is made, the same is said.
     monkeypatch.setattr(dial, "simulated_voxels", None)
     again = run(dial.main, *arguments)
@@ -83,7 +77,7 @@ def test_no_truth_has_even_or_one_hot_tables(truth, tmp_path, monkeypatch):
     assert cells[:2] == ["0", truth], result.output
     top1, entropy, largest, from_even = map(float, cells[2:])
     low, high = TOP1.get(truth, (0, 1))
-    assert low < top1 < high
+    assert low <= top1 <= high
     assert from_even > 0.1 and 0.1 < entropy < 2.7 and largest < 0.95
 
 
