@@ -41,9 +41,9 @@ class Result:
 def judged(verdict, truth, results, margin):
     """Whether a verdict on one of a truth's draws is ``right``, ``wrong`` or ``open``.
 
-    What explains must be among what was put in, and its control carry most of the effect; what it
-    helps or harms was not put in, and is taken from all of the truth's draws: the mean of
-    ``brain`` - ``none``.
+    What explains must be among what was put in, its control carry most of the effect, and those
+    that are cheaper less than half; how much that is was not put in, and is taken from the means of
+    all of the truth's draws, as is what the brain helps or harms.
 
     Parameters
     ----------
@@ -62,8 +62,10 @@ def judged(verdict, truth, results, margin):
         is_right = abs(effect) < margin
     else:
         is_right = verdict in EXPLAINED[truth] and effect > 0
-        if is_right and (control := CARRIED_BY.get(verdict)):
-            is_right = _difference(results, control).mean < effect / 2
+        for number, control in enumerate(CARRIED_BY.get(verdict, ())):
+            if control in results[0].accuracy:
+                carries_most = _difference(results, control).mean < effect / 2
+                is_right = is_right and carries_most == (number == 0)
     return RIGHT if is_right else WRONG
 
 
@@ -188,7 +190,8 @@ def _verdict_table(results, margin):
     found = {words: Counter() for words in VERDICTS}
     for truth, draws in results.items():
         for each in draws:
-            words = next(known for known in VERDICTS if each.verdict.startswith(known))
+            # The longest: some words go on where others end.
+            words = max((each.verdict.startswith(k), len(k), k) for k in VERDICTS)[-1]
             found[words][judged(each.verdict, truth, draws, margin)] += 1
     rows = [
         [words, *(counts[kind] for kind in (RIGHT, WRONG, OPEN)), "" if counts else "**missed**"]

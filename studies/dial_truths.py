@@ -83,12 +83,13 @@ TRUTHS = {
 }
 SNR_DIAL = {"images": "1", "images-half": "1/2", "images-quarter": "1/4", "images-eighth": "1/8"}
 
-# Verdicts that explain, and the control that then carries most of the effect.
+# Verdicts that explain: the control that then carries most of the effect, and the cheaper ones that
+# do not.
 CARRIED_BY = {
-    REGULARISED: "smooth-matched",
-    WORD_CLASSES: "semantic",
-    CLASSES: "brain-class",
-    BRAIN_CLASSES: "brain-class",
+    REGULARISED: ("smooth-matched",),
+    WORD_CLASSES: ("semantic", "smooth-matched"),
+    CLASSES: ("brain-class", "smooth-matched"),
+    BRAIN_CLASSES: ("brain-class", "smooth-matched", "semantic"),
 }
 # Of the verdicts that explain, those that what was put in allows.
 _CLASS = tuple(CARRIED_BY)
