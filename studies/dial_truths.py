@@ -22,8 +22,12 @@ SEEDS = tuple(named_seed("dial", "pictures and brains", number) % 2**32 for numb
 # from another takes more than to see an effect, and testing costs little beside training.
 UNSEEN, VALIDATION_SHARE = 200, 0.1
 
-SURE = {"calibrate": False, "logistic": {"C": [1.0]}}
-UNSURE = {"calibrate": False, "logistic": {"C": [0.002]}}
+
+def _left(penalty):
+    """A decoder of one penalty that is as sure as that makes it."""
+    return {"calibrate": False, "logistic": {"C": [penalty]}}
+
+
 # What a view of images has to beat at the least: enough where it alone is asked about.
 FEW = ("none", "smooth-matched", "brain-class", "permuted-images")
 
@@ -62,10 +66,10 @@ TRUTHS = {
     "images-quarter": _seen("each picture, at a quarter", 0.1, family=FEW),
     "images-eighth": _seen("each picture, at an eighth", 0.05, family=FEW),
     "classes": Truth("the class and what it is mixed up with", {"knows": "classes", "snr": 0.05}),
-    "classes-unsure": Truth(
-        "the same, without error, by a decoder that is unsure",
-        {"knows": "classes", "snr": 0.4},
-        UNSURE,
+    "kin-unsure": Truth(
+        "the label and its superclass, without error, by a decoder that is unsure",
+        {"knows": "kin", "snr": 0.4},
+        _left(0.003),
     ),
     "superclass": Truth("the superclass", {"knows": "superclass", "snr": 0.4}),
     "confidence": Truth(
@@ -76,10 +80,10 @@ TRUTHS = {
     "labels-unsure": Truth(
         "the label alone, without error, by a decoder that is unsure: smoothing",
         {"knows": "labels", "snr": 0.4},
-        UNSURE,
+        _left(0.002),
     ),
     "others": Truth("another picture of the class", {"knows": "others"}, family=FEW),
-    "nothing": Truth("nothing, by a decoder that is sure", {"snr": 0.0}, SURE, family=FEW),
+    "nothing": Truth("nothing, by a decoder that is sure", {"snr": 0.0}, _left(1.0), family=FEW),
 }
 SNR_DIAL = {"images": "1", "images-half": "1/2", "images-quarter": "1/4", "images-eighth": "1/8"}
 
@@ -96,7 +100,7 @@ _CLASS = tuple(CARRIED_BY)
 EXPLAINED = {
     **dict.fromkeys(SNR_DIAL, (IMAGES, *_CLASS)),
     "classes": _CLASS,
-    "classes-unsure": _CLASS,
+    "kin-unsure": (REGULARISED, WORD_CLASSES, CLASSES),
     "superclass": (REGULARISED, WORD_CLASSES, CLASSES),
     "confidence": (REGULARISED,),
     "labels-unsure": (REGULARISED,),

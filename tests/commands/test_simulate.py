@@ -429,7 +429,7 @@ BAD = [
     (
         "knows",
         "all",
-        "knows is 'all'; give images or others or classes or superclass or confidence or labels",
+        "knows is 'all'; give images, others, classes, superclass, confidence, labels or kin",
     ),
     ("noise_seed", -1, "noise_seed is -1; give a whole number from 0 to 4294967295"),
     ("noise_seed", 0.5, "noise_seed is 0.5; give a whole number from 0 to 4294967295"),

@@ -66,7 +66,10 @@ def test_what_is_imagined_is_no_picture_of_its_category(stimuli):
 @pytest.mark.parametrize("area", AREAS)
 @pytest.mark.parametrize(
     ("knows", "groups"),
-    [("classes", "category"), ("superclass", "superclass"), ("labels", "category")],
+    [
+        *((knows, "category") for knows in ("classes", "labels", "kin")),
+        ("superclass", "superclass"),
+    ],
 )
 def test_a_brain_that_knows_groups_says_the_same_of_all_their_pictures(
     area, knows, groups, stimuli
@@ -89,11 +92,12 @@ def test_classes_are_alike_as_their_superclasses_are_and_labels_are_not(area, st
     shape = np.arange(16) // 4
     pairs, same = ~np.eye(16, dtype=bool), shape[:, None] == shape
     ratio = {}
-    for knows in ("classes", "labels"):
+    for knows in ("classes", "labels", "kin"):
         distance = distances(signal(stimuli, area, knows, n_voxels=2000)[::8])
         ratio[knows] = distance[same & pairs].mean() / distance[~same].mean()
     if area == "LOC":  # which tells meaning
         assert ratio["classes"] < 0.9
+    assert ratio["kin"] < 0.9
     assert ratio["labels"] == pytest.approx(1, abs=0.03)
 
 
@@ -141,6 +145,7 @@ DECODED = {
     "superclass": 0.4,
     "confidence": 0.4,
     "labels": 0.1,
+    "kin": 0.1,
 }
 
 
@@ -193,6 +198,7 @@ FOUND = {
     "superclass": {"top1": (0.15, 0.4), "superclass": (0.6, 0.95), "like": (0.6, 0.95)},
     "confidence": {"weight": (0.6, 1), "like": (0.17, 0.23)},
     "labels": {"top1": (0.6, 0.9), "like": (0.17, 0.23)},
+    "kin": {"top1": (0.4, 0.95), "like": (0.3, 0.9)},
 }
 NOTHING = {"weight": (-0.3, 0.3), "picture": (-0.25, 0.25)}
 

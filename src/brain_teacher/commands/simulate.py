@@ -105,7 +105,8 @@ def _check(name: str, value: float | str | None) -> None:
     default, limits, _ = SIZES[name]
     if isinstance(default, str):
         if value not in limits:
-            raise UsageError(f"{name} is '{value}'; give {' or '.join(limits)}")
+            known = f"{', '.join(limits[:-1])} or {limits[-1]}"
+            raise UsageError(f"{name} is '{value}'; give {known}")
     elif value is not None or default is not None:
         whole = not isinstance(default, float)
         kind = Integral if whole else Real
