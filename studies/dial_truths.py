@@ -104,7 +104,7 @@ EXPLAINED = {
     "superclass": (REGULARISED, WORD_CLASSES, CLASSES),
     "confidence": (REGULARISED,),
     "labels-unsure": (REGULARISED,),
-    "others": (),
+    "others": _CLASS,
     "nothing": (),
 }
 # All that there are; the dial says which never came up.

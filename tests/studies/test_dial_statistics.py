@@ -145,7 +145,8 @@ def outcome(truth, draws):
         ("images", IMAGES, {}, "right"),
         ("classes", IMAGES, {}, "wrong"),
         ("confidence", IMAGES, {}, "wrong"),
-        ("others", REGULARISED, {"above_smooth": 0.01}, "wrong"),
+        ("nothing", REGULARISED, {"above_smooth": 0.01}, "wrong"),
+        ("others", IMAGES, {}, "wrong"),
         ("superclass", BRAIN_CLASSES, {"above_none": 0.12}, "wrong"),
         # ... and its control carry most of the effect, of 10 points if nothing else is said.
         ("labels-unsure", REGULARISED, {"above_smooth": 0.045}, "right"),
