@@ -7,6 +7,7 @@ import numpy as np
 from tabulate import tabulate
 
 from brain_teacher.analysis.verdict import CANNOT_TELL, HARMED, IMAGES, NO_EFFECT
+from brain_teacher.analysis.verdict import OPEN as UNEXPLAINED
 from brain_teacher.seeds import named_rng
 from dial_statistics import against_family, exact_bounds, over_draws, paired
 from dial_truths import CARRIED_BY, EXPLAINED, TRUTHS, VERDICTS
@@ -58,6 +59,8 @@ def judged(verdict, truth, results, margin):
     effect = _difference(results, "none").mean
     if verdict == HARMED:
         is_right = effect < 0
+    elif verdict == UNEXPLAINED:
+        is_right = effect > 0
     elif verdict.startswith(NO_EFFECT):
         is_right = abs(effect) < margin
     else:

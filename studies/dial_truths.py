@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass, field
 
+from brain_teacher.analysis.ladder import CLASS, CONFIDENCE, SMOOTHING, WORDS
 from brain_teacher.analysis.verdict import (
     BRAIN_CLASSES,
     CANNOT_TELL,
     CLASSES,
+    CONFIDENT,
     HARMED,
     IMAGES,
     NO_EFFECT,
-    REGULARISED,
+    OPEN,
+    OR_LESS,
+    SMOOTHED,
     WORD_CLASSES,
 )
 from brain_teacher.seeds import named_seed
@@ -88,25 +92,32 @@ TRUTHS = {
 }
 SNR_DIAL = {"images": "1", "images-half": "1/2", "images-quarter": "1/4", "images-eighth": "1/8"}
 
+# The sample's words are its superclasses.
+KNOWN, UNKNOWN = WORD_CLASSES["superclasses"], BRAIN_CLASSES["superclasses"]
 # Verdicts that explain: the control that then carries most of the effect, and the cheaper ones that
 # do not.
 CARRIED_BY = {
-    REGULARISED: ("smooth-matched",),
-    WORD_CLASSES: ("semantic", "smooth-matched"),
-    CLASSES: ("brain-class", "smooth-matched"),
-    BRAIN_CLASSES: ("brain-class", "smooth-matched", "semantic"),
+    SMOOTHED: (SMOOTHING,),
+    KNOWN: (WORDS, SMOOTHING),
+    CLASSES: (CLASS, SMOOTHING),
+    UNKNOWN: (CLASS, SMOOTHING, WORDS),
+    CONFIDENT: (CONFIDENCE, SMOOTHING, WORDS, CLASS),
+    KNOWN + OR_LESS: (WORDS,),
+    CLASSES + OR_LESS: (CLASS,),
+    CONFIDENT + OR_LESS: (CONFIDENCE,),
 }
 # Of the verdicts that explain, those that what was put in allows.
-_CLASS = tuple(CARRIED_BY)
+_AT_MOST = tuple(each + OR_LESS for each in (KNOWN, CLASSES, CONFIDENT))
+_CLASS = (SMOOTHED, KNOWN, CLASSES, UNKNOWN, *_AT_MOST)
 EXPLAINED = {
-    **dict.fromkeys(SNR_DIAL, (IMAGES, *_CLASS)),
+    **dict.fromkeys(SNR_DIAL, (IMAGES, *CARRIED_BY)),
     "classes": _CLASS,
-    "kin-unsure": (REGULARISED, WORD_CLASSES, CLASSES),
-    "superclass": (REGULARISED, WORD_CLASSES, CLASSES),
-    "confidence": (REGULARISED,),
-    "labels-unsure": (REGULARISED,),
+    "kin-unsure": (SMOOTHED, KNOWN, CLASSES, *_AT_MOST),
+    "superclass": (SMOOTHED, KNOWN, CLASSES, *_AT_MOST),
+    "confidence": (SMOOTHED, CONFIDENT, *_AT_MOST),
+    "labels-unsure": (SMOOTHED, *_AT_MOST),
     "others": _CLASS,
     "nothing": (),
 }
 # All that there are; the dial says which never came up.
-VERDICTS = (*CARRIED_BY, IMAGES, HARMED, NO_EFFECT, CANNOT_TELL)
+VERDICTS = (*CARRIED_BY, IMAGES, HARMED, OPEN, NO_EFFECT, CANNOT_TELL)

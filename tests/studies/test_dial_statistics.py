@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from brain_teacher.analysis.verdict import (
-    BRAIN_CLASSES,
     CANNOT_TELL,
     HARMED,
     IMAGES,
     NO_EFFECT,
-    REGULARISED,
+    OPEN,
+    SMOOTHED,
 )
 from dial_figure import teaching_figure
 from dial_statistics import (
@@ -21,7 +21,7 @@ from dial_statistics import (
     sign_flips,
 )
 from dial_table import Result, dial_table, judged, put_between_marks
-from dial_truths import EXPLAINED, SEEDS, TRUTHS, VERDICTS
+from dial_truths import EXPLAINED, KNOWN, OR_LESS, SEEDS, TRUTHS, UNKNOWN, VERDICTS
 
 FAMILY = ["none", "permuted-images"]
 
@@ -145,16 +145,19 @@ def outcome(truth, draws):
         ("images", IMAGES, {}, "right"),
         ("classes", IMAGES, {}, "wrong"),
         ("confidence", IMAGES, {}, "wrong"),
-        ("nothing", REGULARISED, {"above_smooth": 0.01}, "wrong"),
+        ("nothing", SMOOTHED, {"above_smooth": 0.01}, "wrong"),
         ("others", IMAGES, {}, "wrong"),
-        ("superclass", BRAIN_CLASSES, {"above_none": 0.12}, "wrong"),
+        ("superclass", UNKNOWN, {"above_none": 0.12}, "wrong"),
         # ... and its control carry most of the effect, of 10 points if nothing else is said.
-        ("labels-unsure", REGULARISED, {"above_smooth": 0.045}, "right"),
-        ("labels-unsure", REGULARISED, {"above_smooth": 0.055}, "wrong"),
-        ("classes", BRAIN_CLASSES, {"above_none": 0.11}, "right"),
-        ("classes", BRAIN_CLASSES, {"above_none": 0.09}, "wrong"),
+        ("labels-unsure", SMOOTHED, {"above_smooth": 0.045}, "right"),
+        ("labels-unsure", SMOOTHED, {"above_smooth": 0.055}, "wrong"),
+        ("classes", UNKNOWN, {"above_none": 0.11}, "right"),
+        ("classes", UNKNOWN, {"above_none": 0.09}, "wrong"),
         # What is cheaper must not: smoothing carries most of it, too.
-        ("classes", BRAIN_CLASSES, {"above_none": 0.11, "above_smooth": 0.05}, "wrong"),
+        ("classes", UNKNOWN, {"above_none": 0.11, "above_smooth": 0.05}, "wrong"),
+        # Unless the words leave that open.
+        ("classes", KNOWN + OR_LESS, {"above_smooth": 0.04}, "wrong"),
+        ("classes", KNOWN + OR_LESS, {"above_none": 0.2, "above_smooth": 0.04}, "right"),
         # Nothing to be explained where there is no gain.
         ("images", IMAGES, {"above_none": -0.01}, "wrong"),
         # What it helps or harms is taken from the draws.
@@ -162,6 +165,8 @@ def outcome(truth, draws):
         ("nothing", HARMED, {"above_none": 0.01}, "wrong"),
         ("classes", f"{NO_EFFECT} 4 points", {"above_none": 0.035}, "right"),
         ("classes", f"{NO_EFFECT} 4 points", {"above_none": -0.045}, "wrong"),
+        ("images", OPEN, {}, "right"),
+        ("nothing", OPEN, {"above_none": -0.01}, "wrong"),
         ("images", CANNOT_TELL, {}, "open"),
     ],
 )
@@ -208,7 +213,7 @@ def test_every_truth_says_what_explains_it_and_every_seed_is_another():
 
 def test_the_table_says_verdicts_numbers_and_simulated():
     results = {name: [] for name in TRUTHS} | {"images": drawn(*[IMAGES] * 4)}
-    results["classes"] = drawn(BRAIN_CLASSES, above_none=0.11)
+    results["classes"] = drawn(UNKNOWN, above_none=0.11)
     text, _ = dial_table(results, PLANNED, FAMILY, MARGIN)
     row = next(line for line in text.splitlines() if line.startswith("| images:"))
     cells = [cell.strip() for cell in row.split("|")[2:-1]]
@@ -222,7 +227,7 @@ def test_the_table_says_verdicts_numbers_and_simulated():
         if "|" in line
     }
     assert [cell.strip() for cell in verdicts[IMAGES]] == ["4", "0", "0", ""]
-    assert [cell.strip() for cell in verdicts[BRAIN_CLASSES]] == ["1", "0", "0", ""]
+    assert [cell.strip() for cell in verdicts[UNKNOWN]] == ["1", "0", "0", ""]
     assert [cell.strip() for cell in verdicts[HARMED]] == ["0", "0", "0", "**missed**"]
 
 
