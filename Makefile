@@ -88,8 +88,8 @@ sample: $(INSTALLED)
 	$(BIN)/brain-teacher simulate --out data/sample --seed 20261124
 	$(BIN)/dvc add data
 
-# Verdicts on simulated brains against the truth, docs/dial.md: two hours, and it goes on where it
-# was stopped.
+# Verdicts on simulated brains against the truth, docs/dial.md: hours (it says how many), and it goes
+# on where it was stopped.
 dial: $(INSTALLED)
 	$(BIN)/python studies/dial.py --write docs/dial.md
 	$(BIN)/python studies/redraws.py --write docs/dial.md

@@ -20,10 +20,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from logistic_work import WORK as LOGISTIC
+from mlp_work import WORK as MLP
 from resnet1d_work import WORK as RESNET1D
 from ridge_work import WORK as RIDGE
 
-BENCHMARKS = RIDGE | LOGISTIC | RESNET1D
+BENCHMARKS = RIDGE | LOGISTIC | MLP | RESNET1D
 # By which results may differ: rounding of float32. Logistic rows are named for their error from the
 # optimum, which both sides have; resnet1d computes in bfloat16.
 ROUNDING = 1e-4

@@ -57,6 +57,34 @@ def ridge_in_folds(quick, *, voxels):
     return ours, peer
 
 
+def ridge_by_run(quick):
+    """Ten penalties, each run z-scored by its fitted trials in each fold: against doing so plainly.
+
+    Runs of 50 trials, images left out of all of them.
+    """
+    data, one_hot, _, fold = make_trials(quick, 1000)
+    run = np.arange(len(fold)) // (10 if quick else 50)
+    pairs = pairs_of(fold)
+
+    def ours():
+        return np.stack(
+            ridge.solve_folds(data, one_hot, pairs, penalties=PENALTIES, standardise=run)
+        )
+
+    def peer():
+        predicted = []
+        for fit, held_out in pairs:
+            x = data.copy()
+            for number in np.unique(run):
+                scaler = StandardScaler().fit(data[fit[run[fit] == number]])
+                x[run == number] = scaler.transform(data[run == number])
+            models = [Ridge(alpha=p).fit(x[fit], one_hot[fit]) for p in PENALTIES]
+            predicted.append([model.predict(x[held_out]) for model in models])
+        return np.array(predicted)
+
+    return ours, peer
+
+
 def ridge_nested(quick, *, against):
     """The penalty chosen for each fold by the other folds among themselves.
 
@@ -143,6 +171,7 @@ WORK = {
     "f-score": f_scores,
     "ridge-1000": lambda quick: ridge_in_folds(quick, voxels=1000),
     "ridge-500": lambda quick: ridge_in_folds(quick, voxels=500),
+    "ridge-by-run": ridge_by_run,
     "ridge-nested": lambda quick: ridge_nested(quick, against=grid_search),
     "ridge-nested-himalaya": lambda quick: ridge_nested(quick, against=himalaya),
 }

@@ -1,11 +1,14 @@
 """One simulated draw through the chain: pictures and brains, voxels, soft labels, students."""
 
 import os
-import shutil
 from pathlib import Path
 
-from brain_teacher.cells.folder import STATE
+import numpy as np
+from scipy.special import entr
+
+from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.params import load_params
+from brain_teacher.chain.students.soft_labels import origin_of, read_brain
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
 from brain_teacher.commands.preprocess import preprocess
@@ -23,24 +26,26 @@ def keep_mlflow_runs_in(folder):
     os.environ.pop("MLFLOW_RUN_ID", None)
 
 
-def control_family():
-    """The controls that the project holds the brain against."""
-    return load_params(PARAMS).compare.family
+def the_plan():
+    """The comparison as the project plans it: family and margin."""
+    return load_params(PARAMS).compare
 
 
-def draw_params(name, *, teachers, calibrate=None, seeds=None, epochs=None):
+def draw_params(name, *, teachers, share=None, decode=None, family=None, seeds=None, epochs=None):
     """params.yaml for the data set `name`: its primary brain alone, and these teachers.
 
-    None means: as in params.yaml.
+    `share` is that of validation, `decode` what differs in that block. None means: as in
+    params.yaml.
     """
     brain = load_params(PARAMS).distill
     return load_params(
         PARAMS,
         {
-            "dataset": {"name": name},
+            "dataset": {"name": name, "validation_share": share},
             "preprocess": {"subject": brain.subject, "roi": brain.roi},
-            "decode": {"decoder": [brain.decoder], "nested": False, "calibrate": calibrate},
+            "decode": {"decoder": [brain.decoder], "nested": False, **(decode or {})},
             "distill": {"teacher": list(teachers), "seeds": seeds, "epochs": epochs},
+            "compare": {"family": family},
         },
     )
 
@@ -64,28 +69,38 @@ def simulated_voxels(place, params, simulation):
     return data, voxels
 
 
-def taught_students(place, params, data, voxels, *, like=None):
-    """Decode and distill into `place`, where finished cells are kept; gives the students' folder.
+def decoded(place, params, data, voxels):
+    """Decode into `place`, where finished cells are kept; gives the soft labels' folder."""
+    out = place / "soft_labels"
+    return decode(params, data=data, voxels=voxels, out=out, say=quiet, quiet=True)
 
-    Parameters
-    ----------
-    place : Path
-    params : Params
-    data, voxels : Path
-    like : Path, optional
-        Students of the same images with other soft labels. They are copied with what is remembered
-        of them: ``distill`` keeps those whose images, targets and seed are the same (``none``), and
-        trains the others again.
+
+def what_the_brain_says(params, data, soft_labels):
+    """What a draw's table is like, in means over its images.
+
+    Returns
+    -------
+    dict of str to float
+        ``top1``, a fraction; ``entropy``, in nats; ``largest``, the largest probability of a row,
+        1 where it is one-hot; ``from_even``, the total variation distance of a row from an even
+        one, 0 to 1.
     """
-    decode(params, data=data, voxels=voxels, out=place / "soft_labels", say=quiet, quiet=True)
-    students = place / "students"
-    if like is not None and not students.exists():
-        # What is remembered comes last: copied in part, a student is trained again.
-        shutil.copytree(like, students)
-        shutil.copytree(like.parent / STATE / like.name, place / STATE / students.name)
-    soft_labels = place / "soft_labels"
+    dataset = open_dataset(data)
+    brain = read_brain(origin_of(params, dataset), dataset, soft_labels)
+    probs, truth = np.exp(brain.log_probs), brain.truth(dataset.category_of(brain.image_id))
+    said = {
+        "top1": probs.argmax(axis=1) == truth,
+        "entropy": entr(probs).sum(axis=1),
+        "largest": probs.max(axis=1),
+        "from_even": abs(probs - 1 / probs.shape[1]).sum(axis=1) / 2,
+    }
+    return {name: float(values.mean()) for name, values in said.items()}
+
+
+def taught_students(place, params, data, soft_labels):
+    """Distill into `place`, where finished students are kept; gives their folder."""
     # No MLflow models: nobody will promote these students.
-    chosen = {"data": data, "soft_labels": soft_labels, "out": students, "models": False}
+    chosen = {"data": data, "soft_labels": soft_labels, "out": place / "students", "models": False}
     return distill(params, **chosen, say=quiet, quiet=True)
 
 

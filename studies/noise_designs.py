@@ -3,10 +3,12 @@
     python studies/noise_designs.py [--only NAME] [--draws N] [--write FILE]
 
 Every recording is Gaussian noise; only the order of the trials differs. Each is decoded by ridge
-regression, logistic regression and the 1-D ResNet (few epochs), z-scored by run and by fold, and
-redone by ridge regression in scikit-learn, a fold at a time. A row says how many of all draws'
-images are right, and the exact one-sided p of so many by chance; where that is below 0.001 in 20
-draws, 200 decide. Beside it, what z-scoring each run by all of its trials would give.
+regression, logistic regression and the two networks (few steps), z-scored by run and by fold, and
+redone by ridge regression in scikit-learn, a fold at a time; images are left out, whatever the runs
+are. A field says how many of all draws' images are right; where the exact one-sided p of so many by
+chance is below 0.001 in 20 draws, 200 decide. Beside it, what z-scoring each run by all of its
+trials would give. Last, pairwise identification in an order as GOD's, 1,200 trials of 150
+categories.
 """
 
 import os
@@ -24,8 +26,10 @@ from threadpoolctl import threadpool_limits
 
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.chance import agreement_by_chance, p_by_chance
+from brain_teacher.decoding.decoders.mlp import Mlp
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
+from brain_teacher.decoding.quality import quality
 from brain_teacher.decoding.voxel_scaling import zscore_by_run
 from brain_teacher.seeds import named_rng
 from brain_teacher.simulation.orders import rounds_of_runs, shuffled_runs
@@ -36,8 +40,9 @@ VOXELS, PENALTY = 100, 100.0
 OWN = {
     "ridge": {"penalty": [PENALTY]},
     "logistic": {"C": [0.01]},
+    "mlp": Mlp(steps=[30], batch=64, hidden=32).model_dump() | {"device": "cpu"},
     "resnet1d": {
-        "seed": 0, "width": 4, "epochs": 4, "batch": 32, "learning_rate": 0.01,
+        "seed": 0, "width": 2, "epochs": 2, "batch": 32, "learning_rate": 0.01,
         "weight_decay": 0.05, "precision": "float32", "device": "cpu",
     },
 }  # fmt: skip
@@ -123,6 +128,9 @@ def draw(design, seed, voxels=VOXELS):
     rng = named_rng("noise designs", design.__name__, seed)
     category, run, *image = design(rng)
     image = image[0] if image else np.arange(len(category))
+    # Within a run, trials come in any order.
+    order = rng.permutation(len(category))
+    category, run, image = category[order], run[order], image[order]
     data = rng.standard_normal((len(category), voxels)).astype(np.float32)
     names, images = (np.array([f"{letter}{k:04}" for k in ids])
                      for letter, ids in (("c", category), ("i", image)))  # fmt: skip
@@ -135,6 +143,28 @@ def decoded(name, trials, normalise):
     plan = plan_for(trials, by="image")
     labels = DECODERS[name].decode(trials, plan, calibrate=False, **common, **OWN[name])
     return labels.log_probs.argmax(axis=1), labels.truth(trials.category_of(labels.image_id))
+
+
+def gods(rng):
+    """150 categories in 8 rounds of three runs of 50."""
+    return np.concatenate([rng.permutation(150) for _ in range(8)]), np.arange(1200) // 50
+
+
+def of_god(draws=5):
+    """Pairwise identification in GOD's order, a sentence for each way of leaving images out."""
+    for by in ("image", "round"):
+        found = []
+        for seed in range(draws):
+            trials = draw(gods, seed)
+            plan = plan_for(trials, by=by)
+            how = {"normalise": "run", "select": "f-score", "n_voxels": VOXELS // 2}
+            labels = DECODERS["ridge"].decode(trials, plan, calibrate=False, **how, **OWN["ridge"])
+            found.append(quality(labels, trials.category_of(labels.image_id))["pairwise"])
+        error = np.std(found, ddof=1) / draws**0.5
+        yield (
+            f"GOD's order, ridge, z-scored by run, folds by {by}: pairwise identification "
+            f"{np.mean(found):.3f} (SE {error:.3f}, {draws} draws), chance 0.500."
+        )
 
 
 def by_scikit_learn(trials, normalise):
@@ -225,7 +255,7 @@ def main(only, draws, file):
                 click.echo(
                     "{}, {}: {} draws, {:.3f} right, chance {:.3f}, p = {:.2g}".format(*rows[-1])
                 )
-    text = table(rows)
+        text = "\n".join([table(rows), "", *of_god()])
     click.echo(text)
     if file:
         put_between_marks(file, "noise", text)
@@ -237,14 +267,17 @@ def table(rows):
     lines = []
     for design in dict.fromkeys(row[0] for row in rows):
         own = {row[1]: row for row in rows if row[0] == design}
-        chance = np.mean([row[4] for row in own.values()])
-        lines.append([design, f"{100 * chance:.1f}", *(_field(own[name]) for name in ways)])
+        # With unequal classes, guesses that differ are right by chance in different shares.
+        chances = sorted(float(f"{100 * row[4]:.1f}") for row in own.values())
+        chance = " to ".join(f"{end}" for end in dict.fromkeys((chances[0], chances[-1])))
+        lines.append([design, chance, *(_field(own[name]) for name in ways)])
     return tabulate(lines, ["design", "chance", *ways], tablefmt="pipe", disable_numparse=True)
 
 
 def _field(row):
-    right, p = row[3], row[5]
-    return f"**{100 * right:.1f}**" if p < LEVEL else f"{100 * right:.1f}"
+    draws, right, p = row[2], row[3], row[5]
+    text = f"**{100 * right:.1f}**" if p < LEVEL else f"{100 * right:.1f}"
+    return f"{text} ({draws} draws)" if draws == MORE_DRAWS else text
 
 
 if __name__ == "__main__":

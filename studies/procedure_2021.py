@@ -28,6 +28,7 @@ from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
 from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.dataset.trials import read_voxels
+from brain_teacher.decoding.combining import combine
 from brain_teacher.decoding.out_of_fold import (
     average_trials,
     class_numbers,
@@ -35,7 +36,7 @@ from brain_teacher.decoding.out_of_fold import (
     prepared,
     training_trials,
 )
-from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, combine, read_soft_labels
+from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, read_soft_labels
 from brain_teacher.decoding.solvers import logistic
 from brain_teacher.decoding.voxel_scaling import best_voxels
 from brain_teacher.files import write_npz

@@ -11,7 +11,13 @@ from pathlib import Path
 import click
 
 from brain_teacher.chain.students import folder as student_folder
-from dial_draws import draw_params, keep_mlflow_runs_in, simulated_voxels, taught_students
+from dial_draws import (
+    decoded,
+    draw_params,
+    keep_mlflow_runs_in,
+    simulated_voxels,
+    taught_students,
+)
 from dial_statistics import between_redraws
 from dial_table import BRAIN, put_between_marks
 
@@ -25,7 +31,7 @@ def taught_by_redraw(noise_seed, folder, *, seeds, epochs):
     params = draw_params(f"redraw-{noise_seed}", teachers=[BRAIN], seeds=seeds, epochs=epochs)
     simulation = {"seed": SAMPLE_SEED, "noise_seed": noise_seed}
     data, voxels = simulated_voxels(place, params, simulation)
-    students = taught_students(place, params, data, voxels)
+    students = taught_students(place, params, data, decoded(place, params, data, voxels))
     return [student_folder.read(students, f"{BRAIN}_{k}").accuracy("test") for k in range(seeds)]
 
 

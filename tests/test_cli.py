@@ -140,6 +140,7 @@ VALUES = {
     "split": "folds",
     "nested": "true",
     "alpha": "0.25",
+    "kind": "words",
     "values": "log-probabilities",
     "format": "npy",
 }
@@ -369,6 +370,7 @@ def test_simulates_defaults_are_those_of_the_command(called):
 
 
 def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
+    from brain_teacher.decoding.soft_labels import KINDS
     from brain_teacher.sources.formats.soft_label_tables import FORMATS, VALUES
 
     def choices(command, option):
@@ -376,6 +378,7 @@ def test_choices_that_are_spelt_out_to_load_nothing_are_those_of_the_code():
         return tuple(found.type.choices)
 
     assert choices("import-soft-labels", "values") == VALUES
+    assert choices("import-soft-labels", "kind") == tuple(KINDS)
     assert choices("export", "format") == FORMATS
 
 

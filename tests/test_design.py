@@ -37,7 +37,7 @@ def test_every_rule_that_the_code_names_is_quoted_in_one_form_and_is_there():
         quoted += [(path.name, number) for number in QUOTED.findall(text)]
     assert named == quoted
     assert {int(number) for _, number in quoted} <= set(numbers())
-    assert {name for name, _ in quoted} >= {"params.py", "notes.py", "plan.py"}
+    assert {name for name, _ in quoted} >= {"params.py", "provenance.py", "plan.py"}
 
 
 @pytest.mark.parametrize("page", ["design.md", "architecture.md"])

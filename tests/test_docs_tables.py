@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from brain_teacher.analysis.outcomes import OUTCOMES
+from brain_teacher.analysis.verdict import CANNOT_TELL, EXPLAINING, HARMED, OPEN, OPEN_BELOW
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.teachers import TEACHERS
@@ -21,6 +22,12 @@ TOLD = [
 @pytest.mark.parametrize(("name", "page"), TOLD)
 def test_every_entry_is_told_in_docs(name, page):
     assert f"`{name}`" in (ROOT / "docs" / page).read_text("utf-8")
+
+
+@pytest.mark.parametrize("words", [*(EXPLAINING - OPEN_BELOW), HARMED, OPEN, CANNOT_TELL])
+def test_every_verdict_is_told_in_docs(words):
+    page = (ROOT / "docs" / "verdict.md").read_text("utf-8")
+    assert f"\n| {words.replace('superclasses', 'words')} |" in page
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -11,7 +11,7 @@ _HOMES = {
     "SoftLabelDataset": "soft_label_dataset",
     "SoftLabels": "decoding.soft_labels",
     "Voxels": "dataset.trials",
-    "combine": "decoding.soft_labels",
+    "combine": "decoding.combining",
     "decode_logistic": "decoding.decoders.logistic",
     "decode_ridge": "decoding.decoders.ridge",
     "draw_targets": "distillation.teachers",

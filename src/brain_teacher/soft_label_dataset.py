@@ -8,7 +8,6 @@ import torch
 from torch.utils.data import Dataset
 from torchvision.datasets import DatasetFolder
 
-from brain_teacher.decoding.log_probs import soften
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 
 
@@ -76,8 +75,8 @@ class SoftLabelDataset(Dataset):
         self.rows = [row for row, name in enumerate(ids) if name in known]
         self.image_id = [ids[row] for row in self.rows]
         table = soft_labels.take(self.image_id)
-        softened = soften(table.log_probs[:, table.truth(classes)], temperature=temperature)
-        self.probs = torch.from_numpy(np.exp(softened))
+        probs = table.softened(temperature)[:, table.truth(classes)]
+        self.probs = torch.from_numpy(probs.astype(np.float32))
 
     def __len__(self) -> int:
         return len(self.rows)

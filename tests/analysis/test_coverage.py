@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, stdtrit
 
+import interval_coverage
 from brain_teacher.analysis.statistics import Scores, paired_difference
 from brain_teacher.analysis.two_way import two_way_error
 
@@ -69,6 +70,17 @@ def covers(draw, n_draws, n_seeds, n_images, **effects):
 @pytest.mark.parametrize("draw", [linear, answers])
 def test_interval_covers(draw, n_seeds, n_images):
     assert covers(draw, 2000, n_seeds, n_images)
+
+
+@pytest.mark.parametrize("class_sd", [0.0, 0.1])
+@pytest.mark.parametrize(("seeds", "sizes"), [(5, [20] * 16), (8, [20] * 6), (8, [10, 30] * 8)])
+def test_both_intervals_cover_what_they_are_for(seeds, sizes, class_sd):
+    rng = np.random.default_rng(8)
+    found = interval_coverage.coverage(rng, 1000, sizes, seeds=seeds, class_sd=class_sd)
+    print(f"{seeds} seeds, classes {sizes}, SD {class_sd}: {found}")
+    assert 0.93 <= found[0] <= 0.985 and 0.93 <= found[1] <= 0.985
+    # What the two-way interval is not for it does not cover: that this test can fail.
+    assert found[2] < 0.85 or class_sd == 0
 
 
 @pytest.mark.full

@@ -115,16 +115,23 @@ def test_what_cannot_be_had_is_absent():
     assert set(found(answers)) == {"top5", "ece"}
 
 
-def test_the_sentence_calls_them_exploratory():
+def test_the_sentence_tells_the_best_control_too():
+    difference = {"mean": -0.75, "low": -1.0, "high": -0.5}
     outcomes = {
         "nll": {
-            "mean": {"brain": 1.5, "none": 2.25},
-            "brain_minus": {"none": {"mean": -0.75, "low": -1.0, "high": -0.5}},
+            "mean": {"brain": 1.5, "none": 2.25, "semantic": 2.0, "other": 1.75},
+            "brain_minus": {"none": difference, "semantic": difference},
+        },
+        "top5": {
+            "mean": {"brain": 0.9, "none": 0.8, "semantic": 0.85, "other": 0.7},
+            "brain_minus": {},
         },
         "ece": {"mean": {"brain": 0.1, "none": 0.2}, "brain_minus": {}},
     }
-    assert outcome_sentence(outcomes, teacher="brain", control="none") == (
-        "Exploratory, not corrected: NLL (nats; less is better), brain 1.500, none 2.250, "
-        "difference -0.750 (95% interval -1.000 to -0.500); ECE (a fraction; "
-        "less is better), brain 0.100, none 0.200."
+    assert outcome_sentence(outcomes, teacher="brain", controls=("none", "semantic")) == (
+        "Exploratory, not corrected, brain minus each in brackets: NLL (nats; less is better): "
+        "brain 1.500, none 2.250 (-0.750, 95% interval -1.000 to -0.500), semantic 2.000 (-0.750, "
+        "95% interval -1.000 to -0.500), the best control, other, 1.750; top-5 accuracy (a "
+        "fraction): brain 0.900, none 0.800, the best control, semantic, 0.850; ECE (a fraction; "
+        "less is better): brain 0.100, the best control, none, 0.200."
     )

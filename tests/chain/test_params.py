@@ -384,22 +384,48 @@ def test_what_code_changes_changes_nothing_else(write):
     back = changed.with_distill(epochs=params.distill.epochs, recipes={})
     assert back == params != changed
     folds = params.decode.model_copy(update={"folds": {"count": 5}}).folds
-    assert (folds.by, folds.count) == ("image", 5)
+    assert (folds.by, folds.count) == ("auto", 5)
     # A block as pydantic has it, whole.
     assert params.model_copy(update={"decode": params.decode}) == params.model_copy() == params
 
 
 def test_the_plan_is_what_was_decided_before_the_result(write):
     plan = load_params(write()).plan
-    assert plan == {
-        "brain": {key: CONTENT["distill"][key] for key in ("subject", "roi", "decoder")},
-        **CONTENT["compare"],
-        **CONTENT["promote"],
+    assert plan["compare"] == CONTENT["compare"] and plan["decode"]["logistic"] == {
+        "C": CONTENT["decode"]["logistic"]["C"]
     }
-    same = load_params(write({"distill.seeds": 3, "distill.epochs": 2})).plan
-    assert same == plan
-    for changes in ({"promote.gate": 0.0}, {"compare.margin": 0.1}, {"distill.roi": ["V1"]}):
-        assert load_params(write(changes)).plan != plan
+    for changes in (
+        {"promote.gate": 0.0},
+        {"compare.margin": 0.1},
+        {"compare.family": ["none"]},
+        {"distill.roi": ["V1"]},
+        {"distill.seeds": 3},
+        {"distill.epochs": 2},
+        {"distill.recipes": {"brain": {"alpha": 0.1}}},
+        {"distill.split": "folds"},
+        {"dataset.validation_share": 0.5},
+        {"decode.voxels": 7},
+        {"decode.logistic": {"C": [1]}},
+        {"preprocess.subject": ["S1"]},
+    ):
+        assert load_params(write(changes)).plan != plan, changes
+
+
+def test_what_cannot_change_the_result_is_no_part_of_the_plan(write):
+    plan = load_params(write()).plan
+    for changes in (
+        {"distill.teacher": ["none", "brain"]},
+        {"decode.decoder": ["logistic", "ridge"]},
+        {"decode.ridge": {"penalty": [1]}},
+        {"explore.seeds": 5},
+        {"search.seeds": 5},
+    ):
+        assert load_params(write(changes)).plan == plan, changes
+
+
+def test_the_plan_of_a_table_of_others_has_no_decoder(write):
+    plan = load_params(write({"distill.decoder": "people"})).plan
+    assert plan["decode"] == {"people": {}} and plan["distill"]["decoder"] == "people"
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,15 @@ import pytest
 import yaml
 
 from brain_teacher.chain.params import load_params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_of
 from brain_teacher.commands.compare import compare
+from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.distillation.students import read_student
 from brain_teacher.errors import BrainTeacherError
+from brain_teacher.files import write_npz
 from helpers.answers import make_answers, write_answers
 from helpers.real_data import ROOT
+from helpers.stores import make_store
 
 FAMILY = [
     "none",
@@ -24,6 +27,7 @@ FAMILY = [
     "permuted-images",
 ]
 SKILL = {"brain": 2.5}
+PLAN = {"compare": {"family": FAMILY, "margin": 0.04}, "distill": {"seeds": 4}}
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def params(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
-    return load_params(ROOT / "params.yaml", {"compare": {"family": FAMILY, "margin": 0.04}})
+    return load_params(ROOT / "params.yaml", PLAN)
 
 
 def make_students(folder, params, *, seeds=4, folds=(None,), skill=SKILL, images=64, **own):
@@ -47,7 +51,7 @@ def make_students(folder, params, *, seeds=4, folds=(None,), skill=SKILL, images
                     skill=skill.get(teacher, 1.0),
                     images=images,
                     fold=fold,
-                    plan=plan_digest(params),
+                    plan=plan_of(params),
                     **own.get(teacher.replace("-", "_"), {}),
                 )
                 write_answers(folder, student)
@@ -72,8 +76,9 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     students = make_students(tmp_path / "students", params)
     text, content = run(params, students, tmp_path / "out")
     assert set(content) == {
-        "accuracy", "brain_minus", "dataset", "differences", "exploratory", "exploratory_outcomes",
-        "plan", "sentences", "simulated", "students", "teachers", "verdict",
+        "accuracy", "agreement", "brain_minus", "dataset", "differences", "diverged", "exploratory",
+        "exploratory_outcomes", "kind", "ladder", "plan", "sentences", "simulated", "students",
+        "teachers", "verdict",
     }  # fmt: skip
     assert [each["b"] for each in content["differences"]] == FAMILY
     for each in content["differences"]:
@@ -84,8 +89,48 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     assert set(outcomes) == {"nll", "top5", "ece"} and numbers(outcomes)
     assert outcomes["nll"]["mean"]["brain"] < outcomes["nll"]["mean"]["none"]
     assert set(outcomes["ece"]["brain_minus"]) == set(FAMILY)
-    assert "Exploratory, not corrected: NLL" in text and content["exploratory"] is False
+    assert (
+        "Exploratory, not corrected, brain minus each in brackets: NLL" in text
+        and content["exploratory"] is False
+    )
     assert "with 4 seeds" not in text  # no plan beside a result
+    rungs = ["smooth-matched", "semantic", "brain-class", "brain"]
+    assert [each["upper"] for each in content["ladder"]] == rungs
+    total = sum(each["mean"] for each in content["ladder"])
+    assert total == pytest.approx(content["brain_minus"]["none"])
+    assert f"Ladder: of {100 * total:+.1f} points: " in text and content["diverged"] == []
+    assert "] class structure that superclasses know, " in text  # as params.yaml says
+    none = content["differences"][0]
+    low, high = (f"{100 * none[key]:+.1f}" for key in ("low_classes", "high_classes"))
+    assert f"{low} to {high} with classes random as well; 4 seeds, 64 images of 8 classes" in text
+    assert f"With classes random as well, for others like them: none {low} to {high}, " in text
+    assert content["agreement"] == []
+    assert (
+        "Learnt of single images: not measured, since every shown image taught; `decode --nested "
+        "true` and `distill --split folds` hold some back."
+    ) in text
+
+
+def test_a_diverged_control_is_told_and_changes_no_verdict(params, tmp_path):
+    students = make_students(tmp_path / "students", params)
+    for teacher in ("none", "semantic"):
+        (students / f"{teacher}_3" / "student.npz").unlink()
+        (students / f"{teacher}_3").rmdir()
+        lost = make_answers(teacher, 3, diverged=True, plan=plan_of(params))
+        write_answers(students, lost)
+    text, content = run(params, students, tmp_path / "out")
+    assert content["verdict"] == "taught by the brain's view of each image"
+    assert content["diverged"] == ["none seed 3", "semantic seed 3"]
+    assert (
+        ". None seed 3 and semantic seed 3 diverged and are left out; as long as they are," in text
+    )
+
+
+def test_whose_words_semantic_knows_is_said(params, tmp_path):
+    changes = {"compare": {"family": FAMILY}, "distill": {"similarity": "people.csv"}}
+    params = load_params(ROOT / "params.yaml", changes)
+    text, _ = run(params, make_students(tmp_path / "s", params), tmp_path / "out")
+    assert "] class structure that words do not know, " in text
 
 
 def test_it_says_that_four_seeds_cannot_pass_holm(params, tmp_path):
@@ -129,7 +174,7 @@ def test_beside_no_effect_stands_what_could_not_be_seen(params, tmp_path):
 def of(params):
     """The same plan about another outcome."""
     return lambda outcome: load_params(
-        ROOT / "params.yaml", {"compare": {"family": FAMILY, "outcome": outcome, "margin": 0.04}}
+        ROOT / "params.yaml", PLAN | {"compare": PLAN["compare"] | {"outcome": outcome}}
     )
 
 
@@ -154,11 +199,11 @@ def test_the_outcome_is_the_plans(of, tmp_path):
     assert "NLL in nats; less is better; SD and differences in nats." in text
     assert "as large as the margin of 0.04 nats" in text
     assert "it is better than none, smooth-matched, permuted-classes, semantic," in text
-    assert "Exploratory, not corrected: accuracy (a fraction), brain" in text
+    assert "brain minus each in brackets: accuracy (a fraction): brain" in text
     header = (tmp_path / "out/tables/comparison.csv").read_text().splitlines()[0]
     assert header.startswith("teacher,seeds,NLL (nats),SD of seeds (nats),brain minus this (nats),")
     points = (tmp_path / "out/figures/points.csv").read_text().splitlines()[0]
-    assert points == "teacher,seed,NLL,dataset,simulated"
+    assert points == "teacher,seed,NLL,dataset,simulated,kind"
 
 
 def test_top5_is_in_points(of, tmp_path):
@@ -204,19 +249,18 @@ def test_teachers_may_have_recipes_of_their_own(params, tmp_path):
 def test_the_same_recipe_for_all_has_no_column(params, tmp_path):
     run(params, make_students(tmp_path / "s", params), tmp_path / "out")
     header = (tmp_path / "out/tables/comparison.csv").read_text().splitlines()[0]
-    assert "alpha" not in header and header.endswith("p (equivalence),dataset,simulated")
+    assert "alpha" not in header and header.endswith("p (equivalence),dataset,simulated,kind")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"width": 32}, "student brain_1 has another settings than the others (width 32, not 16)"),
-        (
-            {"temperature": 4.0},
-            "student brain_1 has another settings than the others (temperature 4.0, not 2.0)",
-        ),
-        ({"roi": "V1"}, "student brain_1 has another roi than the others (V1, not HVC)"),
-        ({"device": "cuda"}, "student brain_1 has another device than the others (cuda, not cpu)"),
+        ({"width": 32}, "settings (width 32, not 16)"),
+        ({"temperature": 4.0}, "settings (temperature 4.0, not 2.0)"),
+        ({"roi": "V1"}, "roi (V1, not HVC)"),
+        ({"device": "cuda"}, "device (cuda, not cpu)"),
+        ({"soft_labels": "d2"}, "soft labels (d2, not d1)"),
+        ({"pictures": "p2"}, "pictures (p2, not p1)"),
     ],
 )
 def test_seeds_of_a_teacher_must_be_alike(changes, message, params, tmp_path):
@@ -224,13 +268,14 @@ def test_seeds_of_a_teacher_must_be_alike(changes, message, params, tmp_path):
     (students / "brain_1" / "student.npz").unlink()
     (students / "brain_1").rmdir()
     write_answers(students, make_answers("brain", 1, images=64, **changes))
-    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}: distill into a folder"):
+    message = f"student brain_1 differs from the others in {message}: distill into a folder of its "
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}own, or take away what a"):
         run(params, students, tmp_path / "out")
 
 
 def test_teachers_must_share_all_other_settings(params, tmp_path):
     students = make_students(tmp_path / "s", params, semantic={"width": 32})
-    with pytest.raises(BrainTeacherError, match="^student semantic_0 has another settings than"):
+    with pytest.raises(BrainTeacherError, match="^students semantic_0, semantic_1, semantic_2,"):
         run(params, students, tmp_path / "out")
 
 
@@ -244,6 +289,27 @@ def test_folds_are_one_row_of_scores_over_all_images(params, tmp_path):
     assert content["accuracy"]["brain"] == pytest.approx(np.mean(brain))
     (students / "none_2_fold1" / "student.npz").unlink()
     message = f"{students}: none seed 2 has no student of fold 1"
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}$"):
+        run(params, students, tmp_path / "again")
+
+
+def test_where_every_subject_taught_no_other_brain_is_left(params, tmp_path):
+    students = make_students(tmp_path / "s", params, folds=(0, 1), images=40)
+    student = make_answers("brain", 0, images=40, fold=0)
+    images = [f"tf{fold}-{number:03d}" for fold in (0, 1) for number in range(40)]
+    log_probs = np.tile(student.log_probs["test"], (2, 1))
+    fold = np.zeros(80, dtype=int)
+    table = SoftLabels(log_probs, np.array(images), student.class_id, fold, {"format": 1})
+    write_npz(students / "held_out" / "brain.npz", **table.arrays())
+    text, content = run(params, students, tmp_path / "out")
+    (taught,) = content["agreement"]
+    assert (taught["with"], taught["seeds"], taught["images"]) == ("taught", 4, 80)
+    assert text.count("; no subject is left who did not teach.") == 1
+    mean, low, high = taught["control"]
+    assert f"none {mean:+.3f} [{low:+.3f}, {high:+.3f}], difference " in text
+    short = table.take(table.image_id[1:])
+    write_npz(students / "held_out" / "brain.npz", **short.arrays())
+    message = f"{students / 'held_out'}: has no row for image 'tf0-000' (1 are missing)"
     with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}$"):
         run(params, students, tmp_path / "again")
 
@@ -262,9 +328,64 @@ def test_the_same_students_give_the_same_bytes(params, tmp_path):
         run(params, students, tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
     kept = [path for path in files if path.parts[0] in ("tables", "figures", "metrics.json")]
-    assert len(kept) == 9
+    assert len(kept) == 15
     for path in kept:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
+
+
+def test_students_of_former_soft_labels_are_named_and_refused(params, tmp_path):
+    # `distill --seeds 2` of another decoder into a folder of 4.
+    students = make_students(tmp_path / "s", params, seeds=2)
+    for teacher in ("brain", *FAMILY):
+        for seed in (2, 3):
+            old = make_answers(teacher, seed, images=64, soft_labels="d0", plan=plan_of(params))
+            write_answers(students, old)
+    message = (
+        "students brain-class_2, brain-class_3, brain_2, brain_3, none_2, none_3, "
+        "permuted-classes_2, permuted-classes_3 and 6 more differ from the others in soft labels "
+        "(d0, not d1): distill into a folder of its own, or take away what a former run left in "
+        "this one"
+    )
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}$"):
+        run(params, students, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_was_changed_after_the_students_were_trained_is_named(params, tmp_path):
+    students = make_students(tmp_path / "s", params)
+    later = load_params(
+        ROOT / "params.yaml",
+        {**PLAN, "compare": PLAN["compare"] | {"margin": 0.1}, "decode": {"voxels": 200}},
+    )
+    text, content = run(later, students, tmp_path / "out")
+    assert content["exploratory"] is True
+    assert (
+        "Exploratory: compare.margin was 0.04, is 0.1; decode.voxels was 300, is 200. What was "
+        "planned is shown by students that were trained under the plan as it stands, all of them, "
+        "in an empty folder."
+    ) in text
+
+
+def test_looks_are_counted_beside_the_table_and_in_no_file(params, tmp_path, monkeypatch):
+    students = make_students(tmp_path / "s", params)
+    away, _ = run(params, students, tmp_path / "away")
+    assert "Looks at these test images: not counted, since the MLflow store that counts" in away
+    make_store(tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    other = load_params(ROOT / "params.yaml", {**PLAN, "promote": {"gate": 0.0}})
+    texts = [run(p, students, tmp_path / "out")[0] for p in (params, params, other)]
+    for text, words in zip(
+        texts,
+        [
+            "Looks at these test images: the first that this MLflow store knows of.",
+            "Looks at these test images: number 2 in this MLflow store, under 1 plan in all;",
+            "Looks at these test images: number 3 in this MLflow store, under 2 plans in all;",
+        ],
+        strict=True,
+    ):
+        assert words in text
+    for path in (tmp_path / "out").rglob("*.*"):
+        assert b"Looks at" not in path.read_bytes()
 
 
 def test_the_shipped_plan_can_be_passed_by_its_sign_flip():

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
+from brain_teacher.analysis.reliability import image_specific
+from brain_teacher.decoding import out_of_fold
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from helpers.running import project, run
 
@@ -97,14 +99,24 @@ def test_every_decoder_writes_soft_labels_that_say_what_they_are(work):
 
 
 def test_metrics_and_figures(work):
-    run("decode", "--out", "figures-of", "--roi", "LOC,HVC", "--decoder", "ridge")
+    said = run("decode", "--out", "figures-of", "--roi", "LOC,HVC", "--decoder", "ridge")
     content = json.loads(Path("figures-of/metrics.json").read_text())
     assert (content["dataset"], content["simulated"]) == ("sample", True)
     assert set(content["top1"]) == {"LOC", "HVC"} and len(content["cells"]) == 4
+    tables = [read_soft_labels(f"figures-of/{who}_HVC_ridge.npz").sorted() for who in ("S1", "S2")]
+    category = np.array([image.split("_")[0] for image in tables[0].image_id])
+    parts = [image_specific(np.exp(table.log_probs), category).ravel() for table in tables]
+    agreed = {row["roi"]: row for row in content["between_subjects"]}
+    assert list(agreed) == ["LOC", "HVC"]
+    r = np.corrcoef(*parts)[0, 1]
+    assert agreed["HVC"]["mean"] == pytest.approx(r)
+    assert (agreed["HVC"]["subjects"], agreed["HVC"]["images"]) == (2, 18)
+    assert "correlated between 2 subjects over 18 images (chance 0;" in said
+    assert f"ridge HVC {r:.2f} {agreed['HVC']['low']:.2f} to" in " ".join(said.split())
     written = sorted(path.name for path in Path("figures-of/figures").iterdir())
     assert written == [
         f"{name}.{ending}"
-        for name in ("accuracy", "guesses", "reliability", "similarity")
+        for name in ("accuracy", "between_subjects", "guesses", "reliability", "similarity")
         for ending in ("csv", "png")
     ]
 
@@ -113,7 +125,8 @@ def test_a_file_of_ones_own_beside_the_figures_stays(work):
     own = Path("own/figures/notes.txt")
     own.parent.mkdir(parents=True)
     own.write_text("mine")
-    run("decode", "--out", "own", "--roi", "LOC", "--subject", "S1", "--decoder", "ridge")
+    said = run("decode", "--out", "own", "--roi", "LOC", "--subject", "S1", "--decoder", "ridge")
+    assert "between subjects, LOC: not measured, since there is no second subject" in said
     assert own.read_text() == "mine"
     assert own.with_name("accuracy.png").exists()
 
@@ -198,10 +211,44 @@ def test_voxels_of_another_data_set(work):
     assert not Path("none").exists()
 
 
+def test_noise_in_the_voxels_place_is_told_beside_chance(work):
+    said = run("decode", "--out", "noise", "--roi", "V1")
+    assert "6 folds by image; chance 33.3, 18 images" in said.splitlines()[1]
+    (line,) = [line for line in said.splitlines() if line.startswith("noise in the voxels' place")]
+    rows = json.loads(Path("noise/metrics.json").read_text())["noise"]
+    assert [row["subject"] for row in rows] == ["S1", "S2"]
+    for row in rows:
+        assert (row["draws"], row["images"]) == (20, 18) and row["p"] > 0.001
+        assert f"{row['subject']} {100 * row['top1']:.1f}" in line
+    assert line.endswith("; chance 33.3")
+
+
+def test_noise_above_chance_is_refused_unless_it_is_allowed(work, monkeypatch):
+    choose = out_of_fold.best_voxels
+
+    def leaking(data, category, pairs, *arguments, **how):
+        """Voxels chosen by all trials, for every fold."""
+        everything = [(np.arange(len(data)), [])]
+        chosen = choose(data, category, everything, *arguments, **how)
+        return chosen and chosen * len(pairs)
+
+    monkeypatch.setattr(out_of_fold, "best_voxels", leaking)
+    arguments = ("decode", "--out", "leak", "--roi", "V1", "--subject", "S1")
+    said = run(*arguments, code=1)
+    assert said.startswith(
+        "Error: subject S1: noise in the voxels' place is decoded, "
+    ) and said.endswith(
+        "): the order of the trials tells categories; change decode.folds.by or decode.normalise, "
+        "or allow it (decode.noise_above_chance: allow)\n"
+    )
+    assert not Path("leak").exists()
+    said = run(*arguments, *change({"noise_above_chance": "allow"}))
+    assert "noise in the voxels' place" in said.splitlines()[-1]
+
+
 def test_more_folds_than_images(work):
     params = change({"folds": {"by": "image", "count": 7}})
     assert run("decode", "--out", "none-7", "--roi", "V1", "--subject", "S1", *params, code=1) == (
-        "decode: 1 cells, 1 new, 0 kept\n"
         "Error: outputs/voxels/S1_V1.npz: 7 folds by image cannot be made: category 'n99000001' "
         "has 6 images; lower decode.folds.count, or choose auto\n"
     )

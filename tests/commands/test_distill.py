@@ -1,5 +1,6 @@
 """``distill``, ``rivals`` and ``search`` through the command line: every teacher, both splits."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -142,6 +143,78 @@ def test_students_tested_on_shown_images(work, tmp_path):
     assert sorted(np.concatenate(every)) == sorted(brain.image_id)
 
 
+def compared(students, tmp_path):
+    """What ``compare`` says of none and brain; and what it wrote."""
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    content["compare"]["family"] = ["none"]
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(content))
+    out = tmp_path / "comparison"
+    params = ("--params", str(tmp_path / "two.yaml"))
+    said = run("compare", *params, "--students", str(students), "--out", str(out))
+    return " ".join(said.split()), json.loads((out / "metrics.json").read_text("utf-8"))
+
+
+def test_what_was_learnt_of_single_images_is_held_against_each_brain(work, tmp_path):
+    out = tmp_path / "one"
+    distill = ("distill", "--split", "folds", "--teacher", "none,brain", "--epochs", "1")
+    run(*distill, "--subject", "S1", "--out", str(out))
+    held = {path.stem: read_soft_labels(path) for path in (out / "held_out").iterdir()}
+    assert set(held) == {"brain", "S2"}
+    for name, who in (("brain", "S1"), ("S2", "S2")):
+        whole = read_soft_labels(f"outputs/soft_labels/{who}_HVC_logistic.npz").sorted()
+        np.testing.assert_array_equal(held[name].sorted().log_probs, whole.log_probs)
+    said, content = compared(out, tmp_path)
+    taught, others = content["agreement"]
+    assert (taught["with"], others["with"]) == ("taught", "others")
+    assert (taught["seeds"], taught["images"]) == (2, 24)
+    assert "Learnt of single images (correlation with rows of 24 shown images held out" in said
+    for words, each in (("the brain that taught", taught), ("other subjects'", others)):
+        mean, low, high = each["difference"]
+        assert f"difference {mean:+.3f} [{low:+.3f}, {high:+.3f}]" in said.split(words)[1]
+    # By hand, of one student and the brain.
+    student = student_folder.read_all(out)
+    rows = []
+    for seed in (0, 1):
+        parts = [student[f"brain_{seed}_fold{fold}"] for fold in range(6)]
+        image_id = np.concatenate([each.image_id["test"] for each in parts])
+        category = np.concatenate([each.category["test"] for each in parts])
+        both = [np.concatenate([each.log_probs["test"] for each in parts])]
+        both.append(held["brain"].take(image_id).log_probs)
+        flat = []
+        for log_probs in both:
+            values = log_probs - log_probs.mean(axis=1, keepdims=True)
+            for name in np.unique(category):
+                values[category == name] -= values[category == name].mean(axis=0)
+            flat.append(values.ravel())
+        rows.append(np.corrcoef(*flat)[0, 1])
+    assert taught["teacher"][0] == pytest.approx(np.mean(rows), abs=1e-6)
+
+
+def test_students_of_other_soft_labels_stay_no_neighbours(work, tmp_path, monkeypatch):
+    students, labels = tmp_path / "students", tmp_path / "labels"
+    distill = ("distill", "--teacher", "none,brain", "--epochs", "1", "--out", str(students))
+    run(*distill)
+    before = {path: path.read_bytes() for path in students.rglob("student.npz")}
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    content["decode"] |= {"voxels": 10, "nested": False}
+    (tmp_path / "ten.yaml").write_text(yaml.safe_dump(content))
+    ten = ("--params", str(tmp_path / "ten.yaml"))
+    run("decode", *ten, "--roi", "HVC", "--out", str(labels))
+    other = (*ten, "--soft-labels", str(labels))
+    said = run(*distill, *other, "--seeds", "1", code=1)
+    assert "Error: students brain_1, none_1 differ from the others in soft labels (" in said
+    assert "take away what a former run left in this one" in said
+    # Before anything was trained.
+    assert before == {path: path.read_bytes() for path in students.rglob("student.npz")}
+    # None of the former is kept, not even where no soft label teaches.
+    assert "4 new, 0 kept" in run(*distill, *other)
+    run(*distill)
+    # As a stage it leaves what it made, and no more.
+    monkeypatch.setenv("DVC_STAGE", "distill")
+    assert "2 new, 0 kept" in run(*distill, *other, "--seeds", "1")
+    assert set(student_folder.read_all(students)) == {"brain_0", "none_0"}
+
+
 @pytest.mark.parametrize("teacher", ["permuted-trials", "resnet34-table"])
 def test_tables_that_saw_the_test_fold_are_refused(work, teacher, tmp_path):
     said = run(
@@ -213,6 +286,14 @@ def test_semantic_reads_a_table_of_ones_own(work, tmp_path):
     run("distill", "--teacher", "semantic", "--out", default)
     one, two = (student_folder.read(f, "semantic_0") for f in (tmp_path / "x", default))
     assert not np.array_equal(one.log_probs["test"], two.log_probs["test"])
+    distances = 1.3 - table
+    distances.to_csv(tmp_path / "words.csv")
+    said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
+    assert said == (
+        f"Error: {tmp_path / 'words.csv'} (distill.similarity): class '{classes[0]}' is less like "
+        f"itself (0) than like '{classes[2]}' (1), so these are distances; give similarities "
+        "(1 minus a distance, say)\n"
+    )
     table.astype(object).mask(table == 1.0, "much").to_csv(tmp_path / "words.csv")
     said = run("distill", *own, "--teacher", "semantic", "--out", str(tmp_path / "z"), code=1)
     assert "has entries that are no numbers" in said
@@ -291,14 +372,15 @@ def test_a_killed_student_is_taken_up_where_it_was_written_down(work, tmp_path, 
 
 def test_search_gives_every_teacher_the_same_budget_and_reports_no_pilot(work, tmp_path):
     out = tmp_path / "search"
-    said = run("search", "--teacher", "none,semantic,brain", "--out", str(out))
+    said = run("search", "--teacher", "none,weighted,semantic,brain", "--out", str(out))
     table = pd.read_csv(out / "search.csv")
-    assert table.groupby("teacher").size().to_dict() == {"none": 2, "semantic": 2, "brain": 2}
+    sizes = table.groupby("teacher").size().to_dict()
+    assert sizes == dict.fromkeys(("none", "weighted", "semantic", "brain"), 2)
     students = student_folder.read_all(out)
-    assert len(students) == 3 * 2 * 2
+    assert len(students) == 4 * 2 * 2
     assert all(student.meta["seed"] >= 1_000_000 for student in students.values())
     chosen = yaml.safe_load((out / "recipes.yaml").read_text())["recipes"]
-    assert set(chosen["none"]) == {"learning_rate", "epochs"}
+    assert set(chosen["none"]) == set(chosen["weighted"]) == {"learning_rate", "epochs"}
     for name in ("semantic", "brain"):
         rows = table[table["teacher"] == name]
         best = rows.sort_values(["accuracy", "nll"], ascending=[False, True]).iloc[0]
@@ -364,11 +446,14 @@ def test_explore_takes_tables_of_others(work, tmp_path):
         counts[:rows].to_csv(tmp_path / f"{who}.csv", index=False)
         run(
             *("import-soft-labels", str(tmp_path / f"{who}.csv"), "--data", "data/sample"),
-            *("--subject", who, "--roi", roi, "--decoder", "people", "--values", "counts"),
+            *("--kind", "people", "--subject", who, "--roi", roi, "--decoder", "people"),
+            *("--values", "counts"),
         )
     explore = ("explore", "--decoder", "people", "--epochs", "1", "--out")
-    run(*explore, str(tmp_path / "both"))
+    said = run(*explore, str(tmp_path / "both"))
+    assert "Not brains: 2 tables of people (ann+ben, choices) taught these students" in said
     table = pd.read_csv(tmp_path / "both" / "cells.csv")
+    assert set(table["kind"]) == {"people"}
     assert table["subject"].tolist() == ["ann", "ben", "ann+ben"]
     assert set(table["roi"]) == {"choices"}
     run(*explore, str(tmp_path / "ben"), "--subject", "ben")

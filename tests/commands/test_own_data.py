@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
+from brain_teacher.chain.params import load_params
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.soft_labels import read_soft_labels
@@ -30,12 +31,15 @@ def test_the_page_works_as_written(tmp_path):
         content["distill"] |= {"width": 8}
 
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    assert [kind for kind, _ in blocks].count("python") == 2 and len(blocks) == 7
+    assert [kind for kind, _ in blocks].count("python") == 2 and len(blocks) == 8
     space = {}
     with project(tmp_path, quick):
         for kind, text in blocks:
             if kind == "python":
                 exec(compile(text, "own-data.md", "exec"), space)
+            elif kind == "yaml":
+                teacher = load_params("params.yaml", yaml.safe_load(text)).distill.teacher
+                assert teacher == ["none", "table-people", "brain"]
             elif not kind:
                 for line in text.splitlines():
                     program, *arguments = shlex.split(line)

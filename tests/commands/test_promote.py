@@ -1,9 +1,12 @@
 """``promote`` with a registry in memory: which aliases are earned, which are lost, and the card."""
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
 from brain_teacher.chain.params import load_params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_digest, plan_of
 from brain_teacher.chain.students.answers import digest_of_test_images
 from brain_teacher.commands import promote as module
 from brain_teacher.commands.promote import promote
@@ -13,12 +16,14 @@ from helpers.answers import make_answers, write_answers
 from helpers.real_data import ROOT
 
 IMAGES = "taught by the brain's view of each image"
-ONLY_BRAIN = "taught by class structure that only the brain knows"
+ONLY_BRAIN = "mostly class structure that superclasses do not know"
 OTHERS = [
     "harmed",
-    "taught by class structure that words know too",
-    "taught by class structure",
-    "regularised only",
+    "mostly smoothing",
+    "mostly class structure that superclasses know",
+    "mostly class structure",
+    "mostly the image's own confidence",
+    "above hard labels, by what is open",
     "no effect as large as 4 points",
     "cannot tell",
 ]
@@ -87,13 +92,14 @@ def run(params, registry, everyone, tmp_path):
 
     def run(
         verdict, *, low=0.05, high=0.2, exploratory=False, plan=None, dry_run=False, students=None,
-        outcome="accuracy",
+        outcome="accuracy", diverged=(),
     ):  # fmt: skip
         evidence = {
             outcome: {},
             "verdict": verdict,
             "sentences": [f"{verdict}: ..."],
             "exploratory": exploratory,
+            "diverged": list(diverged),
             "plan": plan or plan_digest(params),
             "students": students
             or [
@@ -152,6 +158,71 @@ def test_where_less_is_better_the_gate_is_turned_round(high, champion, run, regi
 def test_an_exploratory_result_earns_nothing(changes, run, registry):
     assert "Not champion: the comparison is exploratory" in run(IMAGES, **changes)
     assert set(registry.aliases) == {"challenger"}
+
+
+@pytest.mark.parametrize("verdict", [IMAGES, ONLY_BRAIN])
+def test_a_diverged_student_bars_both_aliases_alike(verdict, run, registry):
+    said = run(verdict, diverged=["brain seed 3"])
+    assert set(registry.aliases) == {"challenger"}
+    assert f"Not champion: brain seed 3 diverged; the verdict on the others is {verdict!r}" in said
+
+
+def test_it_says_what_of_the_plan_was_changed(run, params, everyone, tmp_path):
+    then = plan_of(params) | {"distill.epochs": 7, "distill.seeds": 2}
+    for name, each in everyone.items():
+        shutil.rmtree(tmp_path / "students" / name)
+        write_answers(tmp_path / "students", replace(each, meta=each.meta | {"plan": then}), name)
+    assert (
+        "Not champion: the comparison is exploratory, or the plan in params.yaml was changed after "
+        "it (distill.epochs was 7, is 30; distill.seeds was 2, is 8); the verdict is "
+    ) in run(IMAGES, exploratory=True)
+
+
+def test_students_of_former_soft_labels_are_refused(run, registry, everyone, tmp_path):
+    old = make_answers("none", 1, soft_labels="d0")
+    shutil.rmtree(tmp_path / "students" / "none_1")
+    write_answers(tmp_path / "students", old)
+    with pytest.raises(BrainTeacherError, match="^student none_1 differs from the others in soft"):
+        run(IMAGES)
+    assert not registry.aliases
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"kind": "people"}, "taught by people, not by a brain"),
+        ({"kind": "words"}, "taught by words, not by a brain"),
+        ({"kind": "model"}, "taught by a model, not by a brain"),
+        (
+            {"imported": True},
+            "its soft labels were imported, and that they are out of fold was not seen here",
+        ),
+        (
+            {"features_of": "network, resnet18, layer3, IMAGENET1K_V1"},
+            "its brain was decoded by way of network, resnet18, layer3, IMAGENET1K_V1, and what "
+            "that was trained on is in the soft labels, too",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verdict", [IMAGES, ONLY_BRAIN])
+def test_only_a_brain_decoded_here_without_a_trained_network_earns_an_alias(
+    verdict, changes, reason, run, registry, everyone, tmp_path
+):
+    shutil.rmtree(tmp_path / "students")
+    for name, each in everyone.items():
+        write_answers(tmp_path / "students", replace(each, meta=each.meta | changes), name)
+    said = run(verdict, dry_run=True)
+    assert said.startswith(f"promote: {changes.get('kind', 'brain')}_")
+    assert ", challenger (dry run)\n" in said
+    assert f"Neither champion nor brain-taught: {reason}; the verdict is " in said
+    run(verdict)
+    assert set(registry.aliases) == {"challenger"}
+    kind = changes.get("kind", "brain")
+    (_, card, tags) = registry.cards[1]
+    assert tags["kind"] == kind and reason in card
+    assert f"| {kind} minus |" in card
+    who = {"brain": "S1's HVC", "people": "a table of people (S1, HVC)"}
+    assert f"**A student taught by {who.get(kind, 'a table of ')}" in card
 
 
 def test_what_is_no_longer_deserved_is_taken_away(run, registry):

@@ -21,6 +21,7 @@ from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.rounds import find_rounds
 from brain_teacher.errors import UsageError
+from brain_teacher.simulation.knowledge import KNOWS
 from brain_teacher.simulation.stimuli import draw_stimuli
 from helpers.recordings import count_hits, p_of_chance
 
@@ -273,7 +274,9 @@ def test_imagined_categories_are_rows_of_data_type_3_with_whole_numbers(recordin
     assert set(named["image_id"][rows]) == {f"n9910000{k}" for k in (1, 2, 3, 4)}
 
 
-@pytest.mark.parametrize("knob", [{"knows": "classes"}, {"noise_seed": 1}])
+@pytest.mark.parametrize(
+    "knob", [*({"knows": name} for name in KNOWS if name != "images"), {"noise_seed": 1}]
+)
 def test_what_brains_know_and_their_noise_change_voxels_and_nothing_else(knob, sample, tmp_path):
     make(tmp_path / "other", **knob)
     before, after = contents(sample), contents(tmp_path / "other")
@@ -286,15 +289,17 @@ def test_what_brains_know_and_their_noise_change_voxels_and_nothing_else(knob, s
             read_bdata(folder / "bdata" / f"{subject}.h5")[0]
             for folder in (sample, tmp_path / "other")
         )
-        assert (voxels != others).mean() > 0.9
         one, other = (labels_of(folder, subject) for folder in (sample, tmp_path / "other"))
+        # Of a test category there is no other picture.
+        assert (voxels != others)[one["DataType"] == 1].mean() > 0.9
         assert all((one[label] == other[label]).all() for label in one)
 
 
-def test_where_classes_are_known_imagery_is_as_it_was(tmp_path):
-    # An imagined category is no picture of it, and is not averaged with any.
+@pytest.mark.parametrize("other", ["classes", "others"])
+def test_where_less_is_known_imagery_is_as_it_was(other, tmp_path):
+    # An imagined category is no picture of it, and is not averaged or exchanged with any.
     means = []
-    for knows in ("images", "classes"):
+    for knows in ("images", other):
         make(tmp_path / knows, knows=knows, imagery=4, snr=100)
         voxels, rois, labels = read_bdata(tmp_path / knows / "bdata" / "S1.h5")
         voxels, ids = voxels[:, rois["LOC"]], labels["stimulus_id"]
@@ -382,7 +387,7 @@ def test_a_drift_over_a_shared_order_is_not_decoded_by_round(tmp_path, decoder):
 
 @pytest.mark.parametrize("categories", [2, 3, 4, 5])
 def test_few_categories_and_the_least_of_everything_work(tmp_path, categories):
-    least = {name: low for name, (_, (low, _), _) in SIZES.items()}  # of choices, the first
+    least = {name: limits[0] for name, (_, limits, _) in SIZES.items()}  # of choices, the first
     make(tmp_path / "least", **(least | {"categories": categories}))
     description = read_description(tmp_path / "least")
     assert len(description.categories) == categories + 4
@@ -421,7 +426,11 @@ BAD = [
     ("drift", -1.0, "drift is -1.0; give a number from 0 to 100"),
     ("imagery", 0.5, "imagery is 0.5; give a whole number from 0 to 1000"),
     ("imagery", 1001, "imagery is 1001; give a whole number from 0 to 1000"),
-    ("knows", "all", "knows is 'all'; give images or classes"),
+    (
+        "knows",
+        "all",
+        "knows is 'all'; give images, others, classes, superclass, confidence, labels or kin",
+    ),
     ("noise_seed", -1, "noise_seed is -1; give a whole number from 0 to 4294967295"),
     ("noise_seed", 0.5, "noise_seed is 0.5; give a whole number from 0 to 4294967295"),
 ]
@@ -447,11 +456,11 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 
 def test_every_default_has_limits_that_hold_it():
     assert list(DEFAULTS) == list(SIZES)
-    for name, (_, (low, high), _) in SIZES.items():
+    for name, (_, limits, _) in SIZES.items():
         value = DEFAULTS[name]
         if value is None:  # not asked for
             continue
-        assert value in (low, high) if isinstance(value, str) else low <= value <= high
+        assert value in limits if isinstance(value, str) else limits[0] <= value <= limits[1]
 
 
 def test_reading_the_defaults_loads_nothing_heavy():

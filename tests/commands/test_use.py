@@ -17,7 +17,10 @@ REPOSITORYS = (ROOT / "params.yaml").read_text("utf-8")
 SAMPLE = REPOSITORYS.replace("batch: 32", "batch: 16")
 GOD = (ROOT / "params" / "god.yaml").read_text("utf-8")
 # What each preset meant when it still said everything, where it was not as the sample's.
-NO_WORDS = ["none", "smooth-matched", "permuted-classes", "brain-class", "permuted-images"]
+NO_WORDS = [
+    "none", "smooth-matched", "permuted-classes", "brain-class", "brain-confidence",
+    "permuted-images",
+]  # fmt: skip
 DISSIMILARITIES = {
     "decode.folds.by": "group",
     "decode.folds.group": "picture",
@@ -185,7 +188,10 @@ def test_a_preset_of_ones_own(params):
     assert distill.recipe("brain")["temperature"] == 4 and distill.batch == 32
     lines = params.read_text().splitlines()
     assert "  name: mine  # my own" in lines and "  alpha: [0.1, 0.2]  # few" in lines
-    assert [line for line in lines if line.endswith("# of none, which has no soft term")]
+    words = "# of none and weighted, which have no soft term"
+    assert [line for line in lines if line.endswith(words)]
+        line for line in lines if line.endswith("# of none and weighted, which have no soft term")
+    ]
 
 
 def test_gods_fits_the_data_set():

@@ -74,7 +74,7 @@ def name(request):
 
 def draw_voxels():
     # 5 images of each of 4 categories, once in each of two runs; signal enough to be found.
-    voxels = make_voxels(categories=4, images=5, shows=2, voxels=16, signal=2.5, seed=5)
+    voxels = make_voxels(categories=4, images=5, shows=2, voxels=16, signal=4, seed=5)
     return dataclasses.replace(voxels, run=1 + (voxels.run - 1) // 5)
 
 

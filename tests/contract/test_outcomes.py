@@ -42,12 +42,18 @@ def test_values_are_in_the_order_of_the_ids_whatever_that_of_the_file(outcome):
     np.testing.assert_array_equal(outcome.of(student, "test"), outcome.of(other, "test"))
 
 
-def test_guessing_gives_what_the_entry_says(outcome):
+@pytest.mark.parametrize("extra", [0, 20])
+def test_guessing_gives_what_the_entry_says(outcome, extra):
+    """Who knows how frequent each class is, and nothing else."""
     student = make_answers("brain", 0)
-    even = np.full((IMAGES, CLASSES), -np.log(CLASSES), dtype=np.float32)
-    guesser = replace(student, log_probs={"test": even})
-    # 5 images of each class: to name the same class always is right once in 8.
-    assert np.mean(outcome.of(guesser, "test")) == pytest.approx(outcome.guess(CLASSES), abs=1e-6)
+    category = student.category["test"].copy()
+    category[:extra:2] = category[-1]  # 5 images of each class, or one with most of them
+    counts = np.array([(category == name).sum() for name in student.class_id])
+    with np.errstate(divide="ignore"):
+        prior = np.tile(np.log(counts / IMAGES), (IMAGES, 1)).astype(np.float32)
+    guesser = replace(student, log_probs={"test": prior}, category={"test": category})
+    found = np.mean(outcome.of(guesser, "test"))
+    assert found == pytest.approx(outcome.guess(counts.tolist()), abs=1e-6)
 
 
 def test_who_knows_more_gains(outcome):

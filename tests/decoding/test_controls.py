@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brain_teacher.commands.controls import LEVEL
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.controls import permute_trials, time_voxels
+from brain_teacher.decoding.decoders.logistic import decode_logistic
+from brain_teacher.decoding.out_of_fold import plan_for
+from brain_teacher.decoding.quality import quality
 from helpers.recordings import make_voxels
+from noise_designs import draw, unbalanced
 
 
 def rng():
@@ -131,3 +136,16 @@ def test_runs_of_one_trial_have_a_time():
     voxels = make_voxels()
     alone = replace(voxels, run=np.arange(16), position=np.ones(16, dtype=int))
     assert np.isfinite(time_voxels(alone).data).all()
+
+
+def test_time_says_nothing_of_noise_with_unequal_classes():
+    """Who names the largest class is right more often than 1 in 5: that is no drift."""
+    alarms, before = 0, 0
+    for seed in range(8):
+        timed = time_voxels(draw(unbalanced, seed))
+        how = {"normalise": "fold", "select": "f-score", "n_voxels": 100, "calibrate": False}
+        labels = decode_logistic(timed, plan_for(timed, by="image"), C=[0.01], **how)
+        found = quality(labels, timed.category_of(labels.image_id))
+        before += found["top1_low"] > 1 / 5
+        alarms += found["top1_p"] < LEVEL
+    assert before > 2 and alarms == 0, (before, alarms)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from brain_teacher.dataset.image_features import ImageFeatures
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding import identification as module
-from brain_teacher.decoding.identification import identify, noise_ceiling, pairwise
+from brain_teacher.decoding.identification import identify, pairwise, split_half
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from helpers.recordings import p_of_chance
 
@@ -175,7 +175,7 @@ def test_all_right_has_a_narrow_interval():
 
 def test_noise_is_at_chance():
     # Seeds written down before the result was seen.
-    hits, shares, ceilings = 0, [], []
+    hits, shares, halves = 0, [], []
     for seed in range(100, 120):
         voxels, features = draw(seed=seed)
         noise = np.random.default_rng(seed).standard_normal(voxels.data.shape)
@@ -183,31 +183,31 @@ def test_noise_is_at_chance():
         for kind in ("seen", "imagined"):
             hits += round(TESTED * result[f"{kind}_top1"])
             shares.append(result[f"{kind}_pairwise"])
-            ceilings.append(result[f"{kind}_ceiling_pairwise"])
+            halves.append(result[f"{kind}_split_half_pairwise"])
     assert p_of_chance(hits, 400, TESTED) > 0.001
-    for values in (shares, ceilings):
+    for values in (shares, halves):
         assert stats.ttest_1samp(values, 0.5).pvalue > 0.001
         assert abs(np.mean(values) - 0.5) < 0.06
 
 
-# --- the noise ceiling
+# --- split-half reliability
 
 
-def test_without_noise_the_ceiling_is_near_one():
+def test_without_noise_split_half_is_near_one():
     result = run(*draw(noise=0.01))
     for kind in ("seen", "imagined"):
-        assert result[f"{kind}_ceiling_top1"] > 0.99
-        assert result[f"{kind}_ceiling_pairwise"] > 0.99
+        assert result[f"{kind}_split_half_top1"] > 0.99
+        assert result[f"{kind}_split_half_pairwise"] > 0.99
 
 
-def test_the_ceiling_falls_with_noise_and_repeats_from_their_seed():
-    values = [run(*draw(noise=noise))["seen_ceiling_pairwise"] for noise in (1, 4, 16)]
+def test_split_half_falls_with_noise_and_repeats_from_their_seed():
+    values = [run(*draw(noise=noise))["seen_split_half_pairwise"] for noise in (1, 4, 16)]
     assert values[0] > values[1] > values[2] > 0.4
-    again, other = (run(*draw(noise=16), seed=seed)["seen_ceiling_pairwise"] for seed in (0, 1))
+    again, other = (run(*draw(noise=16), seed=seed)["seen_split_half_pairwise"] for seed in (0, 1))
     assert again == values[2] != other
 
 
-def test_the_ceiling_has_no_lean_where_runs_sum_to_zero():
+def test_split_half_has_no_lean_where_runs_sum_to_zero():
     # 4 categories, each once in each of 10 runs that were z-scored: with halves that shared runs,
     # noise comes to 0.65 here.
     category, run_of = (v.ravel() for v in np.indices((4, 10)))
@@ -216,37 +216,37 @@ def test_the_ceiling_has_no_lean_where_runs_sum_to_zero():
         rng = np.random.default_rng(seed)
         noise = rng.standard_normal((4, 10, 15))
         noise -= noise.mean(axis=0)
-        ceiling = noise_ceiling(noise.reshape(40, 15), category, run_of, splits=10, rng=rng)
-        found.append(ceiling["ceiling_pairwise"])
+        halves = split_half(noise.reshape(40, 15), category, run_of, splits=10, rng=rng)
+        found.append(halves["split_half_pairwise"])
     assert np.mean(found) == pytest.approx(0.5, abs=4 * stats.sem(found))
     assert stats.sem(found) < 0.015
 
 
-def test_the_ceiling_by_hand():
+def test_split_half_by_hand():
     # Two runs: the two halves are these, in one order or the other.
     predicted = np.array(
         [[5.0, 3, 3, 1], [1, 0, 0, 0], [1, 4, 3, 5], [3, 3, 5, 4], [3, 3, 3, 5], [1, 4, 4, 0]]
     )
     category, run_of = np.array(list("abcabc")), np.array([1, 1, 1, 2, 2, 2])
-    ceiling = noise_ceiling(predicted, category, run_of, splits=200, rng=np.random.default_rng(0))
+    halves = split_half(predicted, category, run_of, splits=200, rng=np.random.default_rng(0))
     r = np.array([[np.corrcoef(a, b)[0, 1] for b in predicted[3:]] for a in predicted[:3]])
     one, two = (m.argmax(axis=1) == np.arange(3) for m in (r, r.T))
     assert one.mean() != two.mean()
-    share = (ceiling["ceiling_top1"] - two.mean()) / (one.mean() - two.mean())
+    share = (halves["split_half_top1"] - two.mean()) / (one.mean() - two.mean())
     assert 0.4 < share < 0.6
     expected = share * pairwise(r).mean() + (1 - share) * pairwise(r.T).mean()
-    assert ceiling["ceiling_pairwise"] == pytest.approx(expected)
+    assert halves["split_half_pairwise"] == pytest.approx(expected)
 
 
-def test_one_run_has_no_ceiling():
+def test_one_run_has_no_split_half():
     predicted, category = np.random.default_rng(0).standard_normal((6, 4)), np.arange(6) % 3
     rng = np.random.default_rng(0)
-    assert noise_ceiling(predicted, category, np.ones(6), splits=5, rng=rng) == {}
+    assert split_half(predicted, category, np.ones(6), splits=5, rng=rng) == {}
     # Each category in a run of its own: no half has what the other has.
-    assert noise_ceiling(predicted, category, category, splits=5, rng=rng) == {}
+    assert split_half(predicted, category, category, splits=5, rng=rng) == {}
     voxels, features = draw(repeats=1)
     found = only(run(voxels, features), "seen_")
-    assert "top1" in found and not any(key.startswith("ceiling") for key in found)
+    assert "top1" in found and not any(key.startswith("split_half") for key in found)
 
 
 # --- what is there and what is not

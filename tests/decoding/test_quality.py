@@ -79,19 +79,32 @@ def test_quality_by_hand():
         fold=np.zeros(4, np.int16),
     )
     found = quality(labels, np.array(["z", "x", "y", "z"]))
-    spread = [f"{m}{end}" for m in ("pairwise", "nll", "bits") for end in ("", "_low", "_high")]
+    measures = ("balanced", "pairwise", "nll", "bits")
+    spread = [f"{m}{end}" for m in measures for end in ("", "_low", "_high")]
     ece = ["ece", "ece_low", "ece_high", "ece_chance", "ece_p"]
-    chances = ["chance", "pairwise_chance", "nll_chance", "bits_chance"]
-    assert set(found) == {"top1", "top1_low", "top1_high", "images", *spread, *ece, *chances}
+    chances = ["chance", *(f"{measure}_chance" for measure in measures)]
+    top1 = ["top1", "top1_low", "top1_high", "agreement", "top1_p"]
+    assert set(found) == {"images", *top1, *spread, *ece, *chances}
     assert found["top1"] == 0.5 and found["images"] == 4
-    assert found["chance"] == pytest.approx(1 / 3)
+    # Who always says z is right of p and s.
+    assert found["chance"] == 0.5
+    # Guesses z, z, y, y of images z, x, y, z: (2 * 2 + 2 * 1) / 16 would be right by chance.
+    assert found["agreement"] == 0.375
+    assert found["top1_p"] == pytest.approx(1 - 0.625**4 - 4 * 0.375 * 0.625**3)
+    # z: one of two; x: none; y: all.
+    assert found["balanced"] == pytest.approx(0.5)
+    assert found["balanced_chance"] == pytest.approx(1 / 3)
+    interval = ttest_1samp([0.5, 0, 1], 0).confidence_interval(0.95)
+    ends = max(0, interval.low), min(1, interval.high)
+    assert (found["balanced_low"], found["balanced_high"]) == pytest.approx(ends)
     # R: binom.test(2, 4)$conf.int, 0.0676 to 0.9324.
     assert (found["top1_low"], found["top1_high"]) == pytest.approx((0.0676, 0.9324), abs=1e-4)
     expected = -np.log([0.7, 0.25, 0.8, 0.3]).mean()
     assert found["nll"] == pytest.approx(expected, rel=1e-6)
     # p: both others below; q: a tie and one above; r: both below; s: a tie and one above.
     assert found["pairwise"] == pytest.approx((1 + 0.25 + 1 + 0.25) / 4)
-    assert found["pairwise_chance"] == 0.5
+    # By the prior: of z both others are below, of x and y there is a tie and one above.
+    assert found["pairwise_chance"] == (1 + 0.25 + 0.25 + 1) / 4
     # z has half of the images: the prior is 1/2, 1/4, 1/4, which is 1.5 bits.
     assert found["nll_chance"] == pytest.approx(1.5 * np.log(2))
     assert found["bits"] == pytest.approx(1.5 - expected / np.log(2), rel=1e-6)

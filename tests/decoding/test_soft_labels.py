@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax
 
+from brain_teacher.decoding.combining import combine
 from brain_teacher.decoding.log_probs import mean_nll, soften
-from brain_teacher.decoding.soft_labels import SoftLabels, combine, read_soft_labels
+from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 
 NOT_LOG_PROBS = "not 1: log_probs must be natural-log probabilities, not logits or probabilities"
 
@@ -239,6 +240,7 @@ def test_two_subjects_by_hand():
     nll = -np.log([0.9, 0.6, 0.5, 0.9, 0.6]).mean()
     assert both.meta == {
         "format": 1,
+        "kind": "brain",
         "combined": ["S1_V1_logistic", "S2_V1_logistic"],
         "images_left_out": 0,
         "simulated": False,
@@ -374,6 +376,106 @@ def test_tables_are_left_alone():
     for table, copies in zip(tables, before, strict=True):
         for name, array in table.arrays().items():
             np.testing.assert_array_equal(array, copies[name])
+
+
+def votes_of(counts, images, *, prior=1.0, **meta):
+    """One voter's table: choices of classes a, b and c."""
+    counts = np.asarray(counts, dtype=float)
+    probs = np.maximum(counts / counts.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    meta = {"kind": "people", "calibrated": False, "prior": prior} | meta
+    table = table_of(probs, images, classes="abc", **meta)
+    return replace(table, votes=counts.sum(axis=1))
+
+
+def test_people_are_averaged_and_their_votes_added():
+    images = ["a1", "b1"]
+    voters = [votes_of([row, [0, 1, 0]], images, subject=f"P{k}")
+              for k, row in enumerate(([1, 0, 0], [1, 0, 0], [0, 1, 0]))]  # fmt: skip
+    both = combine(voters, first_letter)
+    # As a product of experts, two of three would be as good as all.
+    np.testing.assert_allclose(np.exp(both.log_probs), [[2 / 3, 1 / 3, 0], [0, 1, 0]], atol=1e-6)
+    assert both.votes.tolist() == [3, 3] and both.kind == "people"
+    # By hand: three votes and one of the prior, a third of it for each class.
+    expected = np.array([[7, 4, 1], [1, 10, 1]]) / 12
+    np.testing.assert_allclose(both.softened(1.0), expected, atol=1e-6)
+    nll = -np.log([7 / 12, 10 / 12]).mean()
+    assert both.meta == {
+        "format": 1,
+        "kind": "people",
+        "combined": [f"P{k}_V1_logistic" for k in range(3)],
+        "images_left_out": 0,
+        "simulated": False,
+        "calibrated": False,
+        "prior": 1.0,
+        "nll": pytest.approx(nll, rel=1e-6),
+    }
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
+def test_softening_leaves_the_prior_its_share(temperature):
+    table = votes_of([[8, 2, 0]], ["a1"], prior=2.0)
+    # By hand: a prior of 2 in 12, a third of it for each class; 4^(1/T) to 1 the rest.
+    odds = 4 ** (1 / temperature)
+    expected = np.array([odds, 1, 0]) / (odds + 1) * 10 / 12 + 2 / 36
+    np.testing.assert_allclose(table.softened(temperature), [expected], rtol=1e-6)
+
+
+def test_nobodys_class_is_not_blown_up_by_softening():
+    # 150 classes, ten votes: one in eleven is the prior's. A floor of 1e-6 had 13% at T = 2.
+    counts = np.zeros((1, 150))
+    counts[0, 0] = 10
+    probs = np.maximum(counts / 10, np.finfo(np.float32).tiny)
+    ids = np.array(["i"]), np.array([f"{k:03d}" for k in range(150)]), np.zeros(1)
+    meta = {"kind": "people", "prior": 1.0}
+    table = SoftLabels(np.log(probs).astype(np.float32), *ids, meta, np.array([10.0]))
+    for temperature in (1.0, 2.0, 4.0):
+        unnamed = table.softened(temperature)[0, 1:].sum()
+        assert unnamed == pytest.approx(149 / 150 / 11, rel=1e-5)
+
+
+def test_votes_follow_their_rows(tmp_path):
+    table = votes_of([[1, 0, 0], [0, 2, 0], [0, 0, 3]], ["b", "c", "a"])
+    assert table.sorted().votes.tolist() == [3, 1, 2]
+    assert table.take(["c", "b"]).votes.tolist() == [2, 1]
+    np.savez(tmp_path / "t.npz", **replace(table, meta=table.meta | {"format": 1}).arrays())
+    again = read_soft_labels(tmp_path / "t.npz")
+    assert again.votes.tolist() == [1, 2, 3] and again.kind == "people"
+
+
+def test_a_kind_that_there_is_not_is_refused(labels):
+    meta = labels.meta | {"kind": "dogs"}
+    refuses("meta.kind is 'dogs', none of brain, people, words, model",
+            lambda: replace(labels, meta=meta))  # fmt: skip
+
+
+def test_old_tables_are_brains_unless_they_were_imported(labels, tmp_path):
+    np.savez(tmp_path / "old.npz", **labels.arrays())
+    assert read_soft_labels(tmp_path / "old.npz").kind == "brain"
+    imported = replace(labels, meta=labels.meta | {"imported": {"file": "choices.csv"}})
+    np.savez(tmp_path / "imported.npz", **imported.arrays())
+    refuses(
+        "was imported before tables said what is behind them: import it again, with --kind "
+        "brain, people, words, model",
+        read_soft_labels,
+        tmp_path / "imported.npz",
+    )
+
+
+def test_kinds_and_priors_that_differ_are_not_combined():
+    one = votes_of([[1, 0, 0]], ["a1"], subject="P1")
+    refuses(
+        "P2_V1_logistic and P1_V1_logistic have different priors: import them with the same "
+        "--prior",
+        combine,
+        [one, votes_of([[1, 0, 0]], ["a1"], subject="P2", prior=2.0)],
+        first_letter,
+    )
+    refuses(
+        "P2_V1_logistic and P1_V1_logistic cannot be combined: behind them are words and people",
+        combine,
+        [one, votes_of([[1, 0, 0]], ["a1"], subject="P2", kind="words")],
+        first_letter,
+    )
 
 
 def test_tables_that_do_not_fit_are_refused():

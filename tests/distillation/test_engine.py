@@ -118,6 +118,17 @@ def test_alpha_0_with_targets_is_the_student_of_hard_labels_to_the_bit():
     same_bits(train(probs=None), train(replace(RECIPE, alpha=0.0), probs=PROBS))
 
 
+def test_images_of_no_weight_teach_nothing_and_even_weights_are_hard_labels():
+    weights = np.float32(2 * (np.arange(24) % 2))
+    light = weights == 0
+    relabelled = np.where(light, (TRAINING[1] + 1) % 3, TRAINING[1])
+    one = train(probs=weights)
+    same_bits(one, train(probs=weights, labels=relabelled))
+    assert not np.array_equal(one.log_probs["test"], train().log_probs["test"])
+    even = train(probs=np.ones(24, np.float32))
+    np.testing.assert_allclose(even.log_probs["test"], train().log_probs["test"], atol=1e-3)
+
+
 def test_two_teachers_of_a_seed_share_start_order_and_augmentation(monkeypatch):
     seen, starts = [], []
     to_batch, build = engine.to_batch, engine.build_network

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax, rel_entr, softmax
 
-from brain_teacher.distillation.losses import FLOOR, hinton
+from brain_teacher.distillation.losses import FLOOR, hinton, weighted_cross_entropy
 from brain_teacher.seeds import named_rng
 
 
@@ -121,3 +121,11 @@ def test_a_target_of_zero_counts_as_the_floor():
     expected = by_scipy(logits, labels, np.maximum(probs, FLOOR), temperature=2.0, alpha=1.0)
     assert np.isfinite(found) and found == pytest.approx(expected, rel=1e-9)
     assert FLOOR == 1e-6
+
+
+def test_weighted_cross_entropy_is_what_numpy_computes():
+    logits, labels, _ = draw(named_rng(8))
+    weights = named_rng(9).uniform(0, 3, len(labels))
+    each = -log_softmax(logits, axis=1)[np.arange(len(labels)), labels]
+    found = weighted_cross_entropy(*map(torch.from_numpy, (logits, labels, weights)))
+    assert found.item() == pytest.approx(np.mean(weights * each), rel=1e-12)

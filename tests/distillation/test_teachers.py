@@ -29,9 +29,9 @@ def teach(name, log_probs, truth, temperature=2.0, rng=None, **more):
 
 def test_the_controls_are_those_of_the_design():
     assert list(TEACHERS) == [
-        "none", "smooth", "smooth-matched", "permuted-classes", "semantic", "brain-class",
-        "permuted-images", "permuted-trials", "resnet34-live", "resnet34-table",
-        "resnet34-degraded", "brain",
+        "none", "weighted", "smooth", "smooth-matched", "permuted-classes", "semantic",
+        "brain-class", "brain-confidence", "permuted-images", "permuted-trials",
+        "resnet34-live", "resnet34-table", "resnet34-degraded", "brain",
     ]  # fmt: skip
 
 
@@ -166,14 +166,113 @@ def test_a_derangement_of_two_exchanges_them():
         np.testing.assert_array_equal(teachers._derangement(2, named_rng(seed)), [1, 0])
 
 
-def test_brain_class_is_the_class_mean_at_t_1_and_then_softened_by_hand():
+def test_brain_class_is_a_power_of_the_class_mean_as_unsure_as_the_brain():
     log_probs = np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.9, 0.06, 0.04]])
     truth = np.array([0, 2, 0])
-    # The mean of rows 0 and 2 is 0.7, 0.18, 0.12. Softening first would give other numbers.
-    mean = np.array([[0.7, 0.18, 0.12], [0.1, 0.1, 0.8], [0.7, 0.18, 0.12]])
-    expected = np.sqrt(mean) / np.sqrt(mean).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(teach("brain-class", log_probs, truth), expected, rtol=1e-12)
-    np.testing.assert_allclose(teach("brain-class", log_probs, truth, 1.0), mean, rtol=1e-12)
+    # The mean of rows 0 and 2 at T = 1.
+    mean = np.array([0.7, 0.18, 0.12])
+    for temperature in (1.0, 2.0):
+        probs = teach("brain-class", log_probs, truth, temperature)
+        q = teach("brain", log_probs, truth, temperature)
+        np.testing.assert_array_equal(probs[0], probs[2])
+        exponents = np.diff(np.log(probs[0])) / np.diff(np.log(mean))
+        np.testing.assert_allclose(exponents, exponents[0], rtol=1e-6)
+        assert entropy(probs[0]) == pytest.approx(entropy(q[[0, 2]], axis=1).mean(), abs=1e-6)
+        # Of a class of one image it is the brain's.
+        np.testing.assert_allclose(probs[1], q[1], rtol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), scale=st.floats(0, 3), temperature=st.floats(0.5, 20))
+def test_brain_class_is_no_softer_than_the_brain(seed, scale, temperature):
+    # Softened by T alone it was: the mean of rows that differ is less sure than they are. (Of rows
+    # that are sure of different classes it must be: no power tells equal entries apart.)
+    log_probs, truth = draw(seed, n=24, n_classes=6, scale=scale)
+    probs = teach("brain-class", log_probs, truth, temperature)
+    q = teach("brain", log_probs, truth, temperature)
+    for column in range(6):
+        mine = truth == column
+        wanted = entropy(q[mine], axis=1).mean()
+        assert entropy(probs[mine][0]) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_brain_class_of_exactly_one_hot_rows_is_one_hot():
+    log_probs = np.array([[0.0, -np.inf, -np.inf], [-np.inf, 0.0, -np.inf]])
+    probs = teach("brain-class", log_probs, np.array([0, 1]))
+    np.testing.assert_array_equal(probs, [[1, 0, 0], [0, 1, 0]])
+
+
+def test_brain_confidence_by_hand():
+    log_probs = np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.9, 0.06, 0.04]])
+    # Of class 0 the others have 0.18 and 0.12 on average: 3 to 2.
+    expected = [[0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.9, 0.06, 0.04]]
+    probs = teach("brain-confidence", log_probs, np.array([0, 2, 0]), 1.0)
+    np.testing.assert_allclose(probs, expected, rtol=1e-12)
+    log_probs = np.log([[0.5, 0.5, 1e-9], [0.1, 0.1, 0.8], [0.7, 1e-9, 0.3]])
+    probs = teach("brain-confidence", log_probs, np.array([0, 2, 0]), 1.0)
+    # 0.5 and 0.3 of the others' mass: 5 to 3.
+    expected = [[0.5, 5 / 16, 3 / 16], [0.1, 0.1, 0.8], [0.7, 3 / 16, 9 / 80]]
+    np.testing.assert_allclose(probs, expected, rtol=1e-7)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), scale=st.floats(0, 40), temperature=st.floats(0.3, 20))
+def test_brain_confidence_keeps_each_images_own_mass_and_the_classes_mean(seed, scale, temperature):
+    log_probs, truth = draw(seed, n=24, n_classes=6, scale=scale)
+    probs = teach("brain-confidence", log_probs, truth, temperature)
+    q, rows = teach("brain", log_probs, truth, temperature), np.arange(24)
+    np.testing.assert_array_equal(probs[rows, truth], q[rows, truth])
+    for column in range(6):
+        mine = truth == column
+        np.testing.assert_allclose(probs[mine].mean(axis=0), q[mine].mean(axis=0), atol=1e-12)
+
+
+def test_brain_confidence_of_exactly_one_hot_rows_is_one_hot():
+    log_probs = np.array([[0.0, -np.inf, -np.inf], [-np.inf, 0.0, -np.inf]])
+    probs = teach("brain-confidence", log_probs, np.array([0, 1]))
+    np.testing.assert_array_equal(probs, [[1, 0, 0], [0, 1, 0]])
+
+
+def test_weighted_counts_an_image_by_the_brains_confidence_in_it_by_hand():
+    log_probs = np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.8, 0.06, 0.14]])
+    # T is of no consequence.
+    for temperature in (1.0, 7.0):
+        weights = teach("weighted", log_probs, np.array([0, 2, 2]), temperature)
+        own = np.array([0.5, 0.8, 0.14])
+        np.testing.assert_allclose(weights, own / own.mean(), rtol=1e-12)
+
+
+def test_a_table_of_ones_own_teaches_as_the_brain_would_with_it():
+    log_probs, truth = draw(0)
+    images, classes = np.array([f"i{k:02d}" for k in range(12)]), np.array(list("abcd"))
+    brain = SoftLabels(log_probs.astype(np.float32), images, classes, np.zeros(12))
+    rest = draw(1, n=20)[0].astype(np.float32)
+    more = np.array([f"i{k:02d}" for k in range(20)])
+    meta, votes = {"kind": "people", "prior": 2.0}, np.arange(1.0, 21)
+    people = SoftLabels(rest, more, classes, np.zeros(20), meta, votes)
+    given = {"temperature": 3.0, "seed": 0}
+    order = named_rng("own").permutation(12)
+    found = draw_targets(
+        "table-people", brain.take(images[order]), classes[truth][order],
+        tables={"table-people": people}, **given,
+    )  # fmt: skip
+    expected = draw_targets("brain", people.take(images), classes[truth], **given)
+    np.testing.assert_array_equal(found.join(images, classes), expected.join(images, classes))
+    with pytest.raises(ValueError, match="the table 'table-people' has other classes"):
+        other = SoftLabels(rest, more, np.array(list("abcx")), np.zeros(20))
+        draw_targets("table-people", brain, classes[truth], tables={"table-people": other}, **given)
+
+
+def test_a_prior_has_its_share_of_every_target_whatever_the_temperature():
+    # One choice of each image, and a prior of one: half of each row is even.
+    log_probs = np.log(np.maximum(np.eye(4)[[0, 1, 1]], np.finfo(np.float32).tiny))
+    images, classes = np.array(["a", "b", "c"]), np.array(list("wxyz"))
+    meta = {"kind": "people", "prior": 1.0}
+    table = SoftLabels(log_probs.astype(np.float32), images, classes, np.zeros(3), meta, np.ones(3))
+    for temperature in (1.0, 2.0, 4.0):
+        found = draw_targets("brain", table, ["w", "x", "x"], temperature=temperature, seed=0)
+        expected = 0.125 + 0.5 * np.eye(4)[[0, 1, 1]]
+        np.testing.assert_allclose(found.probs, expected, atol=1e-6)
 
 
 def test_a_category_without_a_column_is_refused():

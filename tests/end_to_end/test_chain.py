@@ -27,7 +27,7 @@ def test_the_chain_leaves_what_it_promises(chain):
     assert not list(outputs.rglob(".part-*"))
     metrics = json.loads((outputs / "comparison" / "metrics.json").read_text())
     assert [t["name"] for t in metrics["teachers"]] == [
-        *("brain", "none", "smooth-matched", "permuted-classes", "semantic", "brain-class"),
+        *("brain", "none", "smooth-matched", "semantic", "brain-class", "brain-confidence"),
         "permuted-images",
     ]
     assert len(metrics["students"]) == 14
@@ -175,7 +175,7 @@ def test_a_changed_plan_is_said(chain):
     other.parent.mkdir(exist_ok=True)
     other.write_text(yaml.safe_dump(params))
     said = chain.brain_teacher("compare", "--params", str(other))
-    assert "Exploratory: these students were not trained under the plan that stands in" in said
+    assert "Exploratory: compare.margin was 0.04, is 0.2. What was planned" in said
     comparison = next((chain.path / "runs").glob("compare-*"))
     said = chain.brain_teacher("promote", "--dry-run", "--comparison", str(comparison))
     assert "Not champion: the comparison is exploratory" in said

@@ -18,7 +18,7 @@ CURVES = {
 }  # fmt: skip
 ORIGIN = {
     "dataset": "toy", "simulated": True, "roi": "HVC", "subject": "S1", "decoder": "logistic",
-    "device": "cpu",
+    "device": "cpu", "soft_labels": "d1", "pictures": "p1", "kind": "brain",
 }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def make_answers(
     origin = ORIGIN | {key: value for key, value in changes.items() if key in ORIGIN}
     settings = SETTINGS | {key: value for key, value in changes.items() if key in SETTINGS}
     meta = {"teacher": teacher, "seed": seed, "settings": settings, "diverged": diverged}
-    meta |= origin | {"plan": changes.get("plan", "p"), "fingerprint": f"{teacher}{seed}"}
+    meta |= origin | {"plan": changes.get("plan", {}), "fingerprint": f"{teacher}{seed}"}
     if fold is not None:
         meta["fold"] = fold
     return Answers(meta, class_id, log_probs, image_id, category)

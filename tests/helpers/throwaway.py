@@ -7,6 +7,7 @@ these, too.
 import math
 
 import numpy as np
+from scipy.stats import entropy
 
 from brain_teacher.analysis.outcomes import OUTCOMES, Outcome, nll
 from brain_teacher.decoding.decoders.decoder import Decoder
@@ -65,6 +66,11 @@ def bits(answers, split):
     return nll(answers, split) / math.log(2)
 
 
+def guessed_bits(counts):
+    """Of who knows how frequent each class is."""
+    return entropy(counts, base=2)
+
+
 def halved(lesson):
     """Half the brain's, half even."""
     q = lesson.softened()
@@ -77,7 +83,9 @@ ENTRIES = (
     (
         OUTCOMES,
         "bits",
-        Outcome("surprise", bits, "bits", math.log2, "bits of surprise", 2, more_is_better=False),
+        Outcome(
+            "surprise", bits, "bits", guessed_bits, "bits of surprise", 2, more_is_better=False
+        ),
     ),
     (TEACHERS, "halved", Teacher("half the brain's, half even", halved)),
 )

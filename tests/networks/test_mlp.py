@@ -146,8 +146,8 @@ def test_the_networks_are_those_written_with_linear_layers():
     sizes, rng = [7, 12, 12], np.random.default_rng(0)
     networks = Perceptrons([1, 2, 3], sizes, n_classes=5, hidden=10, layers=2)
     with torch.no_grad():
-        for biases in networks.biases:
-            biases.normal_(generator=torch.Generator().manual_seed(4))
+        for number, drawn in enumerate([*networks.biases, networks.weights[-1]]):
+            drawn.normal_(generator=torch.Generator().manual_seed(number))
     voxels = torch.tensor(rng.standard_normal((3, 6, 12)), dtype=torch.float32)
     voxels[0, :, 7:] = 0
     kept = torch.tensor(rng.random((3, 3, 6, 10)), dtype=torch.float32)
@@ -159,7 +159,7 @@ def test_the_networks_are_those_written_with_linear_layers():
                 for w, b in zip(networks.weights, networks.biases, strict=True)
             ]
             mask = torch.ones(3, 6, 10) if given is None else given[each]
-            h = mask[0] * F.gelu(linear[0](voxels[each]))
+            h = mask[0] * linear[0](voxels[each])
             for number in (1, 2):
                 h = h + mask[number] * F.gelu(linear[number](F.layer_norm(h, (10,))))
             expected = linear[3](F.layer_norm(h, (10,)))
@@ -172,6 +172,7 @@ def test_weights_are_as_large_as_their_own_inputs_ask_for():
     assert float(small[:100].std()) == pytest.approx(1 / 10, rel=0.05)
     assert float(large.std()) == pytest.approx(1 / 20, rel=0.05)
     assert not small[100:].any()  # columns that it does not have
+    assert not networks.weights[-1].any()  # it begins by knowing nothing
 
 
 def test_every_trial_comes_before_one_comes_again():

@@ -94,7 +94,8 @@ def check_folds(voxels, plan, n_folds):
 
 def test_folds_by_round_leave_an_image_of_each_category_out_and_split_no_run(table, subject):
     voxels = voxels_of(table, subject)
-    plan = plan_for(voxels, by="round")
+    plan = plan_for(voxels)
+    assert plan.by == "round"
     check_folds(voxels, plan, 8)
     assert all(len(fit) == 1050 for fit in plan.fit)
     # One level down, from the trials of the outer fold alone.

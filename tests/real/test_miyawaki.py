@@ -36,11 +36,8 @@ PRESET = real_data.ROOT / "params" / "miyawaki-figures.yaml"
 SMALL = {"seeds": 2, "epochs": 15}
 VERDICTS = {
     verdict.HARMED,
-    verdict.IMAGES,
-    verdict.BRAIN_CLASSES,
-    verdict.WORD_CLASSES,
-    verdict.CLASSES,
-    verdict.REGULARISED,
+    *verdict.EXPLAINING,
+    verdict.OPEN,
     "no effect as large as 4 points",
     verdict.CANNOT_TELL,
 }

@@ -22,9 +22,11 @@ def scores():
     rng = np.random.default_rng(4)
     chances = dict(zip((*FAMILY, "brain"), (0.4, 0.45, 0.5, 0.3, 0.6, 0.6), strict=True))
     result = {
-        name: Scores(range(6), rng.random((6, 200)) < chance) for name, chance in chances.items()
+        name: Scores(range(6), rng.random((6, 200)) < chance, np.arange(200) % 16)
+        for name, chance in chances.items()
     }
-    result["none"] = Scores((0, 1, 2, 4, 5), result["none"].correct[[0, 1, 2, 4, 5]])
+    none, rows = result["none"], [0, 1, 2, 4, 5]
+    result["none"] = Scores(rows, none.correct[rows], none.category)
     return result
 
 
@@ -83,6 +85,9 @@ def test_right_is_the_difference_with_its_interval(scores, differences, figure):
         sure = each.p_corrected < 0.05
         assert (mean.get_markerfacecolor() != "white") == sure, name
         assert (intervals[row].get_linestyle() == "-") == sure, name
+        wide = lines(right, "classes")[row].get_xdata()
+        assert wide == pytest.approx([100 * each.low_classes, 100 * each.high_classes])
+        assert wide[0] < wide[1]
     sure = {name: each.p_corrected < 0.05 for name, each in differences.items()}
     assert sure["none"] and not sure["smooth"] and not sure["brain-class"]
     seeds = [line for line in right.lines if line.get_marker() == "." and line.get_gid() is None]
@@ -100,9 +105,9 @@ def test_title_and_caption(figure):
     assert figure.get_supxlabel().replace("\n", " ") == (
         "Left: each small point is a seed, thin lines join the students of one seed, large markers"
         " are means. Right: bars are two-way 95% intervals over 5 to 6 paired seeds and 200 test"
-        " images (not corrected), small points are single seeds, the band is ±4 percentage points."
-        " Filled on a solid bar: Holm-corrected p < 0.05 within the family of 5; hollow on a dashed"
-        " bar: not."
+        " images for these classes (not corrected), faint bars have classes random as well, small"
+        " points are single seeds, the band is ±4 percentage points. Filled on a solid bar:"
+        " Holm-corrected p < 0.05 within the family of 5; hollow on a dashed bar: not."
     )
 
 
@@ -156,7 +161,10 @@ def test_saves_as_png(figure, tmp_path):
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("module", ["comparison_figure", "decoder_figures", "student_figures"])
+@pytest.mark.parametrize(
+    "module",
+    ["comparison_figure", "class_figure", "decoder_figures", "ladder_figure", "student_figures"],
+)
 def test_pyplot_is_never_loaded(module):
     code = (
         f"import sys, brain_teacher.report.{module}\n"

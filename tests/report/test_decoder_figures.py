@@ -152,6 +152,10 @@ def test_accuracy_has_a_field_for_each_cell(figures):
     assert {line.get_ydata()[0] for line in bar.lines} == {6.25}
     assert "chance" in [text.get_text() for text in bar.texts]
     assert figure.get_suptitle().replace("\n", " ").endswith("128 images; chance 6.25%")
+    noise = "noise: top-1 in % S1 6.1; chance 6.2"
+    figure, _ = accuracy_figure(scores, dataset="toy", simulated=True, noise=noise)
+    caption = figure.get_supxlabel().replace("\n", " ")
+    assert caption.endswith("below it. Noise: top-1 in % S1 6.1; chance 6.2.")
 
 
 def test_a_cell_that_is_not_there_is_an_empty_field():

@@ -73,7 +73,7 @@ def test_curves_are_means_over_seeds_and_the_brain_stands_out():
     rng = named_rng("curves")
     names = ("train_loss", "validation_accuracy", "validation_nll")
     curves = {t: {n: rng.random((4, 5)) for n in names} for t in ("none", "smooth", "brain")}
-    figure = curves_figure(curves, title="t")
+    figure = curves_figure(curves, teacher="brain", title="t")
     for ax, name in zip(figure.axes, names, strict=True):
         factor = 100 if name == "validation_accuracy" else 1
         for line, teacher in zip(ax.lines, curves, strict=True):
@@ -87,7 +87,7 @@ def test_curves_are_means_over_seeds_and_the_brain_stands_out():
 def test_epochs_without_a_value_are_left_out_of_a_curve():
     values = np.array([[np.nan, 0.5, np.nan, 0.7], [np.nan, 0.3, np.nan, 0.9]])
     names = ("train_loss", "validation_accuracy", "validation_nll")
-    figure = curves_figure({"brain": dict.fromkeys(names, values)}, title="t")
+    figure = curves_figure({"brain": dict.fromkeys(names, values)}, teacher="brain", title="t")
     (line,) = figure.axes[2].lines
     assert list(line.get_xdata()) == [2, 4]
     np.testing.assert_allclose(line.get_ydata(), [0.4, 0.8])
@@ -95,7 +95,7 @@ def test_epochs_without_a_value_are_left_out_of_a_curve():
 
 def test_quality_shows_a_point_a_cell():
     given = rows()
-    ax = quality_figure(given, baseline=0.4, title="t").axes[0]
+    ax = quality_figure(given, baseline=0.4, source="decoder", title="t").axes[0]
     points = np.concatenate([line.get_xydata() for line in ax.lines if line.get_gid() is None])
     expected = [(100 * row["top1"], 100 * np.mean(row["accuracy"])) for row in given]
     np.testing.assert_allclose(sorted(map(tuple, points)), sorted(expected))

@@ -1,10 +1,13 @@
 """The table of teachers, raw and as people read it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from brain_teacher.analysis.differences import Difference
 from brain_teacher.analysis.sign_flips import SignFlip
-from brain_teacher.analysis.statistics import Difference, Scores
+from brain_teacher.analysis.statistics import Scores
 from brain_teacher.report.tables import as_markdown, as_text, teacher_table
 
 NOTE = (
@@ -27,7 +30,9 @@ def difference(mean, low, high, p, p_corrected):
 
 # Not in the order of SCORES: the family's order is that of the differences.
 DIFFERENCES = {
-    "none": difference(0.625, 0.51, 0.74, 0.0004, 0.0008),
+    "none": replace(
+        difference(0.625, 0.51, 0.74, 0.0004, 0.0008), low_classes=0.4, high_classes=0.85, classes=3
+    ),
     "smooth": difference(-0.0001, -0.2549, 0.25, 0.04651, 0.04651),
 }
 
@@ -52,6 +57,8 @@ def test_rows_and_raw_numbers():
         "brain minus this (points)",
         "95% low",
         "95% high",
+        "95% low, classes random",
+        "95% high, classes random",
         "p",
         "p (Holm)",
         "sign-flip p",
@@ -66,9 +73,9 @@ def test_rows_and_raw_numbers():
     np.testing.assert_allclose(
         result.iloc[:, 2:].to_numpy(dtype=float),
         [
-            [25.0, nothing, 62.5, 51.0, 74.0, 0.0004, 0.0008, 0.25, 0.5, 0.9996],
-            [62.5, sd, -0.01, -25.49, 25.0, 0.04651, 0.04651, 1.0, 1.0, nothing],
-            [87.5, sd, *[nothing] * 8],
+            [25.0, nothing, 62.5, 51.0, 74.0, 40.0, 85.0, 0.0004, 0.0008, 0.25, 0.5, 0.9996],
+            [62.5, sd, -0.01, -25.49, 25.0, nothing, nothing, 0.04651, 0.04651, 1, 1, nothing],
+            [87.5, sd, *[nothing] * 10],
         ],
     )
 

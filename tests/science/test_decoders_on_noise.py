@@ -88,9 +88,13 @@ def hits_and_images(name, voxels, plan):
     return count_hits(labels, voxels), len(labels.image_id)
 
 
-@pytest.mark.parametrize("name", sorted(DECODERS))
-def test_noise_decodes_at_chance(name, noise):
-    plan = plan_for(noise, by="round")
+@pytest.mark.parametrize(
+    ("name", "by"),
+    [*((name, "auto") for name in sorted(DECODERS)), ("logistic", "image"), ("ridge", "image")],
+)
+def test_noise_decodes_at_chance(name, by, noise):
+    plan = plan_for(noise, by=by)
+    assert plan.by == ("round" if by == "auto" else "image")
     assert [len(images) for images in plan.predict] == [CATEGORIES] * ROUNDS
     hits, images = hits_and_images(name, noise, plan)
     print(f"{name}: {hits} of {images} right, chance {images / CATEGORIES:.0f}")

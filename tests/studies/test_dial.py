@@ -1,18 +1,26 @@
-"""The dial, end to end: a small draw of each kind, two seeds of few epochs, which show nothing.
+"""The dial, end to end: a small draw of some truths, two seeds of few epochs, which show nothing.
 
 The draws' own seeds are not used: nobody is to see a result of theirs in passing.
 """
-
-from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 import dial
 import dial_draws
+import dial_truths
 import redraws
 
 SMALL = {"subjects": 2, "categories": 4, "shown": 4, "unseen": 40, "voxels": 60}
+
+# What a decoder is right about in 16 classes, where the truth says how far it can be.
+TOP1 = {
+    "images": (0.5, 0.9),
+    "classes": (0.5, 0.9),
+    "superclass": (0.12, 0.4),
+    "others": (0.5, 0.9),
+    "nothing": (0, 0.15),
+}
 
 pytestmark = pytest.mark.trains
 
@@ -33,33 +41,44 @@ def run(main, *arguments):
     return CliRunner().invoke(main, arguments, catch_exceptions=False)
 
 
-def test_the_dial_runs_is_kept_and_shares_students(own_store, monkeypatch):
-    others = {
-        name: replace(kind, seeds=(9001, 9002, 9003, 9004)) for name, kind in dial.KINDS.items()
-    }
-    monkeypatch.setattr(dial, "KINDS", others)
+def test_the_dial_runs_and_is_kept(own_store, monkeypatch):
+    monkeypatch.setattr(dial, "SEEDS", (9001, 9002, 9003, 9004))
+    kept = ("images", "images-half", "nothing")
+    monkeypatch.setattr(dial, "TRUTHS", {name: dial.TRUTHS[name] for name in kept})
     arguments = ["--draws", "1", "--seeds", "2", "--epochs", "2", "--check"]
     first = run(dial.main, *arguments)
     assert first.exit_code == 0, first.output
-    assert [line.split(":")[0] for line in first.output.splitlines()[:4]] == [
-        "dial-informative-9001, informative",
-        "dial-classes-9001, classes",
-        "dial-snr-0-9001, snr-0 calibrated",
-        "dial-snr-0-9001, snr-0 uncalibrated",
-    ]
-    assert first.output.count("unfinished: 1 of 4 draws") == 4
-    place = own_store / "runs" / "dial" / "snr-0-9001"
-    students = [place / arm / "students" for arm in ("snr-0-calibrated", "snr-0-uncalibrated")]
-    for teacher, is_shared in (("none", True), ("brain", False)):
-        for k in (0, 1):
-            one, other = (folder / f"{teacher}_{k}" / "student.npz" for folder in students)
-            assert (one.read_bytes() == other.read_bytes()) == is_shared, (teacher, k)
-            # A copy keeps its time; trained again it would have the same bytes.
-            assert (one.stat().st_mtime == other.stat().st_mtime) == is_shared, (teacher, k)
+    estimate, *made = first.output.splitlines()[:4]
+    students = 2 * sum(
+        1 + len(arm.family or dial.the_plan().family) for arm in dial.TRUTHS.values()
+    )
+    assert estimate.startswith(
+        f"3 of 3 simulated comparisons to make, {students} students: about 0.1 hours on 1 cores"
+    )
+    assert [line.split(":")[0] for line in made] == [f"draw 0, {name}" for name in kept]
+    assert first.output.count("unfinished: 1 of 4 draws") == 3
+    place = own_store / "runs" / "dial"
+    assert (place / "what-a-brain-can-teach.png").stat().st_size > 10_000
     # Again: nothing is made, the same is said.
     monkeypatch.setattr(dial, "simulated_voxels", None)
     again = run(dial.main, *arguments)
-    assert again.output.splitlines() == first.output.splitlines()[4:]
+    assert again.output.startswith("0 of 3 simulated comparisons to make, 0 students")
+    assert again.output.splitlines()[1:] == first.output.splitlines()[4:]
+
+
+@pytest.mark.parametrize("truth", dial_truths.TRUTHS)
+def test_no_truth_has_even_or_one_hot_tables(truth, tmp_path, monkeypatch):
+    for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(dial, "SEEDS", (9001,))
+    monkeypatch.setattr(dial, "UNSEEN", 2)  # nobody looks at them
+    result = run(dial.main, "--tables", "--truth", truth, "--folder", str(tmp_path))
+    cells = [cell.strip() for cell in result.output.splitlines()[-1].split("|")[1:-1]]
+    assert cells[:2] == ["0", truth], result.output
+    top1, entropy, largest, from_even = map(float, cells[2:])
+    low, high = TOP1.get(truth, (0, 1))
+    assert low <= top1 <= high
+    assert from_even > 0.1 and 0.1 < entropy < 2.7 and largest < 0.95
 
 
 def test_redraws_of_the_noise_are_compared(own_store, monkeypatch):

@@ -36,7 +36,7 @@ def audit(answers, *, seen, teacher, family, outcome=ACCURACY):
     """
     scores = {name: scores_of(answers[name], outcome=outcome) for name in (*family, teacher)}
     scale, minus = outcome.scale, outcome.minus(teacher)
-    category = _categories(answers[teacher])
+    category = scores[teacher].category
     was_seen, rows = np.isin(category, list(seen)), []
     for group, columns in ((SEEN, was_seen), (NEW, ~was_seen)):
         if not columns.any():
@@ -55,9 +55,3 @@ def audit(answers, *, seen, teacher, family, outcome=ACCURACY):
             row["p"] = found.p if found else np.nan
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _categories(students):
-    """Of the test images, in the order of their ids."""
-    student = next(each for each in students.values() if not each.diverged)
-    return student.category["test"][np.argsort(student.image_id["test"])]

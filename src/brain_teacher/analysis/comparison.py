@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
+from brain_teacher.analysis.differences import Difference
 from brain_teacher.analysis.equivalence import equivalence_p
+from brain_teacher.analysis.ladder import Step, ladder, over_half
 from brain_teacher.analysis.outcomes import OUTCOMES, Outcome
 from brain_teacher.analysis.secondary import secondary_outcomes
 from brain_teacher.analysis.sign_flips import SignFlip, sign_flips
-from brain_teacher.analysis.statistics import Difference, Scores, compare_to_controls, scores_of
+from brain_teacher.analysis.statistics import Scores, compare_to_controls, scores_of
 from brain_teacher.analysis.verdict import Verdict, decide
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores by teacher; by control the differences, sign-flips and equivalence; the verdict."""
+    """Scores by teacher; differences, sign-flips, equivalence by control; ladder and verdict."""
 
     outcome: Outcome
     scores: dict[str, Scores]
@@ -20,10 +22,12 @@ class Comparison:
     flips: dict[str, SignFlip]
     equivalence: dict[str, float]
     outcomes: dict[str, dict]  # the secondary ones
+    ladder: list[Step]
+    diverged: list[tuple[str, int]]  # teacher and seed
     verdict: Verdict
 
 
-def compare_answers(answers, *, teacher, family, margin, outcome="accuracy"):
+def compare_answers(answers, *, teacher, family, margin, outcome="accuracy", knows="words"):
     """Hold a teacher's students against those of every control.
 
     Parameters
@@ -37,6 +41,8 @@ def compare_answers(answers, *, teacher, family, margin, outcome="accuracy"):
         The smallest effect of interest: a fraction, or nats, as the outcome is.
     outcome : str
         A key of `OUTCOMES`: the primary one.
+    knows : str
+        Whose knowledge of classes ``semantic`` stands for: ``superclasses`` or ``words``.
 
     Returns
     -------
@@ -56,6 +62,14 @@ def compare_answers(answers, *, teacher, family, margin, outcome="accuracy"):
         for seed, student in students.items()
         if student.diverged
     ]
+    verdict = decide(
+        differences,
+        over_half(scores, **compared),
+        margin=margin,
+        outcome=entry,
+        knows=knows,
+        diverged=diverged,
+    )
     return Comparison(
         outcome=entry,
         scores=scores,
@@ -63,5 +77,7 @@ def compare_answers(answers, *, teacher, family, margin, outcome="accuracy"):
         flips=sign_flips(scores, **compared),
         equivalence={name: equivalence_p(d, margin=margin) for name, d in differences.items()},
         outcomes=secondary_outcomes(answers, primary=outcome, **compared),
-        verdict=decide(differences, margin=margin, outcome=entry, diverged=diverged),
+        ladder=ladder(scores, knows=knows, **compared),
+        diverged=diverged,
+        verdict=verdict,
     )

@@ -24,7 +24,7 @@ class Outcome:
     # is not `of_images`. Raises NoOutcome where it cannot be had.
     of: Callable
     unit: str  # of the values as they are shown: %, or their own
-    guess: Callable[[int], float]  # of who gives each of n classes the same probability
+    guess: Callable  # of who knows no more than these counts of images, one a class
     differ: str  # what differences are called in a sentence
     digits: int = 1  # after the point, as shown
     more_is_better: bool = True
@@ -75,8 +75,9 @@ class Outcome:
         """The difference so that above 0 means better, whatever the outcome."""
         if self.more_is_better:
             return difference
-        ends = {"low": "high", "high": "low", "low90": "high90", "high90": "low90"}
-        turned = {name: -getattr(difference, other) for name, other in ends.items()}
+        pairs = [(f"low{which}", f"high{which}") for which in ("", "90", "_classes")]
+        ends = pairs + [(high, low) for low, high in pairs]
+        turned = {name: -getattr(difference, other) for name, other in ends}
         return replace(difference, mean=-difference.mean, **turned)
 
 
@@ -110,6 +111,19 @@ def top5(answers, split):
     return (first == truth[:, None]).any(axis=1)
 
 
+def _among_first(most):
+    def guess(counts):
+        from brain_teacher.decoding.chance import top_by_chance
+
+        return top_by_chance(counts, most)
+
+    return guess
+
+
+def _entropy(counts):
+    return sum(count * log(sum(counts) / count) for count in counts if count) / sum(counts)
+
+
 def ece(answers, split):
     """Expected calibration error over 10 equally wide bins of the top-1 confidence.
 
@@ -132,16 +146,14 @@ def _sorted(answers, split):
     ids = answers.image_id[split]
     fold = np.zeros(len(ids), dtype=int)
     labels = SoftLabels(answers.log_probs[split], ids, answers.class_id, fold).sorted()
-    category = answers.category[split][np.argsort(ids)]
+    category = answers.category_by_id(split)
     return labels, category, labels.truth(category)
 
 
 OUTCOMES = {
-    "accuracy": Outcome("accuracy", accuracy, "%", lambda n: 1 / n, "points"),
-    "nll": Outcome("NLL", nll, "nats", log, "nats of NLL", 3, more_is_better=False),
-    "top5": Outcome(
-        "top-5 accuracy", top5, "%", lambda n: min(5 / n, 1.0), "points of top-5 accuracy"
-    ),
+    "accuracy": Outcome("accuracy", accuracy, "%", _among_first(1), "points"),
+    "nll": Outcome("NLL", nll, "nats", _entropy, "nats of NLL", 3, more_is_better=False),
+    "top5": Outcome("top-5 accuracy", top5, "%", _among_first(5), "points of top-5 accuracy"),
     "ece": Outcome(
         "ECE", ece, "%", lambda _: 0.0, "points of ECE", more_is_better=False, of_images=False
     ),

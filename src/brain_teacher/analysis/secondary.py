@@ -45,22 +45,31 @@ def secondary_outcomes(answers, *, teacher, family, primary):
     return found
 
 
-def outcome_sentence(outcomes, *, teacher, control):
-    """`secondary_outcomes` in a sentence: the means of both, their difference and its interval."""
+def outcome_sentence(outcomes, *, teacher, controls):
+    """`secondary_outcomes` in a sentence: of `teacher`, some controls, and each outcome's best one.
+
+    With the difference and its interval, where it can be had. `controls` that are not in the family
+    are left out; the best control is the one that is best by that outcome, chosen afterwards.
+    """
     parts = []
     for outcome, found in outcomes.items():
-        mean, difference = found["mean"], found[f"{teacher}_minus"].get(control)
-        against = ""
-        if difference is not None:
-            against = ", difference {mean:+z.3f} (95% interval {low:+z.3f} to {high:+z.3f})"
-            against = against.format(**difference)
-        entry = OUTCOMES[outcome]
+        entry, mean = OUTCOMES[outcome], found["mean"]
+        others = [name for name in mean if name != teacher]
+        best = (max if entry.more_is_better else min)(others, key=mean.__getitem__)
         unit = "a fraction" if entry.unit == "%" else entry.unit
-        parts.append(
-            f"{entry.label} ({unit}{entry.better}), {teacher} {mean[teacher]:.3f}, "
-            f"{control} {mean[control]:.3f}{against}"
-        )
-    return f"Exploratory, not corrected: {'; '.join(parts)}."
+        told = [f"{entry.label} ({unit}{entry.better}): {teacher} {mean[teacher]:.3f}"]
+        for name in dict.fromkeys([*(each for each in controls if each in others), best]):
+            said = f"the best control, {name}," if name == best else name
+            told.append(f"{said} {mean[name]:.3f}{_told(found[f'{teacher}_minus'].get(name))}")
+        parts.append(", ".join(told))
+    return f"Exploratory, not corrected, {teacher} minus each in brackets: {'; '.join(parts)}."
+
+
+def _told(difference):
+    if difference is None:
+        return ""
+    mean, low, high = (f"{difference[key]:+z.3f}" for key in ("mean", "low", "high"))
+    return f" ({mean}, 95% interval {low} to {high})"
 
 
 def _against(scores, teacher, family):

@@ -8,11 +8,11 @@ forgets the second: in simulation it covers 78 to 92% where it says 95%.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 from statsmodels.stats.multitest import multipletests
 
+from brain_teacher.analysis.differences import mean_difference
 from brain_teacher.analysis.outcomes import ACCURACY, NoOutcome
-from brain_teacher.analysis.two_way import least_visible, two_way_error
+from brain_teacher.analysis.two_way import least_visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,8 @@ class Scores:
     # Array_like of shape (n_seeds, n_images): 1 where the student named the image's category, else
     # 0; or, say, the answer's NLL. Kept as read-only float64.
     correct: np.ndarray
+    # Array_like of shape (n_images,): the class of each image, where it is known.
+    category: np.ndarray | None = None
 
     def __post_init__(self):
         seeds = tuple(int(seed) for seed in self.seeds)
@@ -47,41 +49,18 @@ class Scores:
         if not np.isfinite(correct).all():
             row = int(np.argwhere(~np.isfinite(correct))[0][0])
             raise ValueError(f"seed {seeds[row]}: correct is not finite; leave a diverged seed out")
+        category = None if self.category is None else np.array(self.category)
+        if category is not None and category.shape != correct.shape[1:]:
+            raise ValueError(f"{len(category)} categories for {correct.shape[1]} images")
         correct.setflags(write=False)
         object.__setattr__(self, "seeds", seeds)
         object.__setattr__(self, "correct", correct)
+        object.__setattr__(self, "category", category)
 
     @property
     def accuracy(self):
         """Accuracy of each seed, a fraction: ndarray of shape (n_seeds,)."""
         return self.correct.mean(axis=1)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A mean paired difference in accuracy, with what is known about its error.
-
-    A fraction, as all but p, df and the counts are: 0.04 is 4 percentage points.
-    """
-
-    mean: float
-    # Two-way 95% interval, not corrected for the number of comparisons.
-    low: float
-    high: float
-    # Two-way 90% interval, which answers whether the difference lies within a margin at 5%.
-    low90: float
-    high90: float
-    p: float  # two-sided, of the difference being 0
-    p_corrected: float  # Holm's within the family; `p` itself where the comparison stands alone
-    se: float
-    df: float
-    seeds: int
-    images: int
-
-    @property
-    def constant(self):
-        """Whether every seed and image gave the same difference, so that no error is known."""
-        return self.se == 0
 
 
 def scores_of(students, *, split="test", outcome=ACCURACY):
@@ -103,7 +82,7 @@ def scores_of(students, *, split="test", outcome=ACCURACY):
     NoOutcome
         If a student's answers have no such outcome.
     """
-    rows = {}
+    rows, category = {}, None
     for seed, student in sorted(students.items()):
         if student.diverged:
             continue
@@ -111,7 +90,8 @@ def scores_of(students, *, split="test", outcome=ACCURACY):
             rows[seed] = outcome.of(student, split)
         except NoOutcome as error:
             raise NoOutcome(f"{student.meta['teacher']} seed {seed}: {error}") from error
-    return Scores(tuple(rows), np.array(list(rows.values())))
+        category = student.category_by_id(split) if outcome.of_images else None
+    return Scores(tuple(rows), np.array(list(rows.values())), category)
 
 
 def pair_by_seed(a, b):
@@ -119,6 +99,8 @@ def pair_by_seed(a, b):
     images = a.correct.shape[1], b.correct.shape[1]
     if images[0] != images[1]:
         raise ValueError(f"{images[0]} images against {images[1]}; join the scores on image ids")
+    if not np.array_equal(a.category, b.category):
+        raise ValueError("the images are of other categories; join the scores on image ids")
     seeds = tuple(sorted(set(a.seeds) & set(b.seeds)))
     rows_a = [a.seeds.index(seed) for seed in seeds]
     rows_b = [b.seeds.index(seed) for seed in seeds]
@@ -126,21 +108,7 @@ def pair_by_seed(a, b):
 
 
 def paired_difference(a, b):
-    """Mean of ``a - b`` over common seeds, with a two-way interval over seeds and images.
-
-    The model is two-way crossed random effects without replication [1]_,
-    ``d[s, i] = mu + seed[s] + image[i] + residual[s, i]``, for which, with S seeds and I images,
-
-        SE^2 = (MS_seed + MS_image - MS_residual) / (S I)
-
-    is unbiased. Its degrees of freedom are Satterthwaite's [2]_,
-
-        df = (S I SE^2)^2 / (MS_seed^2 / (S - 1) + MS_image^2 / (I - 1)
-                             + MS_residual^2 / ((S - 1) (I - 1))).
-
-    SE^2 is never below max(MS_seed, MS_image) / (S I), which the error would be if the other
-    effect did not exist; where this bound acts, df is S - 1 or I - 1 of the term taken (the fewer
-    on a tie). Intervals and p are those of Student's t.
+    """Mean of ``a - b`` over common seeds, with its intervals: see `mean_difference`.
 
     Parameters
     ----------
@@ -150,18 +118,11 @@ def paired_difference(a, b):
     Returns
     -------
     Difference
-        If all differences equal m, its intervals are [m, m], p is 0 (1 where m = 0), and
-        `Difference.constant` is true.
 
     Raises
     ------
     ValueError
         If there are fewer than two common seeds or two images, or the images differ in number.
-
-    References
-    ----------
-    .. [1] Searle, Casella & McCulloch (1992), Variance Components, ch. 4.
-    .. [2] Satterthwaite (1946), Biometrics Bulletin 2, 110-114.
 
     Examples
     --------
@@ -176,31 +137,9 @@ def paired_difference(a, b):
             f"two common seeds are needed, but seeds {_listed(a.seeds)} and {_listed(b.seeds)} "
             f"share {_listed(seeds)}"
         )
-    n_images = differences.shape[1]
-    if n_images < 2:
+    if differences.shape[1] < 2:
         raise ValueError("two images are needed, but the scores have one")
-    # Not == 0: 1.1 - 1.0 and 0.1 - 0.0 are the same difference. An image counts 1.
-    if np.ptp(differences) < 1e-12:
-        mean, se, df = float(differences[0, 0]), 0.0, float(len(seeds) - 1)
-        p = 1.0 if mean == 0 else 0.0
-    else:
-        mean = float(differences.mean())
-        se, df = map(float, two_way_error(differences))
-        p = float(2 * stdtr(df, -abs(mean) / se))
-    half95, half90 = se * stdtrit(df, 0.975), se * stdtrit(df, 0.95)
-    return Difference(
-        mean=mean,
-        low=float(mean - half95),
-        high=float(mean + half95),
-        low90=float(mean - half90),
-        high90=float(mean + half90),
-        p=p,
-        p_corrected=p,
-        se=se,
-        df=df,
-        seeds=len(seeds),
-        images=n_images,
-    )
+    return mean_difference(differences, a.category)
 
 
 def compare_to_controls(scores, *, teacher, family):

@@ -16,9 +16,12 @@ def two_way_error(differences):
     -------
     se, df : ndarray of shape (...)
     """
-    n_seeds, n_images = differences.shape[-2:]
+    return error_of(*mean_squares(differences), *differences.shape[-2:])
+
+
+def error_of(ms_seed, ms_image, ms_residual, n_seeds, n_images):
+    """`two_way_error` from the mean squares, arrays of one shape."""
     df_seed, df_image = n_seeds - 1, n_images - 1
-    ms_seed, ms_image, ms_residual = mean_squares(differences)
     total, bound = ms_seed + ms_image - ms_residual, np.maximum(ms_seed, ms_image)
     # The tolerances let ties in whole numbers be ties whatever the order of summation.
     nearly = bound * (1 - 1e-12)
@@ -36,6 +39,35 @@ def two_way_error(differences):
     df = np.select([square, bounded], [min(df_seed, df_image), df_bound], df)
     total = np.select([square, bounded], [ms_residual, bound], total)
     return np.sqrt(total / (n_seeds * n_images)), df
+
+
+def by_class(differences, category):
+    """One value a seed and class, of which `two_way_error` has classes random as well.
+
+    Images are nested in classes: ``d[s, i] = mu + seed[s] + class[c] + image[i] + (seed x class)[s,
+    c] + residual[s, i]``. The mean of a class is one draw of a class, with its images' and the
+    residual's share in it, so that classes take the images' place in the two-way model. Of unequal
+    classes the mean over images is the ratio sum(n m) / sum(n), with n images and the mean m in a
+    class; what varies of it to the first order is ``grand + n / mean(n) (m - grand)`` ([1]_, ch.
+    6), which is m where classes are equal, and keeps each seed's mean over images.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (..., n_seeds, n_images)
+    category : ndarray of str, shape (n_images,)
+
+    Returns
+    -------
+    ndarray of shape (..., n_seeds, n_classes)
+
+    References
+    ----------
+    .. [1] Cochran (1977), Sampling Techniques.
+    """
+    classes, column, counts = np.unique(category, return_inverse=True, return_counts=True)
+    means = differences @ (np.eye(len(classes))[column] / counts)
+    grand = differences.mean(axis=(-2, -1), keepdims=True)
+    return grand + counts / counts.mean() * (means - grand)
 
 
 def least_visible(se, df, *, power, level=0.05):

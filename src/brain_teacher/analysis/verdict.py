@@ -2,23 +2,39 @@
 
 from dataclasses import dataclass
 
+from brain_teacher.analysis.differences import FEW_SEEDS
+from brain_teacher.analysis.ladder import CLASS, CONFIDENCE, RUNGS, WORDS
 from brain_teacher.analysis.outcomes import ACCURACY
 from brain_teacher.analysis.statistics import smallest_effect
 
 HARMED = "harmed"
 IMAGES = "taught by the brain's view of each image"
-BRAIN_CLASSES = "taught by class structure that only the brain knows"
-WORD_CLASSES = "taught by class structure that words know too"
-CLASSES = "taught by class structure"
-REGULARISED = "regularised only"
+SMOOTHED = "mostly smoothing"
+# Ends words of which a cheaper explanation is open.
+OR_LESS = ", or less"
+# By whose knowledge of classes ``semantic`` stands for.
+KNOWS = ("superclasses", "words")
+WORD_CLASSES = {knows: f"mostly class structure that {knows} know" for knows in KNOWS}
+BRAIN_CLASSES = {knows: f"mostly class structure that {knows} do not know" for knows in KNOWS}
+CLASSES = "mostly class structure"
+CONFIDENT = "mostly the image's own confidence"
+OPEN = "above hard labels, by what is open"
 NO_EFFECT = "no effect as large as"
 CANNOT_TELL = "cannot tell"
 
-IMAGE_CONTROLS = {"permuted-images", "brain-class"}
-WORDS = "semantic"
-# Only these earn the alias ``brain-taught``: nothing but the brain explains them.
-BRAIN_TAUGHT = {IMAGES, BRAIN_CLASSES}
+# Those that say what an effect is made of.
+OPEN_BELOW = {each + OR_LESS for each in (*WORD_CLASSES.values(), CLASSES, CONFIDENT)}
+EXPLAINING = {
+    IMAGES, SMOOTHED, *WORD_CLASSES.values(), *BRAIN_CLASSES.values(), CLASSES, CONFIDENT,
+    *OPEN_BELOW,
+}  # fmt: skip
+# Only these earn the alias ``brain-taught``: an image's confidence may be its mere difficulty.
+BRAIN_TAUGHT = {IMAGES, *BRAIN_CLASSES.values()}
+IMAGE_CONTROLS = {"permuted-images", CLASS}
+# Beside all smoothing: no class structure is the brain's in them.
+UNSTRUCTURED = {"permuted-classes", "weighted"}
 LEVEL = 0.05
+UNRESOLVED = "it is too small against its error to be taken apart"
 
 
 @dataclass(frozen=True)
@@ -34,46 +50,56 @@ class Verdict:
         return self.words == CANNOT_TELL or self.words.startswith(NO_EFFECT)
 
 
-def decide(differences, *, margin, outcome=ACCURACY, diverged=()):
-    """The verdict on one brain: the first row that holds.
+def decide(differences, halves, *, margin, outcome=ACCURACY, knows="words", diverged=()):
+    """The verdict on one brain: the first row that holds (DESIGN, rule 8).
 
-    ==================================================  ===========================================
-    holds when                                          words
-    ==================================================  ===========================================
-    below none                                          harmed
-    above every control, both image controls among      taught by the brain's view of each image
-    them, and no seed diverged
-    [class structure], and above semantic               taught by class structure that only the
-                                                        brain knows
-    [class structure], bounded against semantic         taught by class structure that words know
-                                                        too
-    [class structure], neither of both, or semantic     taught by class structure
-    is not in the family
-    above none, not above smoothing, bounded against    regularised only
-    it
-    the 90% interval of brain minus none lies inside    no effect as large as d points
+    ================================================  =============================================
+    holds when                                        words
+    ================================================  =============================================
+    below none                                        harmed
+    above every control, both image controls among    taught by the brain's view of each image
+    them
+    above none, and smoothing carries most            mostly smoothing
+    above none, and semantic carries most             mostly class structure that words know
+    above none, brain-class carries most, and         mostly class structure that words do not know
+    semantic less than half
+    above none, and brain-class carries most          mostly class structure
+    above none, and brain-confidence carries most     mostly the image's own confidence
+    above none                                        above hard labels, by what is open
+    the 90% interval of brain minus none lies inside  no effect as large as d points
     the margin d
-    always                                              cannot tell
-    ==================================================  ===========================================
+    always                                            cannot tell
+    ================================================  =============================================
 
-    *[class structure]* is: above none, smoothing and, where it is in the family, permuted-classes;
-    bounded against at least one image control. *Above* is a mean > 0 with a Holm-corrected
-    p < 0.05, *below* the same under 0, *bounded* a 90% interval that ends below d. Above every
-    control means each one beaten, never the best one picked afterwards. *Smoothing* is every
-    control whose name begins with ``smooth``; without one, neither *class structure* nor
-    *regularised* can be said. The image controls are ``permuted-images`` and ``brain-class``;
-    ``semantic`` stands for what words know. Not to be above it is no evidence that words know it
-    too: that needs a bound. Where less of the outcome is better, all of this is said of the
-    difference with its sign turned round.
+    *Above* is a mean > 0 with a Holm-corrected p < 0.05, *below* the same under 0. Above every
+    control means each one beaten, never the best one picked afterwards. The image controls are
+    ``permuted-images`` and ``brain-class``.
+
+    A control *carries most* where the 95% interval of it minus the middle of ``none`` and the brain
+    lies above 0, and *less than half* where it lies below: not to be above a control is no evidence
+    that it explains anything. Neither is said of an effect whose own interval reaches down to half
+    of it. What carries most is more than what is cheaper only where everything cheaper carries less
+    than half; else the words end in *or less*. Cheaper than class structure is all smoothing (every
+    control whose name begins with ``smooth``; there must be one) and what is in the family of
+    `UNSTRUCTURED`; cheaper than the image's own confidence are ``semantic``, if it is there, and
+    ``brain-class``, too. *Words* are superclasses where ``semantic`` knows no more.
+
+    A student that diverged is left out and told of; it changes no verdict, but no alias is earned.
+    Where less of the outcome is better, all of this is said of the difference with its sign turned
+    round.
 
     Parameters
     ----------
     differences : dict of str to Difference
-        The brain minus each control of the family, from `compare_to_controls`.
+        The brain minus each control of the family, ``none`` among them, from `compare_to_controls`.
+    halves : dict of str to Difference
+        Each control but ``none`` minus the middle, from `over_half`.
     margin : float
         d, a fraction (0.04 is 4 percentage points), or nats.
     outcome : Outcome
         What the differences are of.
+    knows : str
+        One of `KNOWS`.
     diverged : iterable of (str, int)
         Teacher and seed of each student that diverged, and so has no scores.
 
@@ -84,52 +110,101 @@ def decide(differences, *, margin, outcome=ACCURACY, diverged=()):
     Raises
     ------
     ValueError
-        If `differences` lacks ``none``, or `margin` is not between 0 and 1.
+        If `margin` is not between 0 and 1.
     """
-    if "none" not in differences:
-        raise ValueError("the family has no control 'none'; without it there is no verdict")
     if not 0 < margin < 1:
         raise ValueError(f"margin is {margin}; it must be a fraction between 0 and 1 (0.04)")
     gains = {name: outcome.gain(each) for name, each in differences.items()}
-    none, family, diverged = gains["none"], set(differences), sorted(diverged)
+    none = gains["none"]
     above = {name for name, each in gains.items() if _differs(each) and each.mean > 0}
-    bounded = {name for name, each in gains.items() if each.high90 < margin}
-    smoothing = {name for name in family if name.startswith("smooth")}
-    no_classes = {"none"} | smoothing | (family & {"permuted-classes"})
-    structure = smoothing and no_classes <= above and bounded & IMAGE_CONTROLS
-    rows = (
-        (HARMED, _differs(none) and none.mean < 0),
-        (IMAGES, family <= above and family >= IMAGE_CONTROLS and not diverged),
-        (BRAIN_CLASSES, structure and WORDS in above),
-        (WORD_CLASSES, structure and WORDS in bounded),
-        (CLASSES, structure),
-        (REGULARISED, "none" in above and not smoothing <= above and smoothing <= bounded),
+    turned = {name: outcome.gain(each) for name, each in halves.items()}
+    resolved = none.low > none.mean / 2
+    most = {name for name, each in turned.items() if resolved and each.low > 0}
+    less = {name for name, each in turned.items() if resolved and each.high < 0}
+    words = words_of(
+        set(differences),
+        above=above,
+        most=most,
+        less=less,
+        harmed=_differs(none) and none.mean < 0,
         # All answers equal gives an interval of no width, which is no evidence of equivalence.
-        (
-            _no_effect(margin, outcome),
-            -margin < none.low90 and none.high90 < margin and not none.constant,
-        ),
+        within=-margin < none.low90 and none.high90 < margin and not none.constant,
+        knows=knows,
+    )
+    if words == NO_EFFECT:
+        words = f"{words} {_margin(margin, outcome)}"
+    shares = (most, less) if resolved else None
+    sentences = [_sentence(words, differences, outcome, above, margin, shares)]
+    if none.seeds in FEW_SEEDS:
+        sentences.append(_few(none.seeds))
+    if diverged := sorted(diverged):
+        sentences.append(_diverged(diverged))
+    return Verdict(words, " ".join(sentences))
+
+
+def words_of(family, *, above, most, less, harmed, within, knows="words"):
+    """The words of `decide`, from what was shown; *no effect as large as* lacks its number.
+
+    Parameters
+    ----------
+    family : set of str
+        The controls.
+    above, most, less : set of str
+        Those that the brain is above; that carry most of the effect; and less than half.
+    harmed, within : bool
+        Whether the brain is below ``none``; whether it is within the margin of it.
+    knows : str
+        One of `KNOWS`.
+
+    Returns
+    -------
+    str
+    """
+    explained = _explained(family, most, less, knows) if "none" in above else ""
+    rows = (
+        (HARMED, harmed),
+        (IMAGES, family <= above and family >= IMAGE_CONTROLS),
+        (explained, explained),
+        (OPEN, "none" in above),
+        (NO_EFFECT, within),
         (CANNOT_TELL, True),
     )
-    words = next(words for words, holds in rows if holds)
-    return Verdict(words, _sentence(words, differences, outcome, above, diverged))
+    return next(words for words, holds in rows if holds)
+
+
+def _explained(family, most, less, knows):
+    """Words of the cheapest control that carries most; empty where none does."""
+    smoothing = {name for name in family if name.startswith("smooth")}
+    unstructured = smoothing | (family & UNSTRUCTURED)
+    # Without any smoothing it is as open as smoothing that may carry most.
+    structured = bool(smoothing) and unstructured <= less
+    unclassed = structured and {CLASS} | (family & {WORDS}) <= less
+    beyond_words = structured and WORDS in less
+    rows = (
+        (smoothing & most, SMOOTHED, True),
+        (WORDS in most, WORD_CLASSES[knows], structured),
+        (CLASS in most, BRAIN_CLASSES[knows] if beyond_words else CLASSES, structured),
+        (CONFIDENCE in most, CONFIDENT, unclassed),
+    )
+    return next((words + OR_LESS * (not sure) for holds, words, sure in rows if holds), "")
 
 
 def _differs(difference):
     return difference.p_corrected < LEVEL
 
 
-def _no_effect(margin, outcome):
+def _margin(margin, outcome):
     points = outcome.given(margin)
-    return f"{NO_EFFECT} {points} {outcome.step[: -1 if points == '1' else None]}"
+    return f"{points} {outcome.step[: -1 if points == '1' else None]}"
 
 
-def _sentence(words, differences, outcome, above, diverged):
+def _sentence(words, differences, outcome, above, margin, shares):
     """One sentence: the numbers against none, who was beaten, and what limits the verdict."""
     none = differences["none"]
+    images = f"{none.images} images" + f" of {none.classes} classes" * (none.classes > 0)
     parts = [
         f"{words}: in these subjects brain minus none is {outcome.signed(none.mean)} "
-        f"{outcome.differ} ({_interval(none, outcome)}; {none.seeds} seeds, {none.images} images)"
+        f"{outcome.differ} ({_interval(none, outcome)}; {none.seeds} seeds, {images})"
     ]
     differ = [name for name, each in differences.items() if _differs(each) and each.mean != 0]
     neither = [name for name in differences if name not in differ]
@@ -143,49 +218,64 @@ def _sentence(words, differences, outcome, above, diverged):
     # Holm's p decides, while the interval shown is uncorrected: say which of them speaks.
     places = ", ".join(f"{place} {_list(names, word)}" for place, word, names in groups if names)
     parts.append(f"after Holm's correction it is {places}")
+    if "none" in above:
+        parts += _shares(differences, *shares) if shares else [UNRESOLVED]
+        if outcome.gain(none).high90 < margin:
+            parts.append(f"the effect is smaller than {_margin(margin, outcome)}")
     if words == CANNOT_TELL:
-        parts.append(_smallest(differences, outcome))
-    if words == CLASSES:
-        parts.append("whether words know it too is open")
+        parts.append(_smallest(none, outcome))
     lacking = sorted(IMAGE_CONTROLS - set(differences))
     if lacking and set(differences) <= above:
         parts.append(f"without {_list(lacking)} nothing is said about single images")
-    if diverged:
-        students = _list([f"{teacher} seed {seed}" for teacher, seed in diverged])
-        left_out = f"{'is' if len(diverged) == 1 else 'are'} left out"
-        bars = "which bars a verdict about single images"
-        parts.append(f"{students} diverged and {left_out}, {bars}")
     sentence = "; ".join(parts)
     return sentence[0].upper() + sentence[1:] + "."
+
+
+def _shares(differences, most, less):
+    """Which rungs reach more than half of the effect, which less, and of which it is open."""
+    rungs = [name for name in RUNGS if name in differences]
+    groups = {
+        "more than half of that is reached by {}": most,
+        "less than half of that is reached by {}": less,
+        "whether half of that is reached by {} is open": {*rungs} - most - less,
+    }
+    told = {text: [name for name in rungs if name in group] for text, group in groups.items()}
+    return [text.format(_list(names)) for text, names in told.items() if names]
+
+
+def _few(seeds):
+    return (
+        f"With {seeds} seeds a 95% interval holds the truth in about {FEW_SEEDS[seeds]}% of "
+        "experiments: train five or more."
+    )
+
+
+def _diverged(diverged):
+    students = _list([f"{teacher} seed {seed}" for teacher, seed in diverged])
+    are, out = ("is", "it") if len(diverged) == 1 else ("are", "they")
+    sentence = (
+        f"{students} diverged and {are} left out; as long as {out} {are}, no alias is earned."
+    )
+    return sentence[0].upper() + sentence[1:]
 
 
 def _interval(difference, outcome):
     if difference.constant:
         return "the same for every seed and image, so without an interval"
-    return f"95% interval {outcome.signed(difference.low)} to {outcome.signed(difference.high)}"
+    text = f"95% interval {outcome.signed(difference.low)} to {outcome.signed(difference.high)}"
+    if difference.classes < 2:
+        return text
+    ends = map(outcome.signed, (difference.low_classes, difference.high_classes))
+    return f"{text} for these classes, {' to '.join(ends)} with classes random as well"
 
 
-def open_control(differences, outcome=ACCURACY):
-    """The open comparison that sees least: what a null result hangs on.
-
-    Where the brain is not above none, that comparison decides; else any control it is not above.
-    Gives the control's name; `differences` are of `outcome`.
-    """
-    above = {
-        name for name, each in differences.items() if _differs(each) and outcome.gain(each).mean > 0
-    }
-    names = ["none"] if "none" not in above else [name for name in differences if name not in above]
-    return max(names or differences, key=lambda name: smallest_effect(differences[name]))
-
-
-def _smallest(differences, outcome):
-    worst = open_control(differences, outcome)
-    effect = smallest_effect(differences[worst])
+def _smallest(none, outcome):
+    effect = smallest_effect(none)
     if effect == 0:
         return "all differences are equal, so nothing is known of their error"
     return (
         "the smallest effect that these seeds and images could have seen (80% power, uncorrected "
-        f"p) is {outcome.number(effect)} {outcome.step} against {worst}"
+        f"p) is {outcome.number(effect)} {outcome.step}"
     )
 
 

@@ -1,24 +1,26 @@
 """What ``compare`` says beside its table: title, notes, and what a null result would have taken."""
 
-import os
 from collections.abc import Mapping
 
 from brain_teacher.analysis.comparison import Comparison
+from brain_teacher.analysis.ladder import WORDS
 from brain_teacher.analysis.outcomes import Outcome
 from brain_teacher.analysis.power import plan_sentences, spread_of
 from brain_teacher.analysis.secondary import outcome_sentence
 from brain_teacher.analysis.sign_flips import out_of_reach
 from brain_teacher.analysis.statistics import pair_by_seed
-from brain_teacher.analysis.verdict import CANNOT_TELL, open_control
+from brain_teacher.analysis.verdict import CANNOT_TELL
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import why_exploratory
 from brain_teacher.chain.students.answers import NONE, settings_of
 from brain_teacher.distillation.students import Answers
+from brain_teacher.report.kinds import kind_notes, whose
+from brain_teacher.report.ladder_figure import ladder_sentence
 from brain_teacher.report.words import (
     BRAIN,
     WITHOUT_PICTURE,
+    classes_sentence,
     describe_network,
-    features_note,
     said_simulated,
 )
 
@@ -27,13 +29,11 @@ def title_of(everyone: Mapping[str, Answers], scores: Mapping, outcome: Outcome)
     """What was compared, and *simulated* where it was."""
     meta = next(iter(everyone.values())).meta
     seeds, images = scores[BRAIN].correct.shape
-    subjects = meta["subject"].split("+")
-    who = f"{len(subjects)} subjects'" if len(subjects) > 1 else f"{meta['subject']}'s"
     seen = "shown images, each out of fold" if "fold" in meta else "unseen images"
     if lost := meta.get(WITHOUT_PICTURE):
         seen += f"; {lost} shown images had no picture and taught nobody"
     return (
-        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {who} {meta['roi']} teach a "
+        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {whose(meta)} teach a "
         f"{describe_network(meta['settings'])}? "
         f"Test {outcome.label}, {seeds} seeds, {images} {seen}"
     )
@@ -46,33 +46,35 @@ def notes_on(
     found: Mapping[str, Mapping[int, Answers]],
 ) -> list[str]:
     """What a reader must know besides the verdict."""
-    notes = _plan_notes(params, result) if result.verdict.null else []
+    total = result.differences[NONE]
+    notes = [ladder_sentence(result.ladder, total, result.outcome)]
+    if (wide := classes_sentence(result.differences, result.outcome)) is not None:
+        notes.append(wide)
+    notes += _plan_notes(params, result) if result.verdict.null else []
     if (sentence := out_of_reach(result.flips)) is not None:
         notes.append(sentence)
     notes += _recipe_notes(found)
-    notes.append(outcome_sentence(result.outcomes, teacher=BRAIN, control=NONE))
-    notes += features_note(next(iter(everyone.values())).meta)
+    notes.append(outcome_sentence(result.outcomes, teacher=BRAIN, controls=(NONE, WORDS)))
+    notes += kind_notes(next(iter(everyone.values())).meta)
     if any(student.meta["simulated"] for student in everyone.values()):
         notes.append(
             "Simulated: the intervals are for this one draw of pictures and brains; another draw "
             "would differ by more, and real brains are another matter."
         )
-    if is_exploratory(params, everyone):
+    if reasons := why_exploratory(params, [each.meta for each in everyone.values()]):
         notes.append(
-            "Exploratory: these students were not trained under the plan that stands in "
-            "params.yaml (brain, family, margin, outcome, gate), or this is a DVC experiment or a "
-            "smoke run."
+            f"Exploratory: {'; '.join(reasons)}. What was planned is shown by students that were "
+            "trained under the plan as it stands, all of them, in an empty folder."
         )
     return notes
 
 
 def _plan_notes(params: Params, result: Comparison) -> list[str]:
-    """Beside a null result: what it would have taken, against the control it hangs on."""
-    control = open_control(result.differences, result.outcome)
-    difference = result.differences[control]
+    """Beside a null result: what it would have taken to see an effect."""
+    difference = result.differences[NONE]
     if difference.constant:
         return []
-    _, paired = pair_by_seed(result.scores[BRAIN], result.scores[control])
+    _, paired = pair_by_seed(result.scores[BRAIN], result.scores[NONE])
     sentences = plan_sentences(
         spread_of(paired),
         params.compare.margin,
@@ -83,7 +85,7 @@ def _plan_notes(params: Params, result: Comparison) -> list[str]:
     )
     # "Cannot tell" says itself what could not be seen, from the result's own error.
     rest = [] if result.verdict.words == CANNOT_TELL else sentences[1:]
-    return [f"Plan, against {control}: {sentences[0]}", *rest]
+    return [f"Plan, against {NONE}: {sentences[0]}", *rest]
 
 
 def _recipe_notes(found: Mapping[str, Mapping[int, Answers]]) -> list[str]:
@@ -96,10 +98,3 @@ def _recipe_notes(found: Mapping[str, Mapping[int, Answers]]) -> list[str]:
         return []
     recipes = "; ".join(f"{', '.join(names)}: {text}" for text, names in groups.items())
     return [f"Teachers' own recipes, chosen on validation images: {recipes}."]
-
-
-def is_exploratory(params: Params, everyone: Mapping[str, Answers]) -> bool:
-    """Whether the plan was not fixed before these students were trained (DESIGN, rule 9)."""
-    digests = {student.meta["plan"] for student in everyone.values()}
-    smoke = any("limit" in student.meta for student in everyone.values())
-    return digests != {plan_digest(params)} or smoke or "DVC_EXP_NAME" in os.environ

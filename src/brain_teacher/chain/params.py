@@ -16,7 +16,7 @@ from brain_teacher.chain.dataset import choose
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
-from brain_teacher.distillation.teachers import TEACHERS
+from brain_teacher.distillation.teachers import OWN_TABLE, TEACHERS
 from brain_teacher.errors import UsageError, nearest
 from brain_teacher.settings import (
     All,
@@ -39,7 +39,7 @@ RECIPE = (
 
 # The controls that the brain is held against.
 FAMILY = [
-    "none", "smooth-matched", "permuted-classes", "semantic", "brain-class", "permuted-images",
+    "none", "smooth-matched", "semantic", "brain-class", "brain-confidence", "permuted-images",
 ]  # fmt: skip
 
 
@@ -87,7 +87,7 @@ class Preprocess(Block):
 class Folds(Block):
     """What stays together on one side of a fold."""
 
-    by: Literal["image", "round", "run", "group"] = "image"
+    by: Literal["auto", "image", "round", "run", "group"] = "auto"
     count: Literal["auto", "most"] | Annotated[Whole, Field(ge=2)] = "auto"
     group: str | None = None
 
@@ -95,7 +95,7 @@ class Folds(Block):
     def _group(self) -> Self:
         if (self.by == "group") != (self.group is not None):
             raise ValueError("'group' names a column of stimuli.csv, and belongs to 'by: group'")
-        if self.by != "image" and self.count != "auto":
+        if self.by not in ("auto", "image") and self.count != "auto":
             raise ValueError("'count' belongs to 'by: image'; else there are as many as there are")
         return self
 
@@ -110,6 +110,7 @@ class _Decode(Block):
     select: Literal["f-score", "correlation"] = "f-score"
     voxels: Count = 300
     calibrate: Yes = True
+    noise_above_chance: Literal["refuse", "allow"] = "refuse"
 
     def settings(self, decoder: str) -> dict[str, Any]:
         """Of one decoder: what is common to all, and its own block."""
@@ -164,6 +165,7 @@ class _Distill(Block):
     decoder: str = "logistic"
     teacher: All | Names = [*FAMILY, "brain"]
     similarity: str = "superclass"
+    tables: dict[str, Names] = {}
     split: Literal["unseen", "folds"] = "unseen"
     loss: Annotated[str, _name_in(LOSSES)] = "hinton"
     temperature: Positive = 2
@@ -184,17 +186,29 @@ class _Distill(Block):
     flip: Yes = True
     precision: Literal["float32", "bfloat16", "auto"] = "auto"
 
-    @field_validator("recipes")
+    @field_validator("tables")
     @classmethod
-    def _teachers(cls, recipes: dict[str, Own]) -> dict[str, Own]:
-        choose(list(recipes), list(TEACHERS), "distill.recipes")
-        return recipes
+    def _names(cls, tables: dict[str, list[str]]) -> dict[str, list[str]]:
+        for name in tables:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} may hold only letters, digits and '-'")
+        return tables
+
+    @model_validator(mode="after")
+    def _teachers(self) -> Self:
+        choose(list(self.recipes), self.known, "distill.recipes")
+        return self
 
     @model_validator(mode="after")
     def _shift(self) -> Self:
         if self.shift >= self.image_size:
             raise ValueError("shift must be smaller than image_size (reflection padding)")
         return self
+
+    @property
+    def known(self) -> list[str]:
+        """Every teacher that there is: the project's, and one a table of the user's own."""
+        return [*TEACHERS, *(OWN_TABLE + name for name in self.tables)]
 
     def recipe(self, teacher: str | None = None) -> dict[str, Any]:
         """How a teacher's students are trained: what is common to all, and its own."""
@@ -265,10 +279,22 @@ class Params(Block):
         return self.model_copy(update={"distill": changes})
 
     @property
-    def plan(self) -> dict[str, Any]:
-        """What was decided before the result: the primary comparison (DESIGN, rule 9)."""
-        brain = {key: getattr(self.distill, key) for key in ("subject", "roi", "decoder")}
-        return {"brain": brain, **self.compare.model_dump(), **self.promote.model_dump()}
+    def plan(self) -> dict[str, dict[str, Any]]:
+        """What was decided before the result: all that shapes it (DESIGN, rule 9).
+
+        Left out are teachers beyond the family, decoders that do not teach, and what chooses on
+        pilots or is exploratory by its name (``search``, ``explore``).
+        """
+        decoder = self.distill.decoder
+        decode = self.decode.settings(decoder) if decoder in DECODERS else {"own": {}}
+        return {
+            "dataset": self.dataset.model_dump(),
+            "preprocess": self.preprocess.model_dump(),
+            "decode": decode | {decoder: decode.pop("own")},
+            "distill": self.distill.model_dump(exclude={"teacher"}, exclude_none=True),
+            "compare": self.compare.model_dump(),
+            "promote": self.promote.model_dump(),
+        }
 
 
 def load_params(

@@ -2,27 +2,105 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from brain_teacher.chain.params import Params
+from brain_teacher.tracking import flat
+
+# From a place in params.yaml, or ``data``, to what stands there.
+Plan = dict[str, Any]
+
+SAID = 8  # of what was changed
+
+
+def plan_of(params: Params, data: str | Path | None = None) -> Plan:
+    """What is decided before the result, and of which data (DESIGN, rule 9).
+
+    `data` is the folder of the data set; None: the one that is named in the settings.
+    """
+    blocks = [flat(block, name) for name, block in params.plan.items()]
+    plan = {key: value for block in blocks for key, value in block.items()}
+    return plan | {"data": dvc_hash(data or Path("data") / params.dataset.name)}
+
+
+def own_plan(plan: Plan, teacher: str) -> Plan:
+    """What of a plan shapes one teacher's students: all but the other teachers' own recipes."""
+    recipes, own = "distill.recipes.", f"distill.recipes.{teacher}."
+    return {k: v for k, v in plan.items() if not k.startswith(recipes) or k.startswith(own)}
+
+
+def digest_of_plan(plan: Plan) -> str:
+    """A short digest of a plan: what tells at a glance whether two are the same."""
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def plan_digest(params: Params) -> str:
-    """A short digest of what was decided before the result (DESIGN, rule 9)."""
-    text = json.dumps(params.plan, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    """The digest of the plan that stands in the settings now."""
+    return digest_of_plan(plan_of(params))
 
 
-def dvc_hash(output: str | Path) -> str | None:
-    """DVC's hash of a stage output, from ``dvc.lock``; None where it is not tracked."""
+def why_exploratory(params: Params, metas: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What makes the result of some students exploratory, given what each says of itself.
+
+    Nothing, if the plan of now was fixed before they were trained (DESIGN, rule 9).
+    """
+    metas, now = list(metas), plan_of(params)
+    everyone = {meta["teacher"] for meta in metas}
+    changed: dict[str, set[str]] = {}
+    for meta in metas:
+        for text in _changes(meta["plan"], own_plan(now, meta["teacher"])):
+            changed.setdefault(text, set()).add(meta["teacher"])
+    listed = [
+        text + (f" (of {', '.join(sorted(who))})" if who < everyone else "")
+        for text, who in changed.items()
+    ]
+    reasons = listed[:SAID]
+    if len(listed) > SAID:
+        reasons.append(f"{len(listed) - SAID} more of the kind")
+    seeds = {meta["seed"] for meta in metas}
+    if seeds != set(range(params.distill.seeds)) and "distill.seeds was" not in "".join(changed):
+        reasons.append(
+            f"{len(seeds)} seeds from {min(seeds)} to {max(seeds)} are compared, and distill.seeds "
+            f"is {params.distill.seeds}"
+        )
+    reasons += ["a smoke run (--limit)"] * any("limit" in meta for meta in metas)
+    reasons += ["a DVC experiment"] * ("DVC_EXP_NAME" in os.environ)
+    return reasons
+
+
+def _changes(then: Plan | str, now: Plan) -> list[str]:
+    """What of the plan that a student was trained under is another now, in words."""
+    if isinstance(then, str):
+        return ["trained by an earlier version, which kept a digest of its plan alone"]
+    texts = []
+    for key in sorted(then.keys() | now.keys()):
+        before, after = then.get(key), now.get(key)
+        # Data that DVC does not know cannot be told from others.
+        if before != after and (key != "data" or (before and after)):
+            texts.append(f"{key} was {_said(before)}, is {_said(after)}")
+    return texts
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    return "not given" if value is None else str(value)
+
+
+def dvc_hash(place: str | Path) -> str | None:
+    """DVC's hash of what a stage wrote or read, from ``dvc.lock``; None where it is not tracked."""
     try:
         lock = yaml.safe_load(Path("dvc.lock").read_text("utf-8"))
     except (OSError, yaml.YAMLError):
         return None
-    for stage in (lock or {}).get("stages", {}).values():
-        for out in stage.get("outs", []):
-            if out.get("path") == str(output):
-                return out.get("md5")
+    stages = (lock or {}).get("stages", {}).values()
+    for kind in ("outs", "deps"):
+        for each in (each for stage in stages for each in stage.get(kind, [])):
+            if each.get("path") == str(place):
+                return each.get("md5")
     return None

@@ -15,6 +15,7 @@ from brain_teacher.cli.options import (
 )
 
 VALUES = click.Choice(["probabilities", "log-probabilities", "counts"])
+KINDS = click.Choice(["brain", "people", "words", "model"])
 FORMATS = click.Choice(["npy", "csv", "parquet"])
 
 
@@ -69,10 +70,17 @@ def controls() -> None:
 
 @command(with_data)
 @click.argument("file", metavar="TABLE")
+@click.option("--kind", type=KINDS, required=True, help="What is behind it.")
 @click.option("--decoder", required=True, metavar="NAME", help="What to call where it comes from.")
-@click.option("--subject", default="people", show_default=True, metavar="NAME", help="Whose it is.")
+@click.option("--subject", metavar="NAME", help="Whose it is.  [default: as --kind]")
 @click.option("--roi", default="choices", show_default=True, metavar="NAME", help="What of them.")
 @click.option("--values", type=VALUES, help="What its numbers are.  [default: as the file says]")
+@click.option(
+    "--prior",
+    type=click.FloatRange(min=0),
+    metavar="VOTES",
+    help="Of counts: so many more for each image, spread evenly over the classes.  [default: 1]",
+)
 @click.option("--image-ids", metavar="FILE", help="Of a .npy array: a name a line.")
 @click.option("--class-ids", metavar="FILE", help="Of a .npy array: a name a line.")
 def import_soft_labels() -> None:
@@ -80,11 +88,11 @@ def import_soft_labels() -> None:
 
     TABLE is .csv or .parquet (a column image_id, a column a class), .npz (image_id, class_id and
     probs, log_probs or counts) or .npy. It becomes part of the data set, and `distill` uses it
-    like the brain's.
+    in the brain's place, or beside it (distill.tables); every result calls it by its kind.
 
     \b
     Examples:
-      brain-teacher import-soft-labels choices.csv --decoder cifar10h --values counts
+      brain-teacher import-soft-labels choices.csv --kind people --decoder cifar10h --values counts
       brain-teacher distill --decoder cifar10h --subject people --roi choices
     """
 

@@ -1,30 +1,46 @@
 """``compare``: students to table, figure, verdict and ``metrics.json``."""
 
 import textwrap
+from collections import Counter
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brain_teacher.analysis.audit import audit
+from brain_teacher.analysis.class_effects import class_effects
 from brain_teacher.analysis.comparison import Comparison, compare_answers
 from brain_teacher.analysis.outcomes import Outcome
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS
-from brain_teacher.chain.notes import is_exploratory, notes_on, title_of
+from brain_teacher.chain.notes import notes_on, title_of
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import answers
 from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.held_out import agreements
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.distillation.students import Answers
+from brain_teacher.distillation.teachers import HARD
 from brain_teacher.errors import about
 from brain_teacher.files import write_json, write_text
+from brain_teacher.report.class_figure import class_figure
 from brain_teacher.report.comparison_figure import comparison_figure, figure_points
 from brain_teacher.report.figure_files import write_figure
+from brain_teacher.report.kinds import by_called, called, comparison_called, kind_of
+from brain_teacher.report.ladder_figure import ladder_figure, ladder_rows
 from brain_teacher.report.student_figures import curves_figure
 from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
-from brain_teacher.report.words import BRAIN, audit_sentence, said_simulated
+from brain_teacher.report.words import (
+    BRAIN,
+    agreement_sentence,
+    audit_sentence,
+    looks_sentence,
+    said_simulated,
+)
 from brain_teacher.sources.imagenet.pretraining import seen_by_pretraining
 from brain_teacher.tracking import flat, tracked
 
@@ -35,84 +51,106 @@ NO_WEIGHTS = "none"
 def compare(params: Params, *, students: Place, out: Place | None, say: Say = print) -> Path:
     """Compare the brain-taught students with every control of the family."""
     everyone = student_folder.read_all(students)
-    answers.check_alike(everyone)
+    metas = {name: each.meta for name, each in everyone.items()}
+    answers.check_alike(metas)
     first, plan = next(iter(everyone.values())), params.compare
     found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
     with about(students):
-        result = compare_answers(found, teacher=BRAIN, **plan.model_dump())
-    outcome, table = result.outcome, _table(result, found)
-    title = title_of(everyone, result.scores, outcome)
-    says = [f"Verdict: {result.verdict.sentence}", *notes_on(params, everyone, result, found)]
-    seen, audited = _audited(first, found, plan.family, outcome)
+        knows = "superclasses" if params.distill.similarity == "superclass" else "words"
+        result = compare_answers(found, teacher=BRAIN, knows=knows, **plan.model_dump())
+        effects = class_effects(result.scores[BRAIN], result.scores[answers.NONE])
+    outcome, title = result.outcome, title_of(everyone, result.scores, result.outcome)
+    learnt = agreements(students, found)
+    says = [
+        f"Verdict: {result.verdict.sentence}",
+        *notes_on(params, everyone, result, found),
+        agreement_sentence(learnt, answers.control_of(plan.family)),
+    ]
+    # From here on by the names that people read: what is no brain is not called one.
+    kind = kind_of(meta)
+    says, teacher = [called(text, kind) for text in says], called(BRAIN, kind)
+    result, found = comparison_called(result, kind), by_called(found, kind)
+    table = _table(result, found, teacher)
+    seen, audited = _audited(first, found, [*result.differences], outcome, teacher)
     if audited is not None:
-        control = answers.NONE if answers.NONE in plan.family else plan.family[0]
-        weights = meta["settings"]["weights"]
-        given = {"teacher": BRAIN, "control": control, "weights": weights}
-        says.append(audit_sentence(audited, **given, outcome=outcome))
+        pair: Given = {"teacher": teacher, "control": answers.NONE, "outcome": outcome}
+        says.append(audit_sentence(audited, **pair, weights=meta["settings"]["weights"]))
     out = Path(out or run_folder("compare"))
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
-    tags |= {"plan": plan_digest(params), "verdict": result.verdict.words}
+    tags |= {"plan": plan_digest(params), "verdict": result.verdict.words, "kind": kind}
     tags["test_images"] = answers.digest_of_test_images(everyone)
     name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
-    settings = flat(plan.model_dump(), "compare")
-    with (
-        OutputFolder(out, say).locked(),
-        tracked("compare", name, tags=tags, params=settings) as tracker,
-    ):
-        content = _metrics(everyone, result, meta, plan.outcome)
-        content |= {"plan": plan_digest(params), "exploratory": is_exploratory(params, everyone)}
-        shown: Given = {"margin": plan.margin, "outcome": outcome}
-        effect, chance = (result.scores, result.differences), outcome.guess(len(first.class_id))
-        curves = _curves(everyone, [*plan.family, BRAIN])
-        figures = {
-            "comparison": comparison_figure(
-                *effect, teacher=BRAIN, chance=chance, title=title, **shown
-            ),
-            "curves": curves_figure(curves, title=f"Learning curves: {name}"),
+    told: Given = {"tags": tags, "params": flat(plan.model_dump(), "compare")}
+    with OutputFolder(out, say).locked(), tracked("compare", name, **told) as tracker:
+        content = _metrics(everyone, result, meta, plan.outcome, teacher) | {
+            "kind": kind,
+            "plan": tags["plan"],
+            "exploratory": bool(why_exploratory(params, metas.values())),
+            "agreement": [{"with": who, **asdict(each)} for who, each in learnt.items()],
         }
+        shown: Given = {"margin": plan.margin, "outcome": outcome}
+        drawn: Given = {"title": title, "chance": outcome.guess(_test_counts(first))}
+        figures = _figures(result, effects, name, teacher, margin=plan.margin, **drawn)
+        curves = by_called(_curves(everyone, [*plan.family, BRAIN]), kind)
+        figures["curves"] = curves_figure(curves, teacher=teacher, title=f"Learning curves: {name}")
         filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         text = "\n".join([as_text(table, title, **shown), *filled])
         markdown = as_markdown(table, title, **shown) + "\n" + "\n\n".join(says) + "\n"
-        origin = {key: meta[key] for key in ("dataset", "simulated")}
-        points = figure_points(result.scores, outcome).assign(**origin)
+        origin = {key: meta[key] for key in ("dataset", "simulated")} | {"kind": kind}
         tables = out / "tables"
-        texts = {
-            tables / "comparison.csv": table.assign(**origin).to_csv(index=False),
-            tables / "comparison.md": markdown,
-            tables / "comparison.txt": text + "\n",
-            out / "figures" / "points.csv": points.to_csv(index=False),
+        frames = {
+            tables / "comparison.csv": table,
+            tables / "ladder.csv": pd.DataFrame(content["ladder"]),
+            tables / "classes.csv": effects,
+            out / "figures" / "points.csv": figure_points(result.scores, outcome),
         }
+        texts = {path: each.assign(**origin).to_csv(index=False) for path, each in frames.items()}
+        texts |= {tables / "comparison.md": markdown, tables / "comparison.txt": text + "\n"}
         if audited is not None:
-            # JSON has no NaN.
-            rows = audited.astype(object).where(audited.notna(), None).to_dict("records")
-            content["pretraining"] = {"seen": seen, "rows": rows}
+            content["pretraining"] = {"seen": seen, "rows": _rows(audited)}
             texts[tables / "pretraining.csv"] = audited.to_csv(index=False)
             texts[tables / "pretraining.md"] = audit_markdown(audited, title, outcome)
-        for path, each in texts.items():
-            write_text(path, each)
-        files = [*texts]
-        for stem, figure in figures.items():
-            files += write_figure(out / "figures" / stem, figure)
+        files = _write(out / "figures", texts, figures)
         write_json(out / METRICS, content)
-        means = content[plan.outcome]
-        metrics = {f"{plan.outcome}/{name}": value for name, value in means.items()}
-        metrics |= {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
-        tracker.log(metrics=metrics, artifacts=[*files, out / METRICS])
-    say(text)
+        tracker.log(
+            metrics=_logged(content, plan.outcome, f"{teacher}_minus"),
+            artifacts=[*files, out / METRICS],
+        )
+        # Beside the table and in no file: the count differs from run to run.
+        looks = looks_sentence(tracker.looks(tags["test_images"]), tags["plan"])
+    say("\n".join([text, *textwrap.wrap(looks, 92)]))
     return out
 
 
-def _table(result: Comparison, found: dict[str, dict]) -> pd.DataFrame:
+def _write(folder: Path, texts: dict[Path, str], figures: dict[str, Any]) -> list[Path]:
+    """Write texts where they belong, and figures into a folder; gives all files."""
+    for path, text in texts.items():
+        write_text(path, text)
+    drawn = [write_figure(folder / stem, figure) for stem, figure in figures.items()]
+    return [*texts, *chain.from_iterable(drawn)]
+
+
+def _rows(table: pd.DataFrame) -> list[dict]:
+    """Rows for JSON, which has no NaN."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def _test_counts(student: Answers) -> list[int]:
+    """How many test images there are of each class."""
+    return [*Counter(student.category["test"].tolist()).values()]
+
+
+def _table(result: Comparison, found: dict[str, dict], teacher: str) -> pd.DataFrame:
     """The table of teachers, with T and alpha where they differ between those that have them."""
     recipes = {
         name: tuple(answers.settings_of(students)[key] for key in ("temperature", "alpha"))
         for name, students in found.items()
-        if name != answers.NONE
+        if name not in HARD
     }
     return teacher_table(
         result.scores,
         result.differences,
-        teacher=BRAIN,
+        teacher=teacher,
         flips=result.flips,
         equivalence=result.equivalence,
         recipes=recipes if len(set(recipes.values())) > 1 else None,
@@ -120,14 +158,29 @@ def _table(result: Comparison, found: dict[str, dict]) -> pd.DataFrame:
     )
 
 
+def _figures(
+    result: Comparison, effects: pd.DataFrame, name: str, teacher: str, **comparison: Any
+) -> dict[str, Any]:
+    """The effect by teacher, by rung of the ladder, and by class."""
+    of: Given = {"outcome": result.outcome}
+    held: Given = of | {"teacher": teacher}
+    compared, none = result.differences, answers.NONE
+    made_of, by_class = f"What the effect is made of: {name}", f"The effect by class: {name}"
+    return {
+        "comparison": comparison_figure(result.scores, compared, **comparison, **held),
+        "ladder": ladder_figure(result.ladder, title=made_of, **of),
+        "classes": class_figure(effects, compared[none], control=none, title=by_class, **held),
+    }
+
+
 def _audited(
-    first: Answers, found: dict[str, dict], family: list[str], outcome: Outcome
+    first: Answers, found: dict[str, dict], family: list[str], outcome: Outcome, teacher: str
 ) -> tuple[list[str], pd.DataFrame | None]:
     """Ids of the classes that pretrained weights may have seen, and the results by group."""
     if first.meta["settings"]["weights"] == NO_WEIGHTS:
         return [], None
     seen = first.class_id[seen_by_pretraining(first.class_id)].tolist()
-    return seen, audit(found, seen=seen, teacher=BRAIN, family=family, outcome=outcome)
+    return seen, audit(found, seen=seen, teacher=teacher, family=family, outcome=outcome)
 
 
 def _curves(everyone: dict[str, Answers], names: list[str]) -> dict[str, dict[str, np.ndarray]]:
@@ -145,7 +198,9 @@ def _curves(everyone: dict[str, Answers], names: list[str]) -> dict[str, dict[st
     return curves
 
 
-def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outcome: str) -> dict:
+def _metrics(
+    everyone: dict[str, Answers], result: Comparison, meta: dict, outcome: str, teacher: str
+) -> dict:
     """What ``metrics.json`` says of students, teachers and differences."""
     students = [
         {key: student.meta[key] for key in ("teacher", "seed", "fold") if key in student.meta}
@@ -165,10 +220,12 @@ def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outco
             for name, each in result.scores.items()
         ],
         "students": students,
-        "differences": [_difference(name, result) for name in result.differences],
+        "differences": [_difference(name, result, teacher) for name in result.differences],
+        "ladder": ladder_rows(result.ladder),
+        "diverged": [f"{name} seed {seed}" for name, seed in result.diverged],
         # `outcome_of` finds it by this key.
         outcome: means,
-        "brain_minus": {name: d.mean for name, d in result.differences.items()},
+        f"{teacher}_minus": {name: d.mean for name, d in result.differences.items()},
         "exploratory_outcomes": result.outcomes,
     }
     if result.outcome.unit != "%":  # the usual fractions, of means, differences and gate
@@ -176,13 +233,21 @@ def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outco
     return content
 
 
-def _difference(name: str, result: Comparison) -> dict:
+def _logged(content: dict, outcome: str, minus: str) -> dict[str, float]:
+    """Of ``metrics.json`` what MLflow shows as numbers."""
+    means = {f"{outcome}/{name}": value for name, value in content[outcome].items()}
+    return means | {f"{minus}/{name}": value for name, value in content[minus].items()}
+
+
+def _difference(name: str, result: Comparison, teacher: str) -> dict:
     """One comparison, all its numbers."""
     difference, flip = result.differences[name], result.flips[name]
     return {
-        "a": BRAIN,
+        "a": teacher,
         "b": name,
-        **{key: getattr(difference, key) for key in ("mean", "low", "high", "p", "p_corrected")},
+        **difference.told(),
+        "p": difference.p,
+        "p_corrected": difference.p_corrected,
         "p_sign_flip": flip.p,
         "p_sign_flip_corrected": flip.p_corrected,
         # JSON has no NaN.

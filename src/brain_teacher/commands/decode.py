@@ -7,6 +7,8 @@ import pandas as pd
 
 from brain_teacher.cells.folder import run_folder
 from brain_teacher.chain.dataset import METRICS
+from brain_teacher.chain.decodings.between_subjects import agreement_of_subjects
+from brain_teacher.chain.decodings.noise import decoded_noise, said_of_noise
 from brain_teacher.chain.decodings.planning import measured, nested_cells, open_decodings
 from brain_teacher.chain.params import Params
 from brain_teacher.commands import Given, Place, Say
@@ -35,17 +37,21 @@ def decode(
     dataset = decodings.dataset
     settings = params.decode.model_dump()
     how: Given = {"run_time": run_time, "say": say, "quiet": quiet}
+    noise = decoded_noise(cells, params.decode.noise_above_chance)
     with decodings.made("decode", cells + nested, settings=settings, out=out, **how) as tracker:
         rows = measured(out, cells)
         table = pd.DataFrame(rows)
         top1 = table.groupby("roi", sort=False)["top1"].mean().to_dict()
-        write_json(out / METRICS, dataset.origin | {"cells": rows, "top1": top1})
+        agreed, says = agreement_of_subjects(out, cells, dataset)
+        content = {"cells": rows, "top1": top1, "noise": noise, "between_subjects": agreed}
+        write_json(out / METRICS, dataset.origin | content)
         from brain_teacher.chain.decodings.figures import write_figures
 
-        files = write_figures(out, table, dataset)
+        files = write_figures(out, table, agreed, dataset, said_of_noise(noise))
         means = {f"top1/{key}": value for key, value in top1.items()}
+        means |= {f"between_subjects/{r['roi']}_{r['decoder']}": r["mean"] for r in agreed}
         tracker.log(metrics=_metrics(rows) | means, artifacts=[out / METRICS, *files])
-    say(_summary(table, **dataset.origin))
+    say("\n".join([_summary(table, **dataset.origin), said_of_noise(noise), *says]))
     return out
 
 
@@ -66,7 +72,8 @@ def _summary(table: pd.DataFrame, dataset: str, simulated: bool) -> str:
     grid = grid.reindex(table[["decoder", "roi"]].drop_duplicates().itertuples(index=False))
     lines = [
         f"top-1 accuracy in %, out of fold, {dataset} ({said_simulated(simulated)}); "
-        f"chance {100 * table['chance'].iloc[0]:.1f}, {table['images'].iloc[0]} images",
+        f"{', '.join(table['folds'].unique())}; chance {100 * table['chance'].iloc[0]:.1f}, "
+        f"{table['images'].iloc[0]} images",
         (100 * grid).to_string(float_format=lambda value: f"{value:.1f}"),
     ]
     at_bound = table[table["temperatures_at_bound"] > 0]
@@ -78,8 +85,6 @@ def _summary(table: pd.DataFrame, dataset: str, simulated: bool) -> str:
         )
     if "identification" in table:
         lines += _identified(table)
-    if "caution" in table:
-        lines += [f"caution: {text}" for text in table["caution"].dropna().unique()]
     return "\n".join(lines)
 
 
@@ -91,13 +96,13 @@ def _identified(table: pd.DataFrame) -> list[str]:
         for kind in ("seen", "imagined"):
             if f"{kind}_pairwise" not in found:
                 continue
-            low, mean, high, ceiling = (
+            low, mean, high, halves = (
                 100 * found.get(f"{kind}_{key}", float("nan"))
-                for key in ("pairwise_low", "pairwise", "pairwise_high", "ceiling_pairwise")
+                for key in ("pairwise_low", "pairwise", "pairwise_high", "split_half_pairwise")
             )
             lines.append(
                 f"{row['subject']} {row['roi']}: {found[f'{kind}_categories']} {kind} categories "
                 f"never trained on, {mean:.1f}% of pairs identified ({low:.1f} to {high:.1f}; "
-                f"chance 50, noise ceiling {ceiling:.1f})"
+                f"chance 50, split-half reliability {halves:.1f})"
             )
     return lines

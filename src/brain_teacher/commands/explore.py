@@ -14,12 +14,18 @@ from brain_teacher.analysis.verdict import LEVEL
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS, choose, open_dataset
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_of
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.cells import TRAINING, StudentCell
 from brain_teacher.chain.students.material import Part
 from brain_teacher.chain.students.setting import Setting, open_setting
-from brain_teacher.chain.students.soft_labels import folder_of, read_brain, subjects_and_rois
+from brain_teacher.chain.students.soft_labels import (
+    SOFT_LABELS,
+    digest_of_labels,
+    folder_of,
+    read_brain,
+    subjects_and_rois,
+)
 from brain_teacher.chain.students.training import train
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.decoding.soft_labels import SoftLabels
@@ -27,8 +33,9 @@ from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import write_json, write_text
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.figure_files import write_figure
+from brain_teacher.report.kinds import KINDS, kind_notes
 from brain_teacher.report.student_figures import cells_figure, quality_figure, quality_words
-from brain_teacher.report.words import BRAIN, describe_network, features_note, said_simulated
+from brain_teacher.report.words import BRAIN, describe_network, said_simulated
 from brain_teacher.tracking import flat, tracked
 
 # Controls that no voxel enters: one set of students serves every cell.
@@ -69,7 +76,7 @@ def explore(
     setting = open_setting(params, dataset=dataset, **tables)
     word = said_simulated(dataset.description.simulated)
     name = f"{dataset.name}: subjects and ROIs ({word})"
-    tags = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder")}
+    tags = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder", "kind")}
     settings = flat(params.distill.model_dump(), "distill")
     with (
         OutputFolder(out, say).locked() as folder,
@@ -78,7 +85,7 @@ def explore(
         setting = setting.settled(out, run_time, say)
         brains = _brains(setting, soft_labels, rois)
         cells, cell_of = _cells(setting, brains)
-        plan = plan_digest(params)
+        plan = plan_of(params, data)
         writer = student_folder.Writer(folder, tracker, setting.material, tags=tags, plan=plan)
         train("explore", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
         writer.finish(cells, models=False)
@@ -87,7 +94,7 @@ def explore(
         tracker.log(artifacts=files)
     says = [f"{name}, students' accuracy on test images minus none, in points (exploratory):"]
     says += [_table(effects), *replication(effects), quality_words(rows)]
-    says += [*features_note(setting.origin), str(out)]
+    says += [*kind_notes(setting.origin), str(out)]
     say("\n".join(says))
     return out
 
@@ -120,8 +127,9 @@ def _brains(setting: Setting, soft_labels: Path, rois: list[str]) -> Brains:
         raise BrainTeacherError(
             "no image is in the tables of all these subjects and ROIs: name fewer of them"
         )
+    tables = [table.take(sorted(shared)) for table in tables]
     return {
-        (origin["subject"], origin["roi"]): (table.take(sorted(shared)), origin)
+        (origin["subject"], origin["roi"]): (table, origin | digest_of_labels([table]))
         for origin, table in zip(origins, tables, strict=True)
     }
 
@@ -131,7 +139,7 @@ def _cells(setting: Setting, brains: Brains) -> tuple[list[StudentCell], dict[st
     seeds, part = range(setting.params.distill.seeds), setting.parts[0]
     images = next(iter(brains.values()))[0].image_id
     ids = part.image_id | {TRAINING: images}
-    origin = setting.origin | {"subject": "any", "roi": "any"}
+    origin = setting.origin | dict.fromkeys(("subject", "roi", SOFT_LABELS), "any")
     parts = [Part(None, ids, part.brain.take(images))]
     cells, _ = setting.students(list(SHARED), seeds, parts=parts, origin=origin)
     precision = {"precision": setting.recipes["none"]["precision"]}
@@ -180,23 +188,28 @@ def _write(
     """Figures, table and ``metrics.json``."""
     chance, origin = 1 / len(setting.material.class_id), setting.dataset.origin
     about = f"{setting.dataset.name} ({word}), {describe_network(setting.recipes['none'])}"
+    kind = setting.origin["kind"]
+    other = f"table of {KINDS[kind]}"
+    noun, source = (BRAIN, "decoder") if kind == BRAIN else (other, other)
     single = [row for row in rows if row["subject"] != ALL]
     together = [row for row in rows if row["subject"] == ALL] or rows
-    rois, subjects = f"Which ROI teaches? {about}, all subjects", f"Whose brain teaches? {about}"
-    quality = f"Does a better decoder teach better? {about}"
+    rois, subjects = f"Which ROI teaches? {about}, all subjects", f"Whose {noun} teaches? {about}"
+    quality = f"Does a better {source} teach better? {about}"
     figures = {
         "rois": cells_figure(together, bands, chance=chance, title=rois),
         "subjects": cells_figure(single, bands, chance=chance, title=subjects),
-        "quality": quality_figure(rows, baseline=bands["none"][0], title=quality),
+        "quality": quality_figure(rows, baseline=bands["none"][0], source=source, title=quality),
     }
     files = [out / "cells.csv", out / METRICS]
     table = effects.assign(
         **origin,
+        kind=kind,
         top1=[row["top1"] for row in rows],
         accuracy=[np.mean(row["accuracy"]) for row in rows],
     )
     write_text(files[0], table.to_csv(index=False))
-    write_json(files[1], origin | {"exploratory": True, "cells": rows, "controls": bands})
+    found = {"kind": kind, "exploratory": True, "cells": rows, "controls": bands}
+    write_json(files[1], origin | found)
     for name, figure in figures.items():
         files += write_figure(out / "figures" / name, figure)
     return files

@@ -8,28 +8,37 @@ from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
 from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.decoding.soft_labels import KINDS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import file_digest, write_npz
-from brain_teacher.sources.formats.soft_label_tables import FLOOR, read_table, to_soft_labels
+from brain_teacher.report.kinds import IMPORTED as SAID
+from brain_teacher.sources.formats.soft_label_tables import read_table, to_soft_labels
 
 
 def import_soft_labels(
     file: Place,
     *,
     data: Place,
+    kind: str,
     decoder: str,
-    subject: str,
-    roi: str,
+    subject: str | None = None,
+    roi: str = "choices",
     values: str | None = None,
+    prior: float | None = None,
     image_ids: Place | None = None,
     class_ids: Place | None = None,
     say: Say = print,
 ) -> Path:
     """Make a table (see `read_table`) a soft-label file, a part of the data set; give its path.
 
-    The data set's shown images are joined by id. `decoder`, `subject` and `roi` are what the table
-    is called. `values` are what its numbers are; None: as the file says, else probabilities.
+    The data set's shown images are joined by id. `kind` says what is behind it (a key of `KINDS`);
+    `decoder`, `subject` (None: the kind) and `roi` are what the table is called. `values` are what
+    its numbers are; None: as the file says, else probabilities. `prior` is of counts
+    (`to_soft_labels`).
     """
+    if kind not in KINDS:
+        raise UsageError(f"--kind: {kind!r} is none of {', '.join(KINDS)}")
+    subject = subject or kind
     called = {"subject": subject, "roi": roi, "decoder": decoder}
     for option, name in called.items():
         if not NAME.fullmatch(name):
@@ -40,11 +49,15 @@ def import_soft_labels(
     if not file.is_file():
         raise UsageError(f"there is no file {file}")
     dataset = open_dataset(data)
-    imported = {"file": file.name, "sha256": file_digest(file), "floor": FLOOR}
-    meta = called | {"calibrated": False} | dataset.origin | {"imported": imported}
+    imported = {"file": file.name, "sha256": file_digest(file)}
+    meta = called | {"kind": kind, "calibrated": False} | dataset.origin | {SAID: imported}
     with about(file):
-        table, kind = read_table(file, image_ids=image_ids, class_ids=class_ids)
-        labels = to_soft_labels(table, values=values or kind or "probabilities", meta=meta)
+        table, said = read_table(file, image_ids=image_ids, class_ids=class_ids)
+        values = values or said or "probabilities"
+        if prior is not None and values != "counts":
+            raise UsageError(f"--prior belongs to counts, and these are {values} (--values)")
+        given = {} if prior is None else {"prior": prior}
+        labels = to_soft_labels(table, values=values, meta=meta, **given)
     with about(data):
         shown = find_shown(data)
         kept = [image for image in labels.image_id if image in shown]
@@ -59,7 +72,8 @@ def import_soft_labels(
     out = data / IMPORTED / f"{subject}_{roi}_{decoder}.npz"
     write_npz(out, **labels.arrays())
     say(
-        f"{out}: {len(kept)} of the table's {len(table)} images, {len(labels.class_id)} classes; "
+        f"{out}: a table of {KINDS[kind]}; {len(kept)} of its {len(table)} images, "
+        f"{len(labels.class_id)} classes; "
         f"the class with most is the right one in {100 * right:.1f}%; "
         f"{len(shown) - len(kept)} shown images have no row"
     )

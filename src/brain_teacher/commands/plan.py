@@ -22,10 +22,9 @@ from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset import images as pictures
 from brain_teacher.decoding.folds import MOST_FOLDS
 from brain_teacher.distillation.students import Answers
-from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.machine import HERE, RunTime
-from brain_teacher.report.words import BRAIN
+from brain_teacher.report.kinds import BRAIN, by_called, called, kind_of
 
 PILOT_SPLIT = "validation"
 
@@ -96,7 +95,7 @@ def plan(
                 f"two paired students, SD of seeds {sd:g} points."
             ]
         else:
-            spreads, pilot = _pilot(students, outcome)
+            spreads, pilot, teacher = _pilot(students, outcome)
             visible = {name: powers.visible_effect(each, **size) for name, each in spreads.items()}
             worst = max(visible, key=visible.__getitem__)
             spread, pilot_seeds = spreads[worst], len(pilot.seeds)
@@ -105,7 +104,7 @@ def plan(
                 f"Plan, from the pilot in {students}: {pilot_seeds} seeds, "
                 f"{pilot.correct.shape[1]} validation images (no test image was looked at); "
                 f"effects and SDs in {outcome.differ}.{few}",
-                _table(spreads, visible, effect, seeds, power, outcome),
+                _table(spreads, visible, effect, seeds, power, outcome, teacher),
                 f"Against {worst}, which sees least:",
             ]
         size |= {"comparisons": len(params.compare.family), "outcome": outcome}
@@ -143,7 +142,7 @@ def _sizes_of(params: Params, data: Place) -> _Sizes:
 
 
 def _folds(folds: Folds, shown: pd.Series, stimuli: pd.DataFrame | None) -> int:
-    """How many folds `decode` makes of the shown images (DESIGN, rule 2)."""
+    """How many folds `decode` makes of the shown images (DESIGN, rule 2); auto as by image."""
     smallest = int(shown.value_counts().min())
     if folds.by == "group":
         if stimuli is None or folds.group not in stimuli:
@@ -160,8 +159,11 @@ def _folds(folds: Folds, shown: pd.Series, stimuli: pd.DataFrame | None) -> int:
     return max(2, min(MOST_FOLDS, smallest)) if folds.count == "auto" else folds.count
 
 
-def _pilot(folder: Place, outcome: Outcome) -> tuple[dict[str, powers.Spread], Scores]:
-    """The spread of brain minus each other teacher on the validation images; the brain's scores."""
+def _pilot(folder: Place, outcome: Outcome) -> tuple[dict[str, powers.Spread], Scores, str]:
+    """The spread of brain minus each other teacher on the validation images; the brain's scores.
+
+    By the names that people read, of which the brain's is given, too.
+    """
     everyone = _best_recipes(student_folder.read_all(folder).values())
     found: dict[str, dict[int, Answers]] = {}
     with about(folder):
@@ -176,7 +178,9 @@ def _pilot(folder: Place, outcome: Outcome) -> tuple[dict[str, powers.Spread], S
         scores = {name: scores_of(students, **measure) for name, students in found.items()}
         brain = scores.pop(BRAIN)
         differences = {name: pair_by_seed(brain, each)[1] for name, each in scores.items()}
-        return {name: powers.spread_of(each) for name, each in differences.items()}, brain
+        kind = kind_of(everyone[0].meta)
+        spreads = {name: powers.spread_of(each) for name, each in differences.items()}
+        return by_called(spreads, kind), brain, called(BRAIN, kind)
 
 
 def _best_recipes(students: Iterable[Answers]) -> list[Answers]:
@@ -195,10 +199,10 @@ def _best_recipes(students: Iterable[Answers]) -> list[Answers]:
 
 def _table(
     spreads: dict[str, powers.Spread], visible: dict[str, float], effect: float, seeds: int,
-    power: float, outcome: Outcome,
+    power: float, outcome: Outcome, teacher: str,
 ) -> str:  # fmt: skip
     """What each control's comparison takes."""
-    headers = ["brain minus", "SD of seeds", "SD of images", "smallest effect"]
+    headers = [f"{teacher} minus", "SD of seeds", "SD of images", "smallest effect"]
     headers.append(f"images for {outcome.given(effect)}")
     rows = []
     for name, each in spreads.items():
@@ -211,7 +215,7 @@ def _table(
 def _cost(params: Params, sizes: _Sizes, run_time: RunTime) -> str:
     """Time and disk of all teachers' students, in a sentence."""
     settings = params.distill
-    teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
+    teachers = choose(settings.teacher, settings.known, "distill.teacher")
     seeds = settings.seeds
     count = len(teachers) * seeds * sizes.folds
     seconds, device = _seconds_per_student(params, sizes, run_time)
@@ -237,6 +241,6 @@ def _seconds_per_student(params: Params, sizes: _Sizes, run_time: RunTime) -> tu
     if recipe["precision"] == "auto":
         recipe["precision"] = measured_precision(recipe, **here)
     step = cost.step_seconds(recipe, **here)
-    names = choose(settings.teacher, list(TEACHERS), "distill.teacher")
+    names = choose(settings.teacher, settings.known, "distill.teacher")
     steps = [cost.steps_of(settings.recipe(name), sizes.images) for name in names]
     return step * float(np.mean(steps)), device

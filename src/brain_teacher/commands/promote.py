@@ -6,15 +6,15 @@ from brain_teacher.analysis.outcomes import outcome_of
 from brain_teacher.analysis.verdict import BRAIN_TAUGHT, IMAGES
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.answers import digest_of_test_images
+from brain_teacher.chain.students.answers import check_alike, digest_of_test_images
 from brain_teacher.commands import Place, Say
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import read_json
+from brain_teacher.report.kinds import BRAIN, called, kind_of, not_ours
 from brain_teacher.report.model_card import model_card_text
-from brain_teacher.report.words import BRAIN
 from brain_teacher.tracking import MODEL, Registry
 
 CHALLENGER, CHAMPION, TAUGHT = "challenger", "champion", "brain-taught"
@@ -27,15 +27,18 @@ def promote(
 ) -> None:
     """Register the best brain-taught student, chosen on validation, as ``challenger``.
 
-    It becomes ``brain-taught``, too, when the verdict is *taught by the brain's view of each image*
-    or *taught by class structure that only the brain knows*, and ``champion`` when it is the first
-    of these and the lower bound of brain - none lies above the gate (where less of the outcome is
-    better: the upper bound below it, turned round). Neither is given where the
-    comparison is exploratory; an alias that it no longer deserves is taken away. A dry run says
-    what would be done, and touches nothing.
+    It becomes ``brain-taught``, too, when the verdict is one of `BRAIN_TAUGHT`, and ``champion``
+    when it is *taught by the brain's view of each image* and the lower bound of brain - none lies
+    above the gate (where less of the outcome is better: the upper bound below it, turned round).
+    Neither is given where the teacher is no brain that was decoded here, or decoded by way of a
+    trained network (`not_ours`), where the comparison is exploratory, or where a student diverged;
+    an alias that it no longer deserves is taken away. A dry run says what would be done, and
+    touches nothing.
     """
     folder, evidence = Path(students), read_json(Path(comparison) / METRICS)
     everyone = student_folder.read_all(folder)
+    metas = {name: each.meta for name, each in everyone.items()}
+    check_alike(metas)
     _check_same_students(everyone, evidence, folder, comparison)
     ours = {name: each for name, each in everyone.items() if each.meta["teacher"] == BRAIN}
     taught = [name for name, each in ours.items() if not each.diverged]
@@ -43,14 +46,17 @@ def promote(
         raise BrainTeacherError(f"{folder} holds no brain-taught student that did not diverge")
     name = min(taught, key=lambda name: student_folder.rank(ours[name]))
     best = ours[name]
-    earned, reason = _judge(evidence, params)
+    changed = why_exploratory(params, metas.values())
+    earned, reason = _judge(evidence, params, best.meta, changed)
     registry = Registry()
     looks = registry.looks(digest_of_test_images(everyone))
     card = model_card_text(best, evidence, reason, looks)
     tags = {key: best.meta[key] for key in TOLD} | {"verdict": evidence["verdict"]}
+    tags["kind"] = kind_of(best.meta)
     fingerprint = student_folder.digest(folder, name)
     version = registry.find_version(fingerprint)
-    text = f"promote: {name} ({100 * best.accuracy('validation'):.1f}% on validation)"
+    reached = f"{100 * best.accuracy('validation'):.1f}% on validation"
+    text = f"promote: {called(name, tags['kind'])} ({reached})"
     lost = [
         alias
         for alias in (CHAMPION, TAUGHT)
@@ -66,7 +72,7 @@ def promote(
     if not known:
         uri = registry.student_model(
             fingerprint,
-            f"{BRAIN} seed {best.meta['seed']}",
+            f"{called(BRAIN, kind_of(best.meta))} seed {best.meta['seed']}",
             lambda: student_folder.load_classifier(folder, name),
             student_folder.model_card(best),
         )
@@ -100,19 +106,33 @@ def _check_same_students(
         )
 
 
-def _judge(evidence: dict, params: Params) -> tuple[list[str], str]:
-    """The aliases that the student has earned, and the reason in a sentence."""
+def _judge(evidence: dict, params: Params, meta: dict, changed: list[str]) -> tuple[list[str], str]:
+    """The aliases that the student has earned, and the reason in a sentence.
+
+    `meta` is the student's; `changed` says what makes these students' result exploratory now.
+    """
     verdict, outcome = evidence["verdict"], outcome_of(evidence)
     none = next(d for d in evidence["differences"] if d["b"] == "none")
     sign, which, end = (1, "lower", "low") if outcome.more_is_better else (-1, "upper", "high")
     bound = (
-        f"the {which} bound of brain - none is {outcome.signed(none[end])} {outcome.differ} "
+        f"the {which} bound of {called(BRAIN, kind_of(meta))} - none is "
+        f"{outcome.signed(none[end])} {outcome.differ} "
         f"(gate {outcome.signed(sign * params.promote.gate)})"
     )
+    if (bar := not_ours(meta)) is not None:
+        return [CHALLENGER], (
+            f"Neither champion nor brain-taught: {bar}; the verdict is {verdict!r}, {bound}."
+        )
     if evidence["exploratory"] or evidence["plan"] != plan_digest(params):
         return [CHALLENGER], (
             "Not champion: the comparison is exploratory, or the plan in params.yaml was changed "
-            f"after it; the verdict is {verdict!r}, {bound}."
+            f"after it ({'; '.join(changed) or 'compare again'}); the verdict is {verdict!r}, "
+            f"{bound}."
+        )
+    if evidence["diverged"]:
+        return [CHALLENGER], (
+            f"Not champion: {', '.join(evidence['diverged'])} diverged; the verdict on the others "
+            f"is {verdict!r}, {bound}."
         )
     taught = [TAUGHT] * (verdict in BRAIN_TAUGHT)
     if verdict == IMAGES and sign * none[end] > params.promote.gate:

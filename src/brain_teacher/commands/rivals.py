@@ -18,11 +18,12 @@ from brain_teacher.chain.students.rivals import LIVE, NETWORK, TABLE, WEIGHTS
 from brain_teacher.chain.students.soft_labels import origin_of
 from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.ids import rows_of
+from brain_teacher.decoding.combining import calibrate_by_fold
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.log_probs import mean_nll
-from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, calibrate_by_fold
+from brain_teacher.decoding.soft_labels import FORMAT, MODEL, SoftLabels
 from brain_teacher.distillation.students import Student
-from brain_teacher.distillation.teachers import RIVAL, TABLES, TEACHERS
+from brain_teacher.distillation.teachers import RIVAL, table_of
 from brain_teacher.files import atomic_write, load_arrays, write_json, write_npz
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
@@ -46,8 +47,8 @@ def rivals(
     image fold, fitted on the other folds. `soft_labels` say which images teach.
     """
     dataset = open_dataset(data)
-    teachers = choose(params.distill.teacher, list(TEACHERS), "distill.teacher")
-    wanted = {LIVE: LIVE in teachers, RIVAL: any(TABLES.get(name) == RIVAL for name in teachers)}
+    teachers = choose(params.distill.teacher, params.distill.known, "distill.teacher")
+    wanted = {LIVE: LIVE in teachers, RIVAL: any(table_of(name) == RIVAL for name in teachers)}
     out = Path(out or run_folder("rivals"))
     word, content = said_simulated(dataset.description.simulated), dataset.origin
     if not any(wanted.values()):
@@ -143,6 +144,7 @@ def _table(
     calibrated, temperatures = calibrate_by_fold(log_probs, truth, fold)
     meta = content | {
         "format": FORMAT,
+        "kind": MODEL,
         "decoder": NETWORK,
         "calibrated": True,
         "temperatures": temperatures,

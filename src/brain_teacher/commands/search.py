@@ -12,7 +12,7 @@ from tabulate import tabulate
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_digest
+from brain_teacher.chain.provenance import plan_of
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.cells import StudentCell
 from brain_teacher.chain.students.material import Part
@@ -20,6 +20,7 @@ from brain_teacher.chain.students.setting import Setting, open_setting
 from brain_teacher.chain.students.training import train
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.distillation.teachers import HARD
 from brain_teacher.files import write_text
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
@@ -28,7 +29,7 @@ from brain_teacher.tracking import flat, tracked
 # Seeds from here on are pilots: `distill` never reports them.
 PILOT = 1_000_000
 CHOSEN, TABLE = "recipes.yaml", "search.csv"
-SOFT, HARD = ("temperature", "alpha"), ("learning_rate", "epochs")
+SOFT, TRAINING = ("temperature", "alpha"), ("learning_rate", "epochs")
 
 
 def search(
@@ -45,10 +46,10 @@ def search(
 ) -> Path:
     """Try every recipe of ``params.search`` for every teacher, and choose by validation.
 
-    Soft teachers choose temperature and alpha, ``none``, which has neither, learning rate and
-    epochs: as many recipes for each. The best has the highest mean accuracy on validation over
-    the pilot seeds (of equals, the lowest NLL). Test images are not looked at. ``recipes.yaml`` is
-    what to put at ``distill.recipes``.
+    Soft teachers choose temperature and alpha, those of hard labels, which have neither, learning
+    rate and epochs: as many recipes for each. The best has the highest mean accuracy on validation
+    over the pilot seeds (of equals, the lowest NLL). Test images are not looked at.
+    ``recipes.yaml`` is what to put at ``distill.recipes``.
     """
     tables: Given = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
     setting = open_setting(params, dataset=open_dataset(data), **tables)
@@ -62,7 +63,7 @@ def search(
     ):
         setting = setting.settled(out, run_time, say)
         cells, varied = _cells(params, setting, say)
-        plan = plan_digest(params)
+        plan = plan_of(params, data)
         writer = student_folder.Writer(folder, tracker, setting.material, tags=tags, plan=plan)
         train("search", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
         writer.finish(cells, models=False)
@@ -80,7 +81,7 @@ def search(
 
 def _varied(teacher: str) -> tuple[str, str]:
     """What is varied for a teacher: the same number of settings for every one."""
-    return HARD if teacher == "none" else SOFT
+    return TRAINING if teacher in HARD else SOFT
 
 
 def _cells(params: Params, setting: Setting, say: Say) -> tuple[list[StudentCell], dict[str, dict]]:
@@ -121,7 +122,7 @@ def _table(out: Path, cells: list[StudentCell], varied: dict[str, dict]) -> pd.D
     # A diverged student counts as one that knows nothing, not as one less.
     table["accuracy"] = table["accuracy"].astype(float).fillna(0.0)
     table["nll"] = table["nll"].astype(float).fillna(np.inf)
-    keys = ["teacher", *[key for key in (*SOFT, *HARD) if key in table]]
+    keys = ["teacher", *[key for key in (*SOFT, *TRAINING) if key in table]]
     return table.groupby(keys, dropna=False, sort=False).mean().reset_index()
 
 

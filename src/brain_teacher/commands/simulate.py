@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from brain_teacher.commands import Place, Say
 from brain_teacher.errors import UsageError, nearest
+from brain_teacher.simulation.knowledge import KNOWS
 
 if TYPE_CHECKING:
     from brain_teacher.simulation.brains import Trials
@@ -47,7 +48,9 @@ SIZES = {
     "drift": Size(0.0, (0, 100), "SD of a slow drift, where the noise has 1."),
     "imagery": Size(0, (0, 1000), "How often each test category is imagined."),
     "knows": Size(
-        "images", ("images", "classes"), "What voxels tell: each picture, or its category alone."
+        "images",
+        tuple(KNOWS),
+        f"What voxels tell: {'; '.join(f'{name}: {each.what}' for name, each in KNOWS.items())}.",
     ),
     "noise_seed": Size(
         None,
@@ -72,12 +75,11 @@ def simulate(out: Place, *, say: Say = print, **sizes: float | str | None) -> Pa
     of VC. An `order` that is shared is the same trial by trial, as that of GOD's subjects 1 to 3
     was; a round takes GOD three runs. A `drift`, within and across runs, is not part of `snr`. Of
     what is imagined (data type 3), what it means is there, half as large, what a picture of it
-    looks like is not: made up, not after any experiment. A brain that `knows` classes has the mean
-    picture of each category: the category and what it is mixed up with, nothing of the single
-    picture. With a `noise_seed` the same pictures, brains and orders are recorded once more: noise,
-    gains and offsets of the runs, and a drift if there is one, are drawn anew for each number.
-    Refused are sizes that are unknown or out of range, an `out` that is not an empty folder, and
-    categories too few to make so many different rounds of.
+    looks like is not: made up, not after any experiment. What a brain `knows` of the pictures may
+    be less than all. With a `noise_seed` the same pictures, brains and orders are recorded once
+    more: noise, gains and offsets of the runs, and a drift if there is one, are drawn anew for each
+    number. Refused are sizes that are unknown or out of range, an `out` that is not an empty
+    folder, and categories too few to make so many different rounds of.
     """
     for name, value in sizes.items():
         _check(name, value)
@@ -103,7 +105,8 @@ def _check(name: str, value: float | str | None) -> None:
     default, limits, _ = SIZES[name]
     if isinstance(default, str):
         if value not in limits:
-            raise UsageError(f"{name} is '{value}'; give {' or '.join(limits)}")
+            known = f"{', '.join(limits[:-1])} or {limits[-1]}"
+            raise UsageError(f"{name} is '{value}'; give {known}")
     elif value is not None or default is not None:
         whole = not isinstance(default, float)
         kind = Integral if whole else Real
@@ -134,22 +137,21 @@ def _write_recordings(
 
     from brain_teacher.dataset.bdata import write_bdata
     from brain_teacher.simulation import brains
-    from brain_teacher.simulation.stimuli import imagine, label_columns
+    from brain_teacher.simulation.stimuli import imagine, label_columns, what_labels_name
 
     seen = [stimuli["shown"], stimuli["test"]]
     if settings["imagery"]:
         seen.append(imagine(stimuli["test"]))
     ids, pictures, mixtures = zip(*seen, strict=True)
     pictures, mixtures = np.concatenate(pictures), np.concatenate(mixtures)
-    known = np.array([_known_class(image_id) for part in ids for image_id in part])
-    category = known if settings["knows"] == "classes" else None
+    named = what_labels_name(np.concatenate(ids), mixtures, seed=settings["seed"])
     sizes = brains.area_sizes(settings["voxels"])
     positions = brains.voxel_positions(settings["voxels"]).T
     columns = label_columns(*ids)
     snrs = brains.snr_of_subjects(settings["snr"], settings["subjects"])
     folder.mkdir()
-    drawn = {key: settings[key] for key in ("seed", "drift", "noise_seed")}
-    drawn |= {"sizes": sizes, "category": category}
+    drawn = {key: settings[key] for key in ("seed", "drift", "knows", "noise_seed")}
+    drawn |= {"sizes": sizes, "named": named}
     for number, snr in enumerate(snrs, start=1):
         subject = f"S{number}"
         trials = _draw_trials(ids, subject, settings)
@@ -163,12 +165,6 @@ def _write_recordings(
             voxel_metadata=dict(zip(("voxel_x", "voxel_y", "voxel_z"), positions, strict=True)),
         )
     return snrs
-
-
-def _known_class(image_id: str) -> str:
-    """What a brain that knows classes alone makes one: pictures of a category, or its imagery."""
-    category, _, number = image_id.partition("_")
-    return category if number else f"{category} imagined"
 
 
 def _draw_trials(ids: tuple, subject: str, settings: dict[str, Any]) -> "Trials":

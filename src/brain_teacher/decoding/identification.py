@@ -51,7 +51,7 @@ def identify(voxels, plan, *, normalise, select, n_voxels, penalty, features, sp
     features : ImageFeatures
         Of all training images; of the test categories, or else of the test images.
     splits : int
-        Random halves for the noise ceiling.
+        Random halves for the split-half reliability.
     seed : int
         Of those halves.
 
@@ -68,7 +68,7 @@ def identify(voxels, plan, *, normalise, select, n_voxels, penalty, features, sp
         - ``pairwise``: how often the right one of two candidates has the higher correlation, over
           all wrong ones, ties half; its 95% t-interval over categories ``pairwise_low``,
           ``pairwise_high``, and ``pairwise_chance``;
-        - ``ceiling_top1``, ``ceiling_pairwise``: see `noise_ceiling`; absent with one run.
+        - ``split_half_top1``, ``split_half_pairwise``: see `split_half`; absent with one run.
 
         Both intervals treat categories as independent.
 
@@ -105,26 +105,26 @@ def identify(voxels, plan, *, normalise, select, n_voxels, penalty, features, sp
         candidates, source = _candidates(features, test, categories)
         similarity = correlations(_means(predicted[new], test.category[new]), scale(candidates))
         repeats = predicted[new], test.category[new], test.run[new]
-        rng = named_rng("noise-ceiling", name, seed)
+        rng = named_rng("split-half", name, seed)
         found = {
             "categories": len(categories),
             "trials": int(new.sum()),
             "trained_on": len(np.unique(test.category[of_kind])) - len(categories),
             "candidates": source,
             **_identified(similarity),
-            **noise_ceiling(*repeats, splits=splits, rng=rng),
+            **split_half(*repeats, splits=splits, rng=rng),
         }
         result |= {f"{name}_{key}": value for key, value in found.items()}
     return result
 
 
-def noise_ceiling(predicted, category, run, *, splits, rng):
+def split_half(predicted, category, run, *, splits, rng):
     """How well one half of the recording identifies the categories in the other half.
 
     The runs are split at random; the mean prediction of each category in one half is identified
-    among the mean predictions of the other half. So the candidates are as good as features could
-    be, and only the recording's noise stands in the way. Conservative: each side has half of the
-    repeats, and both are noisy, where features are not.
+    among the mean predictions of the other half. It is a reliability, not a ceiling: each side has
+    half of the repeats, and both are noisy, where features are not, so that identification by
+    features may well be better.
 
     Runs are split, not trials: trials of a run z-scored by itself sum to 0, so that of two halves
     that share runs, different categories would be less alike than by chance (noise, 4 categories a
@@ -142,8 +142,8 @@ def noise_ceiling(predicted, category, run, *, splits, rng):
     Returns
     -------
     dict
-        ``ceiling_top1`` and ``ceiling_pairwise``, over the categories that both halves have. Empty
-        where no split has 2 of them.
+        ``split_half_top1`` and ``split_half_pairwise``, over the categories that both halves have.
+        Empty where no split has 2 of them.
     """
     runs = np.unique(run)
     top1, pairs = [], []
@@ -158,7 +158,7 @@ def noise_ceiling(predicted, category, run, *, splits, rng):
         pairs.append(pairwise(similarity).mean())
     if not top1:
         return {}
-    return {"ceiling_top1": float(np.mean(top1)), "ceiling_pairwise": float(np.mean(pairs))}
+    return {"split_half_top1": float(np.mean(top1)), "split_half_pairwise": float(np.mean(pairs))}
 
 
 def pairwise(similarity):

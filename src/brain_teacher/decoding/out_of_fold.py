@@ -10,7 +10,7 @@ from brain_teacher.decoding.calibration import at_bound, fit_temperature
 from brain_teacher.decoding.folds import plan_folds
 from brain_teacher.decoding.log_probs import mean_nll
 from brain_teacher.decoding.rounds import find_rounds
-from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
+from brain_teacher.decoding.soft_labels import BRAIN, FORMAT, SoftLabels
 from brain_teacher.decoding.voxel_scaling import (
     best_voxels,
     runs_stay_whole,
@@ -163,7 +163,7 @@ def class_numbers(voxels):
     return np.unique(voxels.category, return_inverse=True)[1]
 
 
-def out_of_fold(voxels, plan, solve, scheme, *, options, inner_folds=None):
+def out_of_fold(voxels, plan, solve, scheme, *, options, inner_pairs=None):
     """Out-of-fold soft labels from a solver; what is chosen is chosen inside the fold.
 
     Parameters
@@ -183,8 +183,9 @@ def out_of_fold(voxels, plan, solve, scheme, *, options, inner_folds=None):
         the option: the one with the lowest NLL, after its temperature.
     options : dict of one str to list
         What the options are, e.g. ``{"C": [0.01, 0.1]}``; of equal ones the first is taken.
-    inner_folds : int, optional
-        How many of a fold's inner folds, the first ones, choose; all, if not given.
+    inner_pairs : callable, optional
+        ``(voxels, plan, fit)`` to the pairs that choose, among the trials `fit`: `each_inner_fold`,
+        if not given, or `one_inner_pair`.
 
     Returns
     -------
@@ -202,7 +203,7 @@ def out_of_fold(voxels, plan, solve, scheme, *, options, inner_folds=None):
     outer = trial_pairs(voxels, plan)
     inner = [[] for _ in outer]
     if scheme.calibrate or len(values) > 1:
-        inner = [_inner_pairs(voxels, plan, fit)[:inner_folds] for fit, _ in outer]
+        inner = [(inner_pairs or each_inner_fold)(voxels, plan, fit) for fit, _ in outer]
     everything = [*outer, *(pair for pairs in inner for pair in pairs)]
     data, standardise = prepared(voxels, everything, scheme.normalise)
     category, how = class_numbers(voxels), {"by": scheme.select, "standardise": standardise}
@@ -216,6 +217,28 @@ def out_of_fold(voxels, plan, solve, scheme, *, options, inner_folds=None):
         best.append(values[option])
         answers.append((own[option], temperature))
     return collect(voxels, plan, outer, answers, scheme, meta={name: best})
+
+
+def each_inner_fold(voxels, plan, fit):
+    """``(fit, held_out)`` trial indices of the same fold rule among the trials `fit`."""
+    part = voxels.take(fit)
+    inner = plan_inner(part, plan)
+    return [(fit[a], fit[b]) for a, b in trial_pairs(part, inner)]
+
+
+def one_inner_pair(voxels, plan, fit):
+    """A quarter of the inner folds left out together, for what is costly to fit.
+
+    One fold alone may be 8 images, all right: a temperature fitted on these runs into its bound.
+    Fewer folds are left out, where else a category had no trial to fit on.
+    """
+    held_out = [held for _, held in each_inner_fold(voxels, plan, fit)]
+    for count in range(-(-len(held_out) // 4), 0, -1):
+        together = np.concatenate(held_out[:count])
+        rest = np.setdiff1d(fit, together)
+        if np.isin(voxels.category[fit], voxels.category[rest]).all():
+            break
+    return [(rest, together)]
 
 
 def collect(voxels, plan, pairs, answers, scheme, *, meta):
@@ -250,6 +273,7 @@ def collect(voxels, plan, pairs, answers, scheme, *, meta):
         folds["group"] = plan.group
     meta = meta | {
         "format": FORMAT,
+        "kind": BRAIN,
         "folds": folds,
         "calibrated": scheme.calibrate,
         "temperatures": temperatures,
@@ -308,12 +332,6 @@ def average_trials(logits, image_of):
     # One product a table: a row of `share` has 1 / n at the n trials of its image.
     share = (row == np.arange(len(images))[:, None]) / np.bincount(row)[:, None]
     return images, log_softmax(share @ log_probs, axis=-1)
-
-
-def _inner_pairs(voxels, plan, fit):
-    part = voxels.take(fit)
-    inner = plan_inner(part, plan)
-    return [(fit[a], fit[b]) for a, b in trial_pairs(part, inner)]
 
 
 def _choose(predicted, voxels, calibrate):

@@ -5,6 +5,12 @@ from scipy.special import betaincinv, stdtrit
 from scipy.stats import norm, rankdata
 
 from brain_teacher.dataset.ids import rows_of
+from brain_teacher.decoding.chance import (
+    agreement_by_chance,
+    p_by_chance,
+    pairwise_by_chance,
+    top_by_chance,
+)
 from brain_teacher.seeds import named_rng
 
 # Of the top-1 confidence. Guo et al. use 15 for thousands of images; we have a few hundred.
@@ -24,13 +30,19 @@ def quality(soft_labels, category, *, superclass=None, seed=0):
     """Measure out-of-fold soft labels.
 
     Each measure ``m`` comes with ``m_low`` and ``m_high``, its 95% interval, and ``m_chance``, what
-    a decoder shows that knows nothing (of ``top1`` that is ``chance``; of ``ece``, a decoder that
-    is perfectly calibrated).
+    a decoder shows that knows nothing but how frequent each class is among these images: a table
+    of that prior in every row (of ``top1`` that is ``chance``; of ``ece``, a decoder that is
+    perfectly calibrated). With equally many images in each class these are 1 / classes, 5 / classes
+    and 0.5.
 
     - ``top1``, ``top5`` (of more than 5 classes): share of images whose category is the first, or
       among the first five. Equal probabilities rank in the order of the class ids. Exact
       intervals ([1]_); they treat images as independent. The hits of cross-validation are not
       quite: their decoders share trials, so that these intervals are somewhat narrow.
+    - ``agreement``: what of ``top1`` were right by chance, if the first guesses were these and did
+      not depend on what was shown (`agreement_by_chance`); ``top1_p`` is the exact one-sided p.
+    - ``balanced``, where classes have unequally many images: the mean over classes of the share
+      that is right of each. Who always names the largest has ``balanced_chance``, 1 / classes.
     - ``pairwise``: pairwise identification, the share of the other classes that have a smaller
       probability than the right one, ties half; mean over images.
     - ``nll``, in nats. Chance is the NLL of the class prior: the frequencies among these images.
@@ -48,9 +60,10 @@ def quality(soft_labels, category, *, superclass=None, seed=0):
       over images within each class ([5]_), n - 1 of its n images: it is for other images of
       these classes, not for other classes.
 
-    The intervals of ``pairwise``, ``nll`` and ``bits`` are t-intervals over classes: images of one
-    class share that class's weights in the decoder and are right or wrong together, so that images
-    as independent would promise too much. They are for other classes as well as other images.
+    The intervals of ``balanced``, ``pairwise``, ``nll`` and ``bits`` are t-intervals over classes:
+    images of one class share that class's weights in the decoder and are right or wrong together,
+    so that images as independent would promise too much. They are for other classes as well as
+    other images.
     Where all classes have equally many images it is the t-interval over the classes' means; else
     the cluster-robust one of the mean over images.
 
@@ -68,8 +81,8 @@ def quality(soft_labels, category, *, superclass=None, seed=0):
     Returns
     -------
     dict of str to float
-        The above, ``chance`` (1 / classes) and ``images``. What cannot be had is absent: an
-        interval over one class, say, or the NLL of a right class with probability 0.
+        The above, ``chance`` and ``images``. What cannot be had is absent: an interval over one
+        class, say, or the NLL of a right class with probability 0.
 
     Raises
     ------
@@ -90,13 +103,21 @@ def quality(soft_labels, category, *, superclass=None, seed=0):
     above = (log_probs > own[:, None]).sum(axis=1)
     equal = log_probs == own[:, None]
     rank = above + (equal & (np.arange(classes) < truth[:, None])).sum(axis=1)
-    found = _share("top1", rank < 1) | {"chance": 1 / classes}
+    counts = np.bincount(truth, minlength=classes)
+    found = _share("top1", rank < 1) | {"chance": top_by_chance(counts)}
+    guessed = log_probs.argmax(axis=1)
+    found |= {
+        "agreement": agreement_by_chance(guessed, truth),
+        "top1_p": p_by_chance(guessed, truth),
+    }
+    if np.ptp(counts):
+        found |= _balanced(rank < 1, truth)
     if classes > 5:
-        found |= _share("top5", rank < 5) | {"top5_chance": 5 / classes}
+        found |= _share("top5", rank < 5) | {"top5_chance": top_by_chance(counts, 5)}
     if classes > 1:
-        below = classes - above - (equal.sum(axis=1) + 1) / 2
-        found |= _mean("pairwise", below / (classes - 1), truth, chance=0.5, ends=(0, 1))
-    prior = np.log(np.bincount(truth, minlength=classes)[truth] / images)
+        below, by_chance = classes - above - (equal.sum(axis=1) + 1) / 2, pairwise_by_chance(counts)
+        found |= _mean("pairwise", below / (classes - 1), truth, chance=by_chance, ends=(0, 1))
+    prior = np.log(counts[truth] / images)
     found |= _mean("nll", -own, truth, chance=-prior.mean())
     found |= _mean("bits", (own - prior) / np.log(2), truth, chance=0.0)
     found |= _calibration(_confidence(log_probs), rank < 1, named_rng(seed, "quality", "ece"))
@@ -195,6 +216,16 @@ def _in_order(soft_labels, category):
 def _share(name, hit):
     low, high = exact_interval(hit.sum(), len(hit))
     return {name: float(hit.mean()), f"{name}_low": low, f"{name}_high": high}
+
+
+def _balanced(hit, truth):
+    present, counts = np.unique(truth, return_counts=True)
+    right = np.bincount(truth, weights=hit)[present] / counts
+    half = np.nan
+    if len(present) > 1:
+        half = stdtrit(len(present) - 1, 0.975) * right.std(ddof=1) / len(present) ** 0.5
+    chance = {"balanced_chance": 1 / len(present)}
+    return _around("balanced", right.mean(), half, (0, 1)) | chance
 
 
 def _mean(name, values, truth, *, chance, ends=(-np.inf, np.inf)):

@@ -1,25 +1,25 @@
-"""Soft labels: a decoder's out-of-fold log-probabilities, with ids."""
+"""Soft labels: a decoder's out-of-fold log-probabilities, or a table of others, with ids."""
 
 import json
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import log_softmax
 
 from brain_teacher.dataset.ids import rows_of
-from brain_teacher.decoding.calibration import at_bound, fit_temperature
-from brain_teacher.decoding.folds import plan_folds
-from brain_teacher.decoding.log_probs import check_log_probs, mean_nll
+from brain_teacher.decoding.log_probs import check_log_probs, soften, with_prior
 from brain_teacher.files import read_npz
 
 FORMAT = 1
 ARRAYS = ("log_probs", "image_id", "class_id", "fold")
+# What can be behind a table (`meta["kind"]`), and what it is called.
+BRAIN, PEOPLE, WORDS, MODEL = "brain", "people", "words", "model"
+KINDS = {BRAIN: "a brain", PEOPLE: "people", WORDS: "words", MODEL: "a model"}
 NO_COLUMN = "has no column for category '{}'"
 
 
 @dataclass(frozen=True)
 class SoftLabels:
-    """Out-of-fold log-probabilities of one subject's ROI, or of several combined.
+    """Out-of-fold log-probabilities of one subject's ROI, or of several combined; or others' table.
 
     Attributes
     ----------
@@ -31,12 +31,17 @@ class SoftLabels:
         The fold whose decoder, which never saw the image, gave the row. Of a combined table: the
         image fold of the group's temperature; 0 where none was fitted.
     meta : dict
-        What the table is: subject, ROI, decoder, fold plan, calibration, data set, fingerprint.
+        What the table is: its ``kind`` (of `KINDS`; a brain, where it says none), subject, ROI,
+        decoder, fold plan, calibration, data set, fingerprint.
+    votes : ndarray of shape (n_images,), optional
+        How many choices each row was counted from. ``meta["prior"]`` is then how many more a prior
+        has, spread evenly over the classes; `softened` puts it in.
 
     Raises
     ------
     ValueError
-        If shapes and ids do not agree, an id stands twice, or a row does not sum to 1 within 1e-4.
+        If shapes and ids do not agree, an id stands twice, a row does not sum to 1 within 1e-4, or
+        there is no such kind.
     """
 
     log_probs: np.ndarray
@@ -44,8 +49,11 @@ class SoftLabels:
     class_id: np.ndarray
     fold: np.ndarray
     meta: dict = field(default_factory=dict)
+    votes: np.ndarray | None = None
 
     def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"meta.kind is {self.kind!r}, none of {', '.join(KINDS)}")
         shape = (len(self.image_id), len(self.class_id))
         if self.log_probs.shape != shape:
             raise ValueError(f"log_probs has shape {self.log_probs.shape}, its ids say {shape}")
@@ -70,7 +78,25 @@ class SoftLabels:
     def _part(self, rows, columns):
         # np.ix_: by rows and then columns, the result would lie in Fortran's order.
         log_probs, classes = self.log_probs[np.ix_(rows, columns)], self.class_id[columns]
-        return SoftLabels(log_probs, self.image_id[rows], classes, self.fold[rows], self.meta)
+        votes = None if self.votes is None else self.votes[rows]
+        ids = self.image_id[rows], classes
+        return SoftLabels(log_probs, *ids, self.fold[rows], self.meta, votes)
+
+    @property
+    def kind(self):
+        """What is behind the table, a key of `KINDS`."""
+        return kind_of(self.meta)
+
+    def prior_share(self):
+        """How much of each row a prior shall have, evenly over the classes; (n_images, 1)."""
+        if self.votes is None:
+            return np.zeros((len(self.image_id), 1))
+        return (self.meta["prior"] / (self.votes + self.meta["prior"]))[:, None]
+
+    def softened(self, temperature):
+        """q_T as probabilities, float64; a prior keeps its share whatever the temperature."""
+        q = np.exp(soften(self.log_probs.astype(np.float64), temperature=temperature))
+        return with_prior(q, self.prior_share())
 
     def truth(self, category):
         """Column of the right class of each row, given the rows' categories."""
@@ -78,8 +104,10 @@ class SoftLabels:
 
     def arrays(self):
         """What a soft-label file holds, ready for ``np.savez``."""
-        meta = np.array(json.dumps(self.meta, sort_keys=True))
-        return {name: getattr(self, name) for name in ARRAYS} | {"meta": meta}
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        if self.votes is not None:
+            arrays["votes"] = self.votes
+        return arrays | {"meta": np.array(json.dumps(self.meta, sort_keys=True))}
 
 
 def read_soft_labels(path):
@@ -97,109 +125,24 @@ def read_soft_labels(path):
     Raises
     ------
     ValueError
-        If the file is broken, an array is missing, the format is a later one, or the content is
-        not soft labels.
+        If the file is broken, an array is missing, the format is a later one, the content is not
+        soft labels, or the table was imported and does not say what it is.
     """
     arrays, meta = read_npz(path, ARRAYS, what="soft-label")
     if meta.get("format") != FORMAT:
         raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
-    return SoftLabels(meta=meta, **{name: arrays[name] for name in ARRAYS})
+    if "imported" in meta and "kind" not in meta:
+        raise ValueError(
+            "was imported before tables said what is behind them: import it again, with --kind "
+            f"{', '.join(KINDS)}"
+        )
+    there = {name: arrays[name] for name in (*ARRAYS, "votes") if name in arrays}
+    return SoftLabels(meta=meta, **there)
 
 
-def combine(tables, categories_of):
-    """Combine subjects (or ROIs) as a product of experts ([1]_), then calibrate the product.
+def kind_of(meta):
+    """What is behind a table, or behind the students that it taught: a key of `KINDS`.
 
-    ``log q = sum_s log p_s - (S - 1) log prior`` for the images that all saw, with the class
-    frequencies among them as priors. Then one temperature per image fold (folds by hash,
-    whatever folds the decoders used), fitted on the other folds' rows, where the tables are
-    calibrated themselves.
-
-    Parameters
-    ----------
-    tables : list of SoftLabels
-        With the same classes. A single one is only sorted.
-    categories_of : callable
-        Image ids -> category of each.
-
-    Returns
-    -------
-    SoftLabels
-        In the order of the image ids; ``meta`` has the mean NLL before and after the temperature.
-
-    Raises
-    ------
-    ValueError
-        If classes or calibration differ, or no image was seen by all.
-
-    References
-    ----------
-    .. [1] Hinton (2002), Training products of experts by minimizing contrastive divergence.
+    Decoders' tables of former versions do not say so.
     """
-    if len(tables) == 1:
-        return tables[0].sorted()
-    tables = [table.sorted() for table in tables]
-    first = tables[0]
-    classes = first.class_id
-    for table in tables[1:]:
-        if not np.array_equal(table.class_id, classes):
-            raise ValueError(f"{_name(table)} and {_name(first)} have different classes")
-        if table.meta.get("calibrated") != first.meta.get("calibrated"):
-            raise ValueError(f"only one of {_name(table)} and {_name(first)} is calibrated")
-    shared = set(first.image_id).intersection(*(set(table.image_id) for table in tables[1:]))
-    if not shared:
-        raise ValueError("no image was seen by all of the subjects")
-    images = np.array(sorted(shared))
-    category = np.asarray(categories_of(images))
-    truth = rows_of(category, classes, lacks=f"{_name(first)} {NO_COLUMN}")
-    total = np.zeros((len(images), len(classes)))
-    for table in tables:
-        total += table.take(images).log_probs.astype(np.float64)
-    counts = np.array([(category == name).sum() for name in classes])
-    if (counts == 0).any():
-        raise ValueError(f"no image of class '{classes[counts == 0][0]}' was seen by all")
-    total = log_softmax(total - (len(tables) - 1) * np.log(counts / len(images)), axis=1)
-    fold, calibrated, temperatures = np.zeros(len(images), dtype=np.int16), total, []
-    if first.meta.get("calibrated"):
-        for number, held_out in enumerate(plan_folds(images, category, by="image").predict):
-            fold[np.isin(images, held_out)] = number
-        calibrated, temperatures = calibrate_by_fold(total, truth, fold)
-    meta = {
-        "format": FORMAT,
-        "combined": [_name(table) for table in tables],
-        "images_left_out": int(sum(len(table.image_id) for table in tables))
-        - len(images) * len(tables),
-        "simulated": any(table.meta.get("simulated", False) for table in tables),
-        "calibrated": bool(first.meta.get("calibrated")),
-        "temperatures": temperatures,
-        "temperatures_at_bound": sum(map(at_bound, temperatures)),
-        "nll_before": mean_nll(total, truth),
-        "nll": mean_nll(calibrated, truth),
-        **{key: first.meta[key] for key in ("features",) if key in first.meta},
-    }
-    return SoftLabels(calibrated.astype(np.float32), images, classes, fold, meta)
-
-
-def calibrate_by_fold(log_probs, truth, fold):
-    """Soften each fold's rows by the temperature that fits the other folds' rows best.
-
-    Parameters
-    ----------
-    log_probs : ndarray of shape (n_images, n_classes), float64
-    truth, fold : ndarray of int, shape (n_images,)
-
-    Returns
-    -------
-    calibrated : ndarray of shape (n_images, n_classes)
-    temperatures : list of float
-        By fold, from 0.
-    """
-    calibrated, temperatures = log_probs.copy(), []
-    for number in range(int(fold.max()) + 1):
-        held_out = fold == number
-        temperatures.append(fit_temperature(log_probs[~held_out], truth[~held_out]))
-        calibrated[held_out] = log_softmax(log_probs[held_out] / temperatures[-1], axis=1)
-    return calibrated, temperatures
-
-
-def _name(table):
-    return "_".join(str(table.meta.get(key, "?")) for key in ("subject", "roi", "decoder"))
+    return meta.get("kind", BRAIN)

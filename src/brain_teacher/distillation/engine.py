@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from brain_teacher.distillation.augmentation import mirror_edges, to_batch
-from brain_teacher.distillation.losses import LOSSES
+from brain_teacher.distillation.losses import LOSSES, weighted_cross_entropy
 from brain_teacher.distillation.pictures import Pictures
 from brain_teacher.distillation.students import Student, validated_epochs
 from brain_teacher.distillation.targets import check_probs
@@ -78,9 +78,9 @@ def train_student(
         The training images.
     labels : ndarray of int, shape (n_images,)
         The class number of each.
-    targets : ndarray of shape (n_images, n_classes), float32, or torch.nn.Module, or None
-        The teacher's probabilities, in the order of the images; or a network that looks at each
-        augmented batch; or hard labels only.
+    targets : ndarray of shape (n_images, n_classes) or (n_images,), float32, or Module, or None
+        The teacher's probabilities, in the order of the images; or hard labels only, and a weight
+        for each, 1 on average; or a network that looks at each augmented batch; or hard labels.
     evaluation : dict of str to (ndarray, ndarray)
         ``validation`` and ``test``: images as above, and labels. Test labels are never looked at.
         Without ``validation`` there are no validation curves, and no epoch can be chosen by them.
@@ -157,8 +157,10 @@ class Training:
         self._pictures = _pictures(images, device)
         self._labels = torch.from_numpy(labels).to(device)
         self._live = targets.to(device).eval() if isinstance(targets, nn.Module) else None
-        self._probs = None
-        if isinstance(targets, np.ndarray):
+        self._probs = self._weights = None
+        if isinstance(targets, np.ndarray) and targets.ndim == 1:
+            self._weights = torch.from_numpy(targets).to(device)
+        elif isinstance(targets, np.ndarray):
             check_probs(targets, range(len(targets)))
             self._probs = torch.from_numpy(targets).to(device)
         own = vars(recipe)
@@ -189,20 +191,25 @@ class Training:
         pixels = to_batch(mirror_edges(self._pictures.take(rows), recipe.shift), **drawn)
         with autocast(self._device, recipe.precision):
             logits = self.network(pixels)
-        loss = LOSSES[recipe.loss]
-        value = loss.of(
-            logits.float(),
+        value = self._loss(logits.float(), rows, pixels)
+        self._optimizer.zero_grad()
+        value.backward()
+        self._optimizer.step()
+        self._schedule.step()
+        return value.detach()
+
+    def _loss(self, logits, rows, pixels):
+        if self._weights is not None:  # without soft targets every loss is the cross-entropy
+            return weighted_cross_entropy(logits, self._labels[rows], self._weights[rows])
+        recipe, loss = self._recipe, LOSSES[self._recipe.loss]
+        return loss.of(
+            logits,
             self._labels[rows],
             self._targets(rows, pixels) if loss.soft else None,
             temperature=recipe.temperature,
             alpha=recipe.alpha,
             **recipe.loss_settings,
         )
-        self._optimizer.zero_grad()
-        value.backward()
-        self._optimizer.step()
-        self._schedule.step()
-        return value.detach()
 
     @torch.no_grad()
     def _targets(self, rows, pixels):

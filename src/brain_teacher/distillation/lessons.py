@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from brain_teacher.decoding.log_probs import soften
+from brain_teacher.decoding.log_probs import soften, with_prior
 
 
 class NotApplicable(ValueError):
@@ -22,11 +22,14 @@ class Lesson:
     similarity: np.ndarray | None = None  # (n_classes, n_classes), in any unit
     # Log-probabilities (n_images, n_classes) of other tables, by name.
     tables: dict[str, np.ndarray] = field(default_factory=dict)
+    prior: np.ndarray | float = 0.0  # (n_images, 1): see `SoftLabels.prior_share`
 
     def softened(self, log_probs=None):
-        """q_T, of the brain if nothing else is given."""
-        log_probs = self.log_probs if log_probs is None else log_probs
-        return np.exp(soften(log_probs, temperature=self.temperature))
+        """q_T: of the brain, or of another table, which has no prior."""
+        if log_probs is not None:
+            return np.exp(soften(log_probs, temperature=self.temperature))
+        q = np.exp(soften(self.log_probs, temperature=self.temperature))
+        return with_prior(q, self.prior)
 
     def classes(self):
         """Each class that occurs, with the rows of its images."""

@@ -75,6 +75,17 @@ def soft_cross_entropy(logits, labels, probs, *, temperature, alpha):  # noqa: A
     return (1 - alpha) * hard + alpha * F.cross_entropy(logits, probs)
 
 
+def weighted_cross_entropy(logits, labels, weights):
+    """Cross-entropy with the hard labels, each image counted by a weight of its own.
+
+    The mean over the batch of weight times cross-entropy: over an epoch, weights that are 1 on
+    average leave the loss's scale as it is.
+    """
+    import torch.nn.functional as F
+
+    return (weights * F.cross_entropy(logits, labels, reduction="none")).mean()
+
+
 LOSSES = {
     "hinton": Loss("Hinton's: KL divergence of softened answers, times T^2", hinton),
     "soft-cross-entropy": Loss("cross-entropy with softened targets", soft_cross_entropy),

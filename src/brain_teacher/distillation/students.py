@@ -58,6 +58,10 @@ class Answers:
         lacks = f"{split}: category '{{}}' of an image is none of the classes"
         return rows_of(self.category[split], self.class_id, lacks=lacks)
 
+    def category_by_id(self, split):
+        """Each image's category, in the order of the image ids."""
+        return self.category[split][np.argsort(self.image_id[split])]
+
     def correct(self, split):
         """Image id -> whether the most probable class is the image's category."""
         right = self.log_probs[split].argmax(axis=1) == self.truth(split)

@@ -51,6 +51,19 @@ def check_probs(probs, image_id):
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Hard labels only, and how much that of each image counts: 0 or more, 1 on average."""
+
+    values: np.ndarray  # (n_images,), float32
+    image_id: np.ndarray
+
+    def join(self, image_ids, class_ids):  # noqa: ARG002 (as `Targets`)
+        """The weights of some images, in the order given; joined by id."""
+        lacks = "the teacher has no weight for '{}'"
+        return self.values[rows_of(image_ids, self.image_id, lacks=lacks)]
+
+
+@dataclass(frozen=True)
 class Live:
     """No table: a network of this name looks at each augmented batch."""
 

@@ -1,29 +1,39 @@
 """``TEACHERS``: what a student is taught with. What is learnt is decided by what they differ in.
 
 Every teacher is a function of a `Lesson`, and gives probabilities of shape (n_images, n_classes),
-None for hard labels only, or `Live` for a network that looks at each augmented batch.
+weights (n_images,) of the hard labels, None for hard labels only, or `Live` for a network that
+looks at each augmented batch.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import elementwise
 from scipy.special import entr, logsumexp
 
 from brain_teacher.dataset.ids import rows_of
-from brain_teacher.decoding.log_probs import check_log_probs, soften
 from brain_teacher.distillation.lessons import Lesson, NotApplicable
-from brain_teacher.distillation.targets import Live, Targets
+from brain_teacher.distillation.matching import even_rest, spread, tempered
+from brain_teacher.distillation.targets import Live, Targets, Weights
 from brain_teacher.seeds import named_rng
 
 PERMUTED_TRIALS, RIVAL = "permuted-trials", "resnet34-table"
-# 1 / s of `semantic`: at 50 the rest lies on the most similar classes alone.
-SHARPEST = 50.0
+# A teacher of this name and another is the user's own table by that other name, softened.
+OWN_TABLE = "table-"
 
 
 def none(lesson):
     """Hard labels only."""
+
+
+def weighted(lesson):
+    """Hard labels, each image weighted by the brain's confidence in it, 1 on average.
+
+    The confidence is the probability (T = 1) of the image's class, after Fong, Scheirer & Cox
+    (2018), Sci. Rep. 8:5397. Gives weights, (n_images,).
+    """
+    own = replace(lesson, temperature=1.0).softened()[np.arange(len(lesson.truth)), lesson.truth]
+    return own / own.mean()
 
 
 def smooth(lesson):
@@ -36,20 +46,8 @@ def smooth_matched(lesson):
 
     As confident as the brain, image by image, and knows nothing else. Not softened again.
     """
-    n_images, n_classes = lesson.log_probs.shape
-    wanted = entr(lesson.softened()).sum(axis=1)
-    highest = 1 - 1 / n_classes
-
-    def excess(e, wanted):
-        return entr(1 - e) + entr(e / (n_classes - 1)) * (n_classes - 1) - wanted
-
-    # Rounding can put an even q_T a hair above the largest entropy there is.
-    wanted = np.minimum(wanted, excess(highest, 0.0))
-    low, high = np.zeros(n_images), np.full(n_images, highest)
-    e = elementwise.find_root(excess, (low, high), args=(wanted,)).x
-    probs = np.repeat((e / (n_classes - 1))[:, None], n_classes, axis=1)
-    probs[np.arange(n_images), lesson.truth] = 1 - e
-    return probs
+    q = lesson.softened()
+    return even_rest(lesson.truth, q.shape[1], entr(q).sum(axis=1))
 
 
 def permuted_classes(lesson):
@@ -86,29 +84,9 @@ def semantic(lesson):
     for column, rows in lesson.classes():
         wanted = entr(q[rows]).sum(axis=1).mean()
         own, others = q[rows, column].mean(), np.delete(lesson.similarity[column], column)
-        row = (1 - own) * _spread(others, wanted - entr(own), 1 - own)
+        row = (1 - own) * spread(others, wanted - entr(own), 1 - own)
         probs[rows] = np.insert(row, column, own)
     return probs
-
-
-def _spread(similarity, entropy, mass):
-    """Weights in proportion to exp(similarity / s): times `mass` their terms sum to `entropy`."""
-    ranged = (similarity - similarity.max()) / (np.ptp(similarity) or 1.0)
-
-    def weights(sharpness):
-        powers = np.exp(ranged * np.asarray(sharpness)[..., None])
-        return powers / powers.sum(axis=-1, keepdims=True)
-
-    def excess(sharpness):
-        return entr(mass * weights(sharpness)).sum(axis=-1) - entropy
-
-    ends = np.array([0.0, SHARPEST])
-    even, sharp = excess(ends)
-    if even <= 0 or even - sharp < 1e-12:
-        return weights(0.0)
-    if sharp >= 0:
-        return weights(SHARPEST)
-    return weights(float(elementwise.find_root(excess, tuple(ends)).x))
 
 
 def permuted_images(lesson):
@@ -128,12 +106,34 @@ def permuted_images(lesson):
 
 
 def brain_class(lesson):
-    """The class mean of the brain's q at T = 1, the same for every image of the class, softened."""
-    check_log_probs(lesson.log_probs, np.arange(len(lesson.log_probs)))
-    mean = np.empty_like(lesson.log_probs)
+    """The class mean of the brain's p, the same for every image of the class, as unsure as q_T.
+
+    The mean is taken at T = 1; then one exponent a class brings its entropy to the class's mean
+    entropy of q_T, or as near as can be. Not softened again.
+    """
+    q = lesson.softened()
+    probs = np.empty_like(q)
     for _, rows in lesson.classes():
-        mean[rows] = logsumexp(lesson.log_probs[rows], axis=0) - np.log(len(rows))
-    return lesson.softened(mean)
+        mean = logsumexp(lesson.log_probs[rows], axis=0, keepdims=True) - np.log(len(rows))
+        probs[rows] = tempered(mean, entr(q[rows]).sum(axis=1).mean())
+    return probs
+
+
+def brain_confidence(lesson):
+    """The class's mean profile, with each image's own confidence.
+
+    On the true class what the image's q_T has there; the rest in proportion to the class mean of
+    q_T over the other classes. What is left out is which others the single image looks like.
+    """
+    q = lesson.softened()
+    probs = np.empty_like(q)
+    for column, rows in lesson.classes():
+        own, profile = q[rows, column], q[rows].mean(axis=0)
+        profile[column] = 0.0
+        # All on the true class: there is no rest to share out.
+        probs[rows] = np.outer(1 - own, profile / (profile.sum() or 1.0))
+        probs[rows, column] = own
+    return probs
 
 
 def permuted_trials(lesson):
@@ -181,20 +181,7 @@ def resnet34_degraded(lesson):
     even = lesson.rng.permutation(rows)[: round(share * len(rows))]
     table = table.copy()
     table[even] = -np.log(n_classes)
-    wanted = entr(lesson.softened()).sum(axis=1).mean()
-
-    def tempered(log_temperature):
-        return np.exp(soften(table, temperature=float(np.exp(log_temperature))))
-
-    def excess(log_temperature):
-        each = [entr(tempered(value)).sum(axis=1).mean() for value in np.ravel(log_temperature)]
-        return np.reshape(each, np.shape(log_temperature)) - wanted
-
-    ends = np.log([0.01, 100.0])
-    low, high = excess(ends)
-    if low >= 0 or high <= 0:
-        return tempered(ends[0] if low >= 0 else ends[1])
-    return tempered(elementwise.find_root(excess, tuple(ends)).x)
+    return tempered(table, entr(lesson.softened()).sum(axis=1).mean())
 
 
 def brain(lesson):
@@ -223,25 +210,31 @@ class Teacher:
     label: str  # what it is, for people
     teach: Callable[[Lesson], np.ndarray | Live | None]
     table: str | None = None  # besides the brain's, that it reads (`Lesson.tables`)
+    soft: bool = True  # it has targets: temperature and alpha are of consequence
 
 
 TEACHERS = {
-    "none": Teacher("hard labels only", none),
+    "none": Teacher("hard labels only", none, soft=False),
+    "weighted": Teacher("hard labels, weighted by the brain's confidence", weighted, soft=False),
     "smooth": Teacher("even targets: label smoothing", smooth),
     "smooth-matched": Teacher("even but for the true class, as sure as the brain", smooth_matched),
     "permuted-classes": Teacher("the brain's, off-target mass exchanged", permuted_classes),
     "semantic": Teacher("the brain's confidence, the rest by what words know", semantic),
-    "brain-class": Teacher("the brain's mean of each class", brain_class),
+    "brain-class": Teacher("the brain's mean of each class, as unsure as the brain", brain_class),
+    "brain-confidence": Teacher("the same profile, the image's own confidence", brain_confidence),
     "permuted-images": Teacher("the brain's, exchanged within a class", permuted_images),
-    PERMUTED_TRIALS: Teacher(
-        "a decoder's of exchanged trials", permuted_trials, table=PERMUTED_TRIALS
-    ),
+    PERMUTED_TRIALS: Teacher("decoder of exchanged trials", permuted_trials, table=PERMUTED_TRIALS),
     "resnet34-live": Teacher("a ResNet34 that looks at each batch", resnet34_live),
     RIVAL: Teacher("the ResNet34's out-of-fold soft labels", resnet34_table, table=RIVAL),
     "resnet34-degraded": Teacher("these, as weak as the brain", resnet34_degraded, table=RIVAL),
     "brain": Teacher("the brain's soft labels", brain),
 }
-TABLES = {name: each.table for name, each in TEACHERS.items() if each.table is not None}
+HARD = {name for name, each in TEACHERS.items() if not each.soft}
+
+
+def table_of(teacher):
+    """The table, besides the brain's, that a teacher reads; None if it reads none."""
+    return teacher if teacher.startswith(OWN_TABLE) else TEACHERS[teacher].table
 
 
 def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarity=None, tables=()):
@@ -250,7 +243,7 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarit
     Parameters
     ----------
     teacher : str
-        A key of `TEACHERS`.
+        A key of `TEACHERS`; or ``table-NAME``, which softens that one of `tables`.
     soft_labels : SoftLabels
         The brain's, of the training images.
     category : ndarray of str, shape (n_images,)
@@ -266,7 +259,7 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarit
 
     Returns
     -------
-    Targets, Live or None
+    Targets, Weights, Live or None
         None means hard labels only.
 
     Raises
@@ -283,6 +276,9 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarit
     for name, table in others.items():
         if not np.array_equal(table.class_id, rows.class_id):
             raise ValueError(f"the table {name!r} has other classes than the brain's")
+    if teacher in others and teacher.startswith(OWN_TABLE):
+        given = others[teacher], np.asarray(category)[order]
+        return draw_targets("brain", *given, temperature=temperature, seed=seed)
     classes = rows.class_id
     answer = TEACHERS[teacher].teach(
         Lesson(
@@ -292,8 +288,11 @@ def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarit
             rng=named_rng("teacher", teacher, seed),
             similarity=None if similarity is None else similarity.loc[classes, classes].to_numpy(),
             tables={name: table.log_probs.astype(np.float64) for name, table in others.items()},
+            prior=rows.prior_share(),
         )
     )
     if answer is None or isinstance(answer, Live):
         return answer
+    if answer.ndim == 1:
+        return Weights(answer.astype(np.float32), rows.image_id)
     return Targets(answer.astype(np.float32), rows.image_id, rows.class_id)

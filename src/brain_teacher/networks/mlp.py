@@ -10,10 +10,12 @@ from brain_teacher.seeds import named_seed
 
 
 class Perceptrons(nn.Module):
-    """Residual perceptrons side by side; none of them hears another.
+    """Residual perceptrons ([1]_, "ResNet") side by side; none of them hears another.
 
-    ``h = kept * gelu(x W)``, then `layers` times ``h += kept * gelu(norm(h) W)``, then
-    ``norm(h) W``; each product with its bias, and `norm` without weights of its own.
+    ``h = kept * x W``, then `layers` times ``h += kept * gelu(norm(h) W)``, then ``norm(h) W``;
+    each product with its bias, and `norm` (over the units) without weights of its own. The last
+    weights are 0 at the start: what was drawn says nothing of trials that are unlike those
+    fitted on.
 
     Parameters
     ----------
@@ -22,19 +24,23 @@ class Perceptrons(nn.Module):
         columns behind these, up to the largest size, must be 0.
     n_classes, hidden, layers : int
         Outputs; units of a layer; residual layers.
+
+    References
+    ----------
+    .. [1] Gorishniy, Rubachev, Khrulkov & Babenko (2021), arXiv:2106.11959, section 3.2.
     """
 
     def __init__(self, seeds, sizes, *, n_classes, hidden, layers):
         super().__init__()
-        widths = [max(sizes), *[hidden] * (layers + 1), n_classes]
-        number, shapes = len(seeds), list(pairwise(widths))
+        shapes = list(pairwise([max(sizes), *[hidden] * (layers + 1), n_classes]))
+        number = len(seeds)
         self.weights = nn.ParameterList(torch.zeros(number, *shape) for shape in shapes)
-        self.biases = nn.ParameterList(torch.zeros(number, 1, width) for width in widths[1:])
+        self.biases = nn.ParameterList(torch.zeros(number, 1, outputs) for _, outputs in shapes)
         with torch.no_grad():
             for each, (seed, size) in enumerate(zip(seeds, sizes, strict=True)):
                 generator = torch.Generator().manual_seed(named_seed("weights", seed))
-                own = [(size, widths[1]), *shapes[1:]]
-                for weights, (inputs, outputs) in zip(self.weights, own, strict=True):
+                own = [(size, hidden), *shapes[1:-1]]
+                for weights, (inputs, outputs) in zip(self.weights[:-1], own, strict=True):
                     drawn = torch.randn(inputs, outputs, generator=generator)
                     weights[each, :inputs] = drawn / inputs**0.5
 
@@ -43,16 +49,16 @@ class Perceptrons(nn.Module):
 
         `kept`, (networks, layers + 1, n, hidden), multiplies what the layers give: dropout's.
         """
-        hidden = self._layer(0, voxels, kept)
-        for number in range(1, len(self.weights) - 1):
-            hidden = hidden + self._layer(number, _normed(hidden), kept)
+        first, *others = [1] * (len(self.weights) - 1) if kept is None else kept.unbind(1)
+        hidden = first * self._product(0, voxels)
+        for number, each in enumerate(others, start=1):
+            hidden = hidden + each * F.gelu(self._product(number, _normed(hidden)))
         # In float32 under autocast, too: with bfloat16's 8 bits, near classes would tie.
         with torch.autocast(voxels.device.type, enabled=False):
-            return torch.baddbmm(self.biases[-1], _normed(hidden.float()), self.weights[-1])
+            return self._product(-1, _normed(hidden.float()))
 
-    def _layer(self, number, inputs, kept):
-        outputs = F.gelu(torch.baddbmm(self.biases[number], inputs, self.weights[number]))
-        return outputs if kept is None else outputs * kept[:, number]
+    def _product(self, number, inputs):
+        return torch.baddbmm(self.biases[number], inputs, self.weights[number])
 
 
 def _normed(hidden):

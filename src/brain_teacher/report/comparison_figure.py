@@ -44,10 +44,11 @@ def draw_comparison(scores, differences, axes, *, teacher, chance, margin, outco
     """Draw both panels, one row a teacher: controls in the family's order, then `teacher`.
 
     On the left every small point is a seed, thin lines join the students of one seed, and the
-    large marker is the mean. On the right the large marker is the mean difference with its
-    two-way 95% interval, small points are the seeds' own means, and the band is +-`margin`; a
-    filled marker on a solid bar has a Holm-corrected p < 0.05, a hollow one on a dashed bar has
-    not. Returns the two `axes`; raises ``ValueError`` if a teacher has no scores.
+    large marker is the mean. On the right the large marker is the mean difference with its two-way
+    95% interval, over a wider faint bar with classes random as well; small points are the seeds'
+    own means, and the band is +-`margin`; a filled marker on a solid bar has a Holm-corrected p <
+    0.05, a hollow one on a dashed bar has not. Returns the two `axes`; raises ``ValueError`` if a
+    teacher has no scores.
     """
     names = in_order(scores, differences, teacher)
     left, right = axes
@@ -105,6 +106,9 @@ def _draw_differences(scores, differences, ax, teacher, margin, outcome):
         by_seed = scale * by_seed.mean(axis=1)
         # A little below the bar, so that neither hides the other.
         ax.plot(by_seed, [row + 0.22] * len(by_seed), ".", color="0.45", markersize=5, alpha=0.7)
+        wide = [scale * each.low_classes, scale * each.high_classes]
+        ax.plot(wide, [row, row], color=_FAINT, linewidth=6, solid_capstyle="butt", zorder=2,
+                gid="classes")  # fmt: skip
         ends, dash = [scale * each.low, scale * each.high], "-" if sure else (0, (2, 1.5))
         ax.plot(ends, [row, row], color=_TEACHER, linewidth=2, linestyle=dash, marker="|",
                 markersize=8, zorder=3, gid="interval")  # fmt: skip
@@ -135,7 +139,8 @@ def _caption(scores, differences, teacher, margin, outcome):
     return (
         f"Left: each small point is a seed, thin lines join the students of one seed, large "
         f"markers are means. Right: bars are two-way 95% intervals over {seeds} paired seeds and "
-        f"{images} test images (not corrected), small points are single seeds, the band is "
-        f"±{outcome.given(margin)} {_long(outcome)}. Filled on a solid bar: Holm-corrected p < "
-        f"{LEVEL:g} within the family of {len(differences)}; hollow on a dashed bar: not."
+        f"{images} test images for these classes (not corrected), faint bars have classes random "
+        f"as well, small points are single seeds, the band is ±{outcome.given(margin)} "
+        f"{_long(outcome)}. Filled on a solid bar: Holm-corrected p < {LEVEL:g} within the family "
+        f"of {len(differences)}; hollow on a dashed bar: not."
     )

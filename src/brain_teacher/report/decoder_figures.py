@@ -13,12 +13,13 @@ from brain_teacher.report.layout import COLOUR_MAP, new_figure, write_caption, w
 from brain_teacher.report.words import said_simulated
 
 
-def accuracy_figure(scores, *, dataset, simulated):
+def accuracy_figure(scores, *, dataset, simulated, noise=""):
     """Top-1 accuracy of every subject and ROI, a panel for each decoder.
 
     `scores` has a row for each cell: ``subject``, ``roi``, ``decoder``, ``top1``, ``top1_low``,
-    ``top1_high``, ``chance`` (fractions) and ``images``; other columns are left alone. Raises
-    ``ValueError`` if there is no cell, or one stands twice.
+    ``top1_high``, ``chance`` (fractions) and ``images``; other columns are left alone. `noise` is
+    what was said of noise in the voxels' place. Raises ``ValueError`` if there is no cell, or one
+    stands twice.
     """
     if scores.empty:
         raise ValueError("no cells to draw")
@@ -54,7 +55,8 @@ def accuracy_figure(scores, *, dataset, simulated):
         figure,
         "Below each value its exact 95% interval (images as independent: somewhat narrow for "
         "cross-validation; not corrected for the number of fields). In brackets: not above chance, "
-        "the interval's lower end is at or below it.",
+        "the interval's lower end is at or below it."
+        + (f" {noise[0].upper()}{noise[1:]}." if noise else ""),
     )
     columns = ["subject", "roi", "decoder", "top1", "top1_low", "top1_high", "chance", "images"]
     return figure, scores[columns].assign(dataset=dataset, simulated=simulated)

@@ -1,28 +1,29 @@
 """The model card of a promoted student."""
 
 from brain_teacher.analysis.outcomes import outcome_of
-from brain_teacher.report.words import features_note
+from brain_teacher.report.kinds import called, kind_notes, kind_of, whose
 
 
 def model_card_text(best, evidence, reason, looks):
     """The model card: what it is, what stands behind it, what it must not be used for."""
     meta, outcome = best.meta, outcome_of(evidence)
+    kind = kind_of(meta)
     origin = "Simulated recordings: says nothing of real brains. " if meta["simulated"] else ""
     rows = [
-        f"| {d['b']} | {outcome.signed(d['mean'])} | "
+        f"| {called(d['b'], kind)} | {outcome.signed(d['mean'])} | "
         f"[{outcome.signed(d['low'])}, {outcome.signed(d['high'])}] "
         f"| {'<0.001' if d['p_corrected'] < 0.001 else format(d['p_corrected'], '.3f')} |"
         for d in evidence["differences"]
     ]
     return "\n".join(
         [
-            f"**A student taught by {meta['subject']}'s {meta['roi']}** ({meta['decoder']} "
-            f"decoder, data set {meta['dataset']}), seed {meta['seed']}, its teacher's best on "
+            f"**A student taught by {whose(meta)}** ({meta['decoder']}, "
+            f"data set {meta['dataset']}), seed {meta['seed']}, its teacher's best on "
             f"validation ({100 * best.accuracy('validation'):.1f}%). {origin}",
             "",
-            " ".join([f"**Verdict.** {evidence['sentences'][0]} {reason}", *features_note(meta)]),
+            " ".join([f"**Verdict.** {evidence['sentences'][0]} {reason}", *kind_notes(meta)]),
             "",
-            f"| brain minus | {outcome.differ} | 95% interval | p (Holm) |",
+            f"| {called('brain', kind)} minus | {outcome.differ} | 95% interval | p (Holm) |",
             "|---|---|---|---|",
             *rows,
             "",

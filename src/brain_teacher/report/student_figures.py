@@ -76,11 +76,11 @@ def _draw_cell(ax, x, row):
     ax.plot(x, accuracy.mean(), "D", markersize=5, markeredgecolor=VERMILION, **style)
 
 
-def curves_figure(curves, *, title):
+def curves_figure(curves, *, teacher, title):
     """Learning curves of each teacher's students: mean over seeds, and the seeds' range.
 
-    `curves` are arrays (n_seeds, n_epochs) by teacher and measure: ``train_loss``,
-    ``validation_accuracy``, ``validation_nll``. Epochs with a NaN are left out.
+    `curves` are arrays (n_seeds, n_epochs) by teacher, of whom `teacher` stands out, and measure:
+    ``train_loss``, ``validation_accuracy``, ``validation_nll``. Epochs with a NaN are left out.
     """
     measures = {
         "train_loss": "training loss (its own for each teacher)",
@@ -89,13 +89,13 @@ def curves_figure(curves, *, title):
     }
     figure = new_figure(11.0, 4.6)
     for (name, label), ax in zip(measures.items(), figure.subplots(1, 3), strict=True):
-        for number, (teacher, each) in enumerate(curves.items()):
+        for number, (who, each) in enumerate(curves.items()):
             values = np.asarray(each[name]) * (100 if name.endswith("accuracy") else 1)
             there = ~np.isnan(values).any(axis=0)
             values, epochs = values[:, there], 1 + np.flatnonzero(there)
-            colour = VERMILION if teacher == "brain" else str(0.1 + 0.55 * number / len(curves))
-            style = {"color": colour, "linestyle": STYLES[number % 4], "label": teacher}
-            if teacher == "brain":
+            colour = VERMILION if who == teacher else str(0.1 + 0.55 * number / len(curves))
+            style = {"color": colour, "linestyle": STYLES[number % 4], "label": who}
+            if who == teacher:
                 ends = values.min(axis=0), values.max(axis=0)
                 ax.fill_between(epochs, *ends, color=colour, alpha=0.15, linewidth=0)
                 style |= {"linewidth": 2.2, "linestyle": "-", "zorder": 5}
@@ -106,16 +106,17 @@ def curves_figure(curves, *, title):
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
     write_title(figure, title)
-    said = "Lines are means over seeds; the shaded range is that of the brain's seeds."
+    said = f"Lines are means over seeds; the shaded range is that of the seeds of {teacher}."
     write_caption(figure, said)
     return figure
 
 
-def quality_figure(rows, *, baseline, title):
-    """Does a better decoder teach better? Students' accuracy against out-of-fold top-1, by cell.
+def quality_figure(rows, *, baseline, source, title):
+    """Does a better decoder teach better? Students' accuracy against soft labels' top-1, by cell.
 
-    `rows` hold ``subject``, ``roi``, ``top1`` (of the decoder), ``accuracy`` (of each seed),
-    fractions as `baseline` is: the mean accuracy of students without a teacher.
+    `rows` hold ``subject``, ``roi``, ``top1`` (of the soft labels), ``accuracy`` (of each seed),
+    fractions as `baseline` is: the mean accuracy of students without a teacher. `source` is what
+    the soft labels come from, in a word or two.
     """
     rois = list(dict.fromkeys(row["roi"] for row in rows))
     top1 = 100 * np.array([row["top1"] for row in rows])
@@ -131,7 +132,7 @@ def quality_figure(rows, *, baseline, title):
         "no teacher", (1, 100 * baseline), xycoords=ax.get_yaxis_transform(), xytext=(0, 3),
         textcoords="offset points", ha="right", fontsize=8, color=BLUE,
     )  # fmt: skip
-    ax.set_xlabel("decoder: out-of-fold top-1 (%)")
+    ax.set_xlabel(f"{source}: top-1 (%)")
     ax.set_ylabel("students taught by it: test accuracy (%)")
     ax.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right center", fontsize=8, frameon=False)

@@ -25,8 +25,10 @@ _FORMATS = {
     "T": "{:g}".format,
     "alpha": "{:g}".format,
 }
-# In the CSV alone: the family is what was planned, so that a reader needs the corrected ones.
-_RAW = ("p", "sign-flip p")
+_WIDE = ("95% low, classes random", "95% high, classes random")
+# In the CSV alone: the family is what was planned, so that a reader needs the corrected ones; and
+# what a sentence tells, for which a terminal has no room.
+_RAW = ("p", "sign-flip p", *_WIDE)
 # For a terminal: units stand in the note, and a header's longest word is its column's width.
 _SHORT = {"p (equivalence)": "p (equiv.)"}
 _NOTE = (
@@ -51,9 +53,10 @@ def teacher_table(
     DataFrame
         Columns ``teacher``, ``seeds``, the outcome (``accuracy (%)``, a mean over seeds), ``SD of
         seeds (points)``, ``TEACHER minus this (points)``, ``95% low``, ``95% high`` (two-way, in
-        the same unit, not corrected), ``p``, ``p (Holm)``, ``sign-flip p``, ``sign-flip p
-        (Holm)``, ``p (equivalence)``; of `recipes` ``T`` and ``alpha``. NaN where there is
-        nothing to say: the comparison of `teacher` with itself, the SD of one seed.
+        the same unit, not corrected), the same with classes random as well, ``p``, ``p (Holm)``,
+        ``sign-flip p``, ``sign-flip p (Holm)``, ``p (equivalence)``; of `recipes` ``T`` and
+        ``alpha``. NaN where there is nothing to say: the comparison of `teacher` with itself, the
+        SD of one seed.
     """
     rows, scale = [], outcome.scale
     for name in in_order(scores, differences, teacher):
@@ -67,6 +70,8 @@ def teacher_table(
             outcome.minus(teacher): scale * difference.mean if difference else np.nan,
             "95% low": scale * difference.low if difference else np.nan,
             "95% high": scale * difference.high if difference else np.nan,
+            _WIDE[0]: scale * difference.low_classes if difference else np.nan,
+            _WIDE[1]: scale * difference.high_classes if difference else np.nan,
             "p": difference.p if difference else np.nan,
             "p (Holm)": difference.p_corrected if difference else np.nan,
             "sign-flip p": flip.p if flip else np.nan,

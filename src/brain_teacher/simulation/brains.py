@@ -7,9 +7,9 @@ Trial i, voxel v, in each area of a subject::
 L is a random mixture of what the picture looks like (`low_level_features`), U one of what it shows
 (`semantic_code`), n noise, a the area's share of meaning, d a slow drift (none unless asked for).
 SNR is the variance of the signal over that of the noise n. In imagery trials L is 0 and U is half
-as large: made up, as all of this. Where a brain knows classes alone, the features of every picture
-are the mean over those of its category: noise is then all that its pictures differ in. Nothing here
-is a recording, and no number from it says anything of real brains.
+as large: made up, as all of this. Where a brain knows less than each picture (`KNOWS`), L and U are
+mixtures of what it knows: noise is then all that its pictures differ in otherwise. Nothing here is
+a recording, and no number from it says anything of real brains.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from brain_teacher.seeds import named_rng
+from brain_teacher.simulation.knowledge import KNOWS
 from brain_teacher.simulation.noise import draw_drift, draw_noise, draw_run_effects, scale
 from brain_teacher.simulation.orders import rounds_of_runs, shuffled_runs
-from brain_teacher.simulation.pictures import category_means, low_level_features, semantic_code
+from brain_teacher.simulation.pictures import low_level_features, semantic_code
 
 
 @dataclass(frozen=True)
@@ -166,37 +167,47 @@ def draw_trials(n_training, n_test, *, rng, training_rng=None, category=None, im
     )
 
 
-def draw_signal(
-    area, pictures, mixtures, is_training, *, n_voxels, rng, is_imagined=False, category=None
-):
+def what_is_seen(area, pictures, mixtures):
+    """What an area is told of pictures: features of what they look like, a code of what they show.
+
+    Parameters
+    ----------
+    area : Area
+    pictures : ndarray of shape (n, size, size, 3), uint8
+    mixtures : ndarray of shape (n, N_CATEGORIES)
+
+    Returns
+    -------
+    tuple of two ndarrays of shape (n, ...), float64
+    """
+    features = low_level_features(pictures, grid=area.grid, colour=area.colour)
+    return features, semantic_code(mixtures, prefers=area.prefers)
+
+
+def draw_signal(area, features, code, is_training, *, n_voxels, rng, is_imagined=False):
     """Draw an area's voxels and what each says, without noise.
 
     Parameters
     ----------
     area : Area
-    pictures : ndarray of shape (n_trials, size, size, 3), uint8
-    mixtures : ndarray of shape (n_trials, N_CATEGORIES)
+    features, code : ndarray of shape (n_trials, ...)
+        Of what is seen (`what_is_seen`), as far as the brain knows it.
     is_training : ndarray of shape (n_trials,), bool
         The trials that means and standard deviations are taken over.
     n_voxels : int
     rng : numpy.random.Generator
     is_imagined : ndarray of shape (n_trials,), bool, optional
         The trials in which nothing is seen, and what is meant says half as much.
-    category : ndarray of shape (n_trials,), optional
-        Where it is given, trials of one category have the mean of its features and its code: what
-        the category is and what stands beside it, nothing of the single picture.
 
     Returns
     -------
     ndarray of shape (n_trials, n_voxels), float64
         L and U have a mean voxel SD of 1 each; the signal has a variance of about 1.
     """
-    features = low_level_features(pictures, grid=area.grid, colour=area.colour)
-    code = semantic_code(mixtures, prefers=area.prefers)
-    if category is not None:
-        features, code = category_means(features, category), category_means(code, category)
-    features -= features[is_training].mean(axis=0)
-    features /= features[is_training].std(axis=0)
+    features = features - features[is_training].mean(axis=0)
+    deviation = features[is_training].std(axis=0)
+    # What no training trial shows, as the label of a test category, tells these nothing.
+    features /= np.where(deviation > 0, deviation, 1)
     low, meaning = (
         scale(part @ rng.standard_normal((part.shape[1], n_voxels)), is_training)
         for part in (features, code)
@@ -217,7 +228,8 @@ def draw_voxels(
     subject,
     seed,
     drift=0.0,
-    category=None,
+    knows="images",
+    named=None,
     noise_seed=None,
 ):
     """Draw the recording of one subject.
@@ -236,8 +248,10 @@ def draw_voxels(
     seed : int
     drift : float, optional
         SD of a slow drift (`draw_drift`), where the noise has an SD of 1.
-    category : ndarray of shape (n_pictures,), optional
-        Of each picture, where voxels are to know no more than that (`draw_signal`).
+    knows : str, optional
+        What voxels are to know of the pictures: a name of `KNOWS`.
+    named : Named, optional
+        Of the pictures, where that is less than all.
     noise_seed : int, optional
         Another recording of the same brain, which sees the same: all that is not signal (noise,
         gain and offset of the runs, drift) is drawn for this number.
@@ -248,16 +262,18 @@ def draw_voxels(
         No unit; the areas side by side, rounded to 1/64. Imagery adds rows and a drift is added:
         neither changes what else was drawn.
     """
-    pictures, mixtures = pictures[trials.picture], mixtures[trials.picture]
-    category = None if category is None else category[trials.picture]
     redrawn = () if noise_seed is None else ("noise", noise_seed)
     is_training, is_imagined = trials.data_type == TRAINING, trials.data_type == IMAGERY
     run = trials.run + trials.run.max() * (trials.data_type - TRAINING)
     columns = []
     for name, n_voxels in sizes.items():
         rng = named_rng(seed, "brain", subject, name)
-        own = {"n_voxels": n_voxels, "rng": rng, "is_imagined": is_imagined, "category": category}
-        signal = draw_signal(AREAS[name], pictures, mixtures, is_training, **own)
+        features, code = (
+            KNOWS[knows].known(values, named)[trials.picture]
+            for values in what_is_seen(AREAS[name], pictures, mixtures)
+        )
+        own = {"n_voxels": n_voxels, "rng": rng, "is_imagined": is_imagined}
+        signal = draw_signal(AREAS[name], features, code, is_training, **own)
         if redrawn:
             rng = named_rng(seed, "brain", subject, name, *redrawn)
         values = np.empty_like(signal)

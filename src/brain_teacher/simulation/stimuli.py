@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from brain_teacher.dataset.ids import number_from_image_id
+from brain_teacher.dataset.ids import number_from_image_id, rows_of
 from brain_teacher.seeds import named_rng
+from brain_teacher.simulation.knowledge import Named
 from brain_teacher.simulation.pictures import (
     N_CATEGORIES,
     N_TRAINING_CATEGORIES,
+    TEXTURES,
     draw_mixtures,
     draw_pictures,
 )
@@ -75,6 +77,35 @@ def imagine(test):
     ids, pictures, _ = test
     members = range(N_TRAINING_CATEGORIES, N_TRAINING_CATEGORIES + len(ids))
     return [category_id(c) for c in members], np.zeros_like(pictures), np.eye(N_CATEGORIES)[members]
+
+
+def what_labels_name(ids, mixtures, *, seed):
+    """What the labels of stimuli name, and which other picture of it there is.
+
+    Parameters
+    ----------
+    ids : sequence of str, length n
+        Image ids; category ids, where a category is imagined.
+    mixtures : ndarray of shape (n, N_CATEGORIES)
+    seed : int
+        Draws the other pictures.
+
+    Returns
+    -------
+    Named
+    """
+    known = [category_id(number) for number in range(N_CATEGORIES)]
+    named = [image_id.partition("_")[0] for image_id in ids]
+    number = rows_of(named, known, lacks="there is no category '{}'")
+    is_imagined = np.array(["_" not in image_id for image_id in ids])
+    category, other = number + N_CATEGORIES * is_imagined, np.arange(len(ids))
+    for group in np.unique(category):
+        rows = named_rng(seed, "other pictures", group).permutation(
+            np.flatnonzero(category == group)
+        )
+        other[rows] = np.roll(rows, 1)
+    weight = mixtures[np.arange(len(ids)), number]
+    return Named(category, category // len(TEXTURES), weight, other)
 
 
 def label_columns(*ids_of_data_types):

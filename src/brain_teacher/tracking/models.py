@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.tracking.store import first_line, import_mlflow, prepare_store
+from brain_teacher.tracking.store import find_looks, first_line, import_mlflow, prepare_store
 
 Make = Callable[[], Any]  # gives a torch module
 Card = dict[str, Any]  # what an MLflow model says of itself
@@ -106,19 +106,11 @@ class Registry:
         ).version
 
     def looks(self, test_images: str) -> int | None:
-        """How many comparisons were made on some test images; None where the store cannot say.
-
-        They are told by the tag that ``compare`` puts on its MLflow runs, a digest of their ids.
-        """
+        """How many comparisons were made on some test images; None where the store cannot say."""
         try:
-            found = self._mlflow.search_runs(
-                search_all_experiments=True,
-                filter_string=f"tags.test_images = '{test_images}' and status = 'FINISHED'",
-                output_format="list",
-            )
+            return len(find_looks(self._mlflow, test_images)) or None
         except Exception:  # noqa: BLE001 - a card without the count is still a card
             return None
-        return len(found) or None
 
     def describe(self, version: str, card: str, tags: dict[str, Any]) -> None:
         """Put the model card and tags on a version."""

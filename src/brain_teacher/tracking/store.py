@@ -59,6 +59,19 @@ def prepare_store(mlflow: Any, experiment: str) -> str:
         )
 
 
+def find_looks(mlflow: Any, test_images: str) -> list[str | None]:
+    """The plan of each finished comparison on some test images; raises what the store raises.
+
+    ``compare`` puts both on its MLflow runs, as tags: a digest of the images' ids, and the plan's.
+    """
+    found = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"tags.test_images = '{test_images}' and status = 'FINISHED'",
+        output_format="list",
+    )
+    return [each.data.tags.get("plan") for each in found]
+
+
 def code_commit() -> str | None:
     """The commit of the code, with ``+changes`` where the tree differs; None outside git."""
     try:

@@ -11,7 +11,13 @@ from types import MappingProxyType
 from typing import Any
 
 from brain_teacher.tracking.models import Card, Make, log_student_model
-from brain_teacher.tracking.store import code_commit, first_line, import_mlflow, prepare_store
+from brain_teacher.tracking.store import (
+    code_commit,
+    find_looks,
+    first_line,
+    import_mlflow,
+    prepare_store,
+)
 
 BATCH = 1000  # metrics in one call; the server's limit
 Named = Mapping[str, Any]
@@ -131,6 +137,10 @@ class Tracker:
         """Log a student's network as an MLflow model on its own MLflow run, if it has one."""
         if self.mlflow_run_id is not None:
             self._try(lambda: log_student_model(self._mlflow, fingerprint, make_model, card))
+
+    def looks(self, test_images: str) -> list[str | None] | None:
+        """The plan of each finished comparison on some test images; None with the store away."""
+        return self._try(lambda: find_looks(self._mlflow, test_images))
 
     def finish(self, status: str = "FINISHED") -> None:
         """Close the parent; say on stderr what was not tracked."""

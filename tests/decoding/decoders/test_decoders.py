@@ -20,7 +20,12 @@ from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding import out_of_fold as driver
 from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.decoding.folds import FoldPlan, plan_folds
-from brain_teacher.decoding.out_of_fold import average_trials, plan_for, training_trials
+from brain_teacher.decoding.out_of_fold import (
+    average_trials,
+    plan_for,
+    plan_inner,
+    training_trials,
+)
 from brain_teacher.seeds import named_rng
 from brain_teacher.simulation import brains
 from brain_teacher.simulation.pictures import draw_mixtures, draw_pictures
@@ -244,6 +249,30 @@ def test_an_unknown_group_column_is_named():
     bare = replace(make_voxels(), groups={})
     message = "stimuli.csv has no group column None (it has none)"
     refuses(message, plan_for, bare, by="group")
+
+
+def test_folds_are_by_round_where_the_runs_make_rounds():
+    # Each run shows every category once, and is a round.
+    voxels = make_voxels(images=6)
+    plan = plan_for(voxels)
+    assert plan.by == "round" and str(plan) == str(plan_for(voxels, by="round"))
+    part = voxels.take(np.isin(voxels.image_id, plan.fit[0]))
+    assert plan_inner(part, plan).by == "round"
+    assert decode(voxels, plan).meta["folds"] == {"by": "round", "number": 6}
+
+
+@pytest.mark.parametrize(
+    "voxels",
+    [
+        make_voxels(images=3),  # three rounds: an inner fold would have one
+        make_voxels(images=6, shows=2),  # an image in two rounds
+        replace(make_voxels(images=6), run=np.repeat([1, 2, 3, 4], 6)),  # no rounds
+    ],
+    ids=["few", "twice", "none"],
+)
+def test_folds_are_by_image_elsewhere(voxels):
+    plan = plan_for(voxels, count=2)
+    assert plan.by == "image" and str(plan) == str(plan_for(voxels, by="image", count=2))
 
 
 def test_a_plan_that_misses_an_image_is_refused():

@@ -11,8 +11,9 @@ from brain_teacher.decoding.decoders import mlp
 from brain_teacher.decoding.decoders.mlp import Mlp, decode_mlp
 from brain_teacher.decoding.out_of_fold import (
     average_trials,
+    each_inner_fold,
+    one_inner_pair,
     plan_for,
-    plan_inner,
     training_trials,
     trial_pairs,
 )
@@ -45,11 +46,7 @@ def test_each_fold_has_a_network_that_predicts_and_one_that_chooses(monkeypatch)
     assert given["steps"] == [4, 8] and len(set(given["seeds"])) == len(given["fits"]) == 10
     number = np.unique(voxels.category, return_inverse=True)[1]
     outer = trial_pairs(voxels, plan)
-    inner = []
-    for side, _ in outer:
-        part = voxels.take(side)
-        fit, held_out = trial_pairs(part, plan_inner(part, plan))[0]
-        inner.append((side[fit], side[held_out]))
+    inner = [one_inner_pair(voxels, plan, side)[0] for side, _ in outer]
     for (rows, held_out), fit in zip([*outer, *inner], given["fits"], strict=True):
         raw = voxels.data[rows].astype(np.float64)
         score = voxel_scores(voxels.data, number, [(rows, [])], by="f-score")[0]
@@ -104,3 +101,26 @@ def test_constant_voxels_are_left_out():
     columns = [3, 0, 2, 1]
     assert [columns[voxel] for voxel in mlp._in_one_order(voxels[:, columns])] == order
     assert mlp._in_one_order(0 * voxels) == [0]
+
+
+def test_a_quarter_of_the_inner_folds_is_left_out_together():
+    voxels = training_trials(make_voxels(categories=3, images=8))
+    plan = plan_for(voxels)
+    for fit, held_out in trial_pairs(voxels, plan):
+        ((rest, together),) = one_inner_pair(voxels, plan, fit)
+        first, second, *others = (held for _, held in each_inner_fold(voxels, plan, fit))
+        assert len(others) == 5 and sorted(together) == sorted([*first, *second])
+        assert sorted([*rest, *together]) == sorted(fit) and not set(fit) & set(held_out)
+
+
+def test_fewer_are_left_out_where_a_category_would_be_missing():
+    # Of 6 runs, c0 is shown in 3: with one held out and one left out, one is left.
+    voxels = training_trials(make_voxels(categories=3, images=6))
+    voxels = voxels.take((voxels.category != "c0") | (voxels.run < 4))
+    plan = plan_for(voxels, by="run")
+    counts = []
+    for fit, _ in trial_pairs(voxels, plan):
+        ((rest, together),) = one_inner_pair(voxels, plan, fit)
+        assert set(voxels.category[rest]) == {"c0", "c1", "c2"}
+        counts.append(len(set(voxels.run[together])))
+    assert counts == [1, 1, 1, 2, 2, 2]

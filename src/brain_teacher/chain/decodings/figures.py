@@ -1,6 +1,7 @@
 """The figures of ``decode``: the map of all cells, and the best cell from near."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from brain_teacher.dataset import images as pictures
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import about
 from brain_teacher.files import atomic_write
+from brain_teacher.report.agreement_figure import agreement_figure
 from brain_teacher.report.cell_guesses import choose_images
 from brain_teacher.report.decoder_figures import accuracy_figure, cell_figures
 
@@ -19,15 +21,21 @@ FOLDER = "figures"
 SIZE = 96
 
 
-def write_figures(out: Path, scores: pd.DataFrame, dataset: DataSet) -> list[Path]:
+def write_figures(
+    out: Path, scores: pd.DataFrame, agreed: list[dict[str, Any]], dataset: DataSet, noise: str
+) -> list[Path]:
     """Draw the cells of a decode, and write each figure with its points beside it.
 
-    `scores` has a row a cell of the folder of soft labels: its ids and its quality. The figures are
-    ``accuracy`` of all cells; ``reliability``, ``similarity`` and ``guesses`` (where there are
-    pictures) of the cell with the highest top-1 accuracy.
+    `scores` has a row a cell of the folder of soft labels: its ids and its quality; `agreed` one a
+    decoder and ROI in which subjects can be compared. The figures are ``accuracy`` of all cells,
+    with what was said of `noise` below it; ``between_subjects``, if there are such;
+    ``reliability``, ``similarity`` and ``guesses`` (where there are pictures) of the cell with the
+    highest top-1 accuracy.
     """
     origin, description = dataset.origin, dataset.description
-    figures = {"accuracy": accuracy_figure(scores, **origin)}
+    figures = {"accuracy": accuracy_figure(scores, **origin, noise=noise)}
+    if agreed:
+        figures["between_subjects"] = agreement_figure(pd.DataFrame(agreed), **origin)
     # The first of equal ones.
     best = scores.loc[scores["top1"].idxmax()].dropna().to_dict()
     cell = {key: best[key] for key in ("subject", "roi", "decoder")}

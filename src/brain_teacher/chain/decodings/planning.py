@@ -153,6 +153,7 @@ def measured(out: Path, cells: Sequence[DecodeCell]) -> list[dict[str, Any]]:
             meta = read_soft_labels(out / cell.name).meta
         row = {key: getattr(cell, key) for key in ("subject", "roi", "decoder")}
         row |= meta["quality"] | {"temperatures_at_bound": meta["temperatures_at_bound"]}
-        optional = ("identification", "caution", "control", "seed")
+        row["folds"] = f"{meta['folds']['number']} folds by {meta['folds']['by']}"
+        optional = ("identification", "control", "seed")
         rows.append(row | {key: meta[key] for key in optional if key in meta})
     return rows

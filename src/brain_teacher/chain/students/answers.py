@@ -1,44 +1,65 @@
 """Students' answers, checked to be comparable and joined: what ``compare`` and ``plan`` read."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from brain_teacher.analysis.folds import join_folds
+from brain_teacher.chain.students.soft_labels import SOFT_LABELS
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.report.words import BRAIN
+from brain_teacher.report.kinds import BRAIN, kind_of
 
 # The teacher of hard labels: neither T nor alpha is of consequence for its students.
 NONE = "none"
 # A teacher may have its own: `search` chooses them, for every teacher from as many.
 OWN = ("temperature", "alpha", "learning_rate", "epochs")
 # Kinds of hardware round otherwise: students of two are no pairs (DESIGN, rule 6).
-_ORIGIN = ("dataset", "subject", "roi", "decoder", "device")
+_ORIGIN = ("dataset", "subject", "roi", "decoder", "device", SOFT_LABELS)
+_NAMED = 8  # of the students that differ, in an error
 
 
-def check_alike(everyone: Mapping[str, Answers]) -> None:
+def check_alike(metas: Mapping[str, dict[str, Any]]) -> None:
     """Students can be paired only if nothing but teacher, seed and fold differs between them.
 
-    Of the settings, teachers may differ in their own: temperature, alpha, learning rate, epochs.
+    `metas` is what each says of itself. Of the settings, teachers may differ in their own:
+    temperature, alpha, learning rate, epochs. Other soft labels or pictures than the others' are
+    those of a former run into the same folder.
     """
-    first, of_teacher = next(iter(everyone.values())), {}
-    for name, student in everyone.items():
-        same = of_teacher.setdefault(student.meta["teacher"], student)
-        pairs = [(key, student.meta[key], first.meta[key]) for key in _ORIGIN]
-        pairs += [("settings", student.meta["settings"], same.meta["settings"])]
-        pairs += [("settings", _common(student), _common(first))]
+    wrong: dict[str, tuple[list[str], str]] = {}
+    of_teacher: dict[str, dict] = {}
+    of_fold: dict[int | None, dict] = {}
+    first = next(iter(metas.values()))
+    for name, meta in metas.items():
+        same = of_teacher.setdefault(meta["teacher"], meta)
+        beside = of_fold.setdefault(meta.get("fold"), meta)
+        pairs = [("kind", kind_of(meta), kind_of(first))]
+        pairs += [(key, meta.get(key), first.get(key)) for key in _ORIGIN]
+        pairs += [("pictures", meta.get("pictures"), beside.get("pictures"))]
+        pairs += [("settings", meta["settings"], same["settings"])]
+        pairs += [("settings", _common(meta), _common(first))]
         for key, mine, other in pairs:
             if mine != other:
-                raise BrainTeacherError(
-                    f"student {name} has another {key} than the others ({_differs(mine, other)}): "
-                    "distill into a folder of its own"
-                )
+                wrong.setdefault(key, ([], _differs(mine, other)))[0].append(name)
+                break
+    for key, (names, words) in wrong.items():
+        raise BrainTeacherError(
+            f"{_listed(names)} from the others in {key.replace('_', ' ')} ({words}): distill into "
+            "a folder of its own, or take away what a former run left in this one"
+        )
 
 
-def _common(student: Answers) -> dict[str, Any]:
-    return {key: value for key, value in student.meta["settings"].items() if key not in OWN}
+def _listed(names: Sequence[str]) -> str:
+    """The first few students that differ, and how many more there are, with their verb."""
+    if len(names) == 1:
+        return f"student {names[0]} differs"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"students {', '.join(names[:_NAMED])}{more} differ"
+
+
+def _common(meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in meta["settings"].items() if key not in OWN}
 
 
 def _differs(mine: Any, other: Any) -> str:
@@ -88,6 +109,15 @@ def by_teacher(
                     f"{folder}: {name} seed {seed} was tested on other images than the others"
                 )
     return found
+
+
+def control_of(teachers: Iterable[str]) -> str:
+    """Whom the brain is held against where one control is enough: hard labels, if they are there.
+
+    Else the first that is not the brain.
+    """
+    controls = [name for name in teachers if name != BRAIN]
+    return NONE if NONE in controls else controls[0]
 
 
 def settings_of(students: Mapping[int, Answers]) -> dict[str, Any]:

@@ -110,19 +110,23 @@ class StudentCell(Cell):
             image_size=material.images.shape[1],
         )
 
-    def arrays(self, student: Student, material: Material, plan: str) -> dict[str, Any]:
-        """What the student's file holds."""
+    def meta(self, material: Material, plan: dict[str, Any]) -> dict[str, Any]:
+        """What the student's file says of it, whatever it learns."""
         ids = {"teacher": self.teacher, "seed": self.seed, "fingerprint": self.fingerprint()}
         fold = {} if self.fold is None else {"fold": self.fold, "folds": self.folds}
         settings = self.recipe | {"image_size": material.images.shape[1]}
         how = {"plan": plan, "settings": settings, "device": material.device}
+        return ids | self.origin | fold | how | {"pictures": self.inputs}
+
+    def arrays(self, student: Student, material: Material, plan: dict[str, Any]) -> dict[str, Any]:
+        """What the student's file holds."""
         rows = {split: self.rows[split] for split in SPLITS}
         return student_arrays(
             student,
             class_id=material.class_id,
             image_id={split: material.image_id[each] for split, each in rows.items()},
             category={k: material.class_id[material.labels[each]] for k, each in rows.items()},
-            meta=ids | self.origin | fold | how,
+            meta=self.meta(material, plan),
         )
 
 

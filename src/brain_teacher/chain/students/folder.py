@@ -10,12 +10,14 @@ import pandas as pd
 
 from brain_teacher.cells.folder import OutputFolder, is_stage
 from brain_teacher.cells.making import made_from, new_cells
+from brain_teacher.chain.provenance import Plan, own_plan
+from brain_teacher.chain.students.answers import check_alike
 from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, Student, read_student
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import atomic_write, file_digest, write_npz
-from brain_teacher.report.words import BY_WAY_OF
+from brain_teacher.report.kinds import BY_WAY_OF, called, kind_of
 from brain_teacher.tracking import Tracker
 
 WEIGHTS = "weights.safetensors"
@@ -66,6 +68,18 @@ def digest(folder: str | Path, name: str) -> str:
     return file_digest(Path(folder) / name / ANSWERS)
 
 
+def check_neighbours(folder: Path, cells: Sequence[StudentCell], material: Material) -> None:
+    """What a former run left in a folder must be students like those that are to be made.
+
+    Under DVC it is taken away when these are made (`Writer.finish`).
+    """
+    names = {path.parent.name for path in folder.glob(f"*/{ANSWERS}")}
+    left = names - {cell.name for cell in cells}
+    if left and not is_stage():
+        made = {cell.name: cell.meta(material, plan={}) for cell in cells}
+        check_alike(made | {name: read(folder, name).meta for name in sorted(left)})
+
+
 @dataclass(eq=False)
 class Writer:
     """Writes students as they finish, and says which are kept from before.
@@ -78,7 +92,7 @@ class Writer:
     tracker: Tracker
     material: Material
     tags: dict[str, Any]  # of the students' MLflow runs
-    plan: str  # digest of the plan that they are trained under
+    plan: Plan  # that they are trained under
     _best: dict[str, tuple[StudentCell, Answers]] = field(default_factory=dict, init=False)
 
     def new_cells(self, cells: Sequence[StudentCell]) -> list[StudentCell]:
@@ -119,7 +133,8 @@ class Writer:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
             yield f"{cell.name}/{WEIGHTS}"
-        write_npz(place / ANSWERS, **cell.arrays(student, self.material, self.plan))
+        plan = own_plan(self.plan, cell.teacher)
+        write_npz(place / ANSWERS, **cell.arrays(student, self.material, plan))
         yield f"{cell.name}/{ANSWERS}"
 
     def conclude(self, cell: StudentCell, trained: tuple[Student, float]) -> None:
@@ -133,7 +148,7 @@ class Writer:
         curves = {f"epoch/{name}": values for name, values in answers.meta["curves"].items()}
         ids = {"teacher": cell.teacher, "seed": cell.seed}
         self.tracker.child(
-            f"{cell.teacher} seed {cell.seed}",
+            f"{called(cell.teacher, kind_of(cell.origin))} seed {cell.seed}",
             params=ids | answers.meta["settings"],
             metrics=_measures(answers, answers.log_probs),
             curves=curves,
@@ -172,7 +187,7 @@ class Writer:
         rows = []
         for cell in cells:
             answers = read(self.folder.path, cell.name)
-            ids = {"teacher": cell.teacher, "seed": cell.seed}
+            ids = {"teacher": cell.teacher, "seed": cell.seed, "kind": kind_of(cell.origin)}
             ids |= {key: answers.meta[key] for key in ("fold",) if key in answers.meta}
             rows.append(ids | _measures(answers, SPLITS))
         table = pd.DataFrame(rows)
@@ -191,6 +206,6 @@ def _measures(answers: Answers, splits: Iterable[str]) -> dict[str, Any]:
 def model_card(answers: Answers) -> dict[str, Any]:
     """What an MLflow model says of itself: classes and origin."""
     keys = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "fingerprint")
-    card = {key: answers.meta[key] for key in (*keys, BY_WAY_OF) if key in answers.meta}
+    card = {key: answers.meta[key] for key in (*keys, BY_WAY_OF, "kind") if key in answers.meta}
     size = answers.meta["settings"]["image_size"]
     return card | {"class_id": answers.class_id.tolist(), "image_size": size}

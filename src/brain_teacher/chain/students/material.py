@@ -180,9 +180,22 @@ def similarity_of(
             raise BrainTeacherError(
                 f"{source} (distill.similarity) has entries that are no numbers"
             )
+        _check_similarity(part, source)
         return part
     if any(name not in superclasses for name in class_id):
         return None
     group = np.array([superclasses[name] for name in class_id])
     same = (group[:, None] == group).astype(float)
     return pd.DataFrame(same, index=class_id, columns=class_id)
+
+
+def _check_similarity(table: pd.DataFrame, source: str) -> None:
+    """A class that is less like itself than like another: the table holds distances."""
+    values = table.to_numpy()
+    for name, own, row in zip(table.index, values.diagonal(), values, strict=True):
+        if own < row.max():
+            raise BrainTeacherError(
+                f"{source} (distill.similarity): class '{name}' is less like itself ({own:g}) than "
+                f"like '{table.columns[row.argmax()]}' ({row.max():g}), so these are distances; "
+                "give similarities (1 minus a distance, say)"
+            )

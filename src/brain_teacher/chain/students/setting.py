@@ -15,16 +15,28 @@ from brain_teacher.chain.students.cells import TRAINING, Material, StudentCell
 from brain_teacher.chain.students.material import Part, digest_of_inputs, gather, similarity_of
 from brain_teacher.chain.students.precision import settle
 from brain_teacher.chain.students.rivals import LIVE, live_weights, read_table
-from brain_teacher.chain.students.soft_labels import origin_of, read_brain
-from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.chain.students.soft_labels import (
+    check_different,
+    digest_of_labels,
+    origin_of,
+    read_brain,
+    read_own_table,
+)
+from brain_teacher.decoding.soft_labels import PEOPLE, WORDS, SoftLabels
 from brain_teacher.distillation.lessons import NotApplicable
 from brain_teacher.distillation.targets import Live
-from brain_teacher.distillation.teachers import PERMUTED_TRIALS, TABLES, TEACHERS, draw_targets
+from brain_teacher.distillation.teachers import (
+    OWN_TABLE,
+    PERMUTED_TRIALS,
+    draw_targets,
+    table_of,
+)
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import file_digest, fingerprint
 from brain_teacher.machine import RunTime
 from brain_teacher.networks.image_features import UNTRAINED
-from brain_teacher.report.words import BY_WAY_OF, WITHOUT_PICTURE
+from brain_teacher.report.kinds import BRAIN, BY_WAY_OF, IMPORTED
+from brain_teacher.report.words import WITHOUT_PICTURE
 
 # From a name, a seed and the part: what a teacher reads beside the brain's soft labels.
 Table = Callable[[str, int, Part], SoftLabels]
@@ -43,6 +55,7 @@ class Setting:
     material: Material
     parts: list[Part]
     similarity: pd.DataFrame | None
+    tables: dict[str, SoftLabels]  # the user's own that a teacher reads, by the teacher's name
     recipes: dict[str, dict[str, Any]]  # by teacher; empty before `settled`
     digests: dict[str, str] = field(default_factory=dict)  # of the pictures of each part, once read
     live: FileInput | None = None  # weights of the network that a teacher lets look at batches
@@ -113,7 +126,7 @@ class Setting:
         self, teacher: str, seed: int, part: Part, recipe: dict[str, Any], table: Table | None
     ) -> dict[str, Any]:
         """What a teacher says to a student, as fields of its cell."""
-        name, material = TABLES.get(teacher), self.material
+        name, material = table_of(teacher), self.material
         category = material.class_id[material.labels[material.rows(part.brain.image_id)]]
         targets = draw_targets(
             teacher,
@@ -130,10 +143,13 @@ class Setting:
 
     def table(self, name: str, seed: int, part: Part) -> SoftLabels:
         """The SoftLabels that a teacher reads beside the brain's."""
-        if part.fold is not None:
+        own = self.tables.get(name)
+        if part.fold is not None and (own is None or own.kind not in (PEOPLE, WORDS)):
             raise BrainTeacherError(
                 f"the table {name!r} is made for unseen test images only (distill.split: unseen)"
             )
+        if own is not None:
+            return own
         if name == PERMUTED_TRIALS:
             return read_brain(self.origin, self.dataset, self.controls, f"_{name}_{seed}")
         return read_table(self.rivals)
@@ -161,23 +177,33 @@ def open_setting(
             "can be decoded, but there is nothing that a student could look at"
         )
     settings = params.distill
-    teachers = choose(settings.teacher, list(TEACHERS), "distill.teacher")
+    teachers = choose(settings.teacher, settings.known, "distill.teacher")
     with about("distill.network", UsageError):
         check_network(
             settings.network, width=settings.width, stem=settings.stem, weights=settings.weights
         )
     origin = origin_of(params, dataset)
     material, parts = gather(params, dataset, Path(soft_labels), origin, limit)
+    tables = {
+        OWN_TABLE + name: read_own_table(name, files, dataset)
+        for name, files in settings.tables.items()
+        if OWN_TABLE + name in teachers
+    }
+    check_different({BRAIN: parts[0].brain, **tables})
     return Setting(
         params=params,
         dataset=dataset,
         controls=Path(controls),
         rivals=Path(rivals),
         teachers=teachers,
-        origin=origin | _notable(parts[0].brain) | ({} if limit is None else {"limit": limit}),
+        origin=origin
+        | digest_of_labels(part.brain for part in parts)
+        | _notable(parts[0].brain)
+        | ({} if limit is None else {"limit": limit}),
         material=material,
         parts=parts,
         similarity=similarity_of(params, dataset.description.superclasses, material.class_id),
+        tables=tables,
         recipes={},
     )
 
@@ -188,8 +214,11 @@ def _begun_with(inputs: str, weights: str) -> str:
 
 
 def _notable(brain: SoftLabels) -> dict[str, Any]:
-    """What every table of these students says of the brain: its lost pictures, a network's help."""
-    notable = {key: brain.meta[key] for key in (WITHOUT_PICTURE,) if key in brain.meta}
+    """What every table of these students says of the brain: what it is, and what is odd of it."""
+    notable = {"kind": brain.kind}
+    notable |= {key: brain.meta[key] for key in (WITHOUT_PICTURE,) if key in brain.meta}
+    if brain.meta.get(IMPORTED):
+        notable[IMPORTED] = True
     features = brain.meta.get("features")
     if features is not None and features.get("weights") != UNTRAINED:
         keys = ("source", "network", "layer", "weights")

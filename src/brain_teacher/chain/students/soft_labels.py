@@ -1,6 +1,7 @@
 """The soft labels that students are taught with: found, checked, combined."""
 
-from itertools import product
+from collections.abc import Iterable
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,12 @@ import numpy as np
 
 from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
-from brain_teacher.decoding.soft_labels import SoftLabels, combine, read_soft_labels
+from brain_teacher.decoding.combining import combine
+from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
+from brain_teacher.files import fingerprint
 
+SOFT_LABELS = "soft_labels"  # in the students' meta: the digest of what the brain says
 IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 
 
@@ -48,6 +52,12 @@ def _files(origin: dict[str, Any], folder: Path, ending: str = "") -> list[Path]
     return [folder / f"{who}_{roi}_{origin['decoder']}{ending}.npz" for who, roi in chosen]
 
 
+def are_there(origin: dict[str, Any], dataset: DataSet, soft_labels: Path) -> bool:
+    """Whether `read_brain` would find a table of each of the chosen subjects and ROIs."""
+    folder = folder_of(origin["decoder"], dataset, soft_labels)
+    return all(file.is_file() for file in _files(origin, folder))
+
+
 def read_brain(
     origin: dict[str, Any], dataset: DataSet, folder: Path, ending: str = ""
 ) -> SoftLabels:
@@ -56,22 +66,55 @@ def read_brain(
     `folder` has the tables of the data set's recordings; those of others lie in the data set. The
     file names of a control, or of a nested table, have an ending.
     """
-    tables = []
     if not ending:
         folder = folder_of(origin["decoder"], dataset, folder)
-    for file in _files(origin, folder, ending):
+    files, remedy = _files(origin, folder, ending), _remedy(folder, dataset)
+    with about(folder):
+        return _combined(files, dataset, remedy)
+
+
+def read_own_table(name: str, files: Iterable[str], dataset: DataSet) -> SoftLabels:
+    """A table of ``distill.tables``; of several files, what they say together."""
+    place = f"distill.tables.{name}"
+    remedy = f"{place} must name files that `import-soft-labels` or `decode` wrote"
+    with about(place):
+        return _combined(map(Path, files), dataset, remedy)
+
+
+def check_different(tables: dict[str, SoftLabels]) -> None:
+    """No two of these names, the first of which is the brain's, may be of one table.
+
+    A family with one teacher under two names would hold the brain against it twice.
+    """
+    images, probs = next(iter(tables.values())).image_id, {}
+    for name, table in tables.items():
+        with about(f"distill.tables, {name}"):
+            probs[name] = np.exp(table.take(images).sorted().log_probs)
+    for one, two in combinations(probs, 2):
+        first, second = probs[one], probs[two]
+        # Written with a few digits and read again, too, a table is the same.
+        if first.shape == second.shape and np.allclose(first, second, rtol=0, atol=1e-4):
+            raise BrainTeacherError(
+                f"distill.tables: {two!r} and {one!r} are two names of one table (its "
+                "probabilities are the same): take one of them out"
+            )
+
+
+def _combined(files: Iterable[Path], dataset: DataSet, remedy: str) -> SoftLabels:
+    """The soft labels of some files of this data set, combined."""
+    tables = []
+    for file in files:
         if not file.is_file():
-            raise BrainTeacherError(f"{file} is missing: {_remedy(folder, dataset)}")
+            raise BrainTeacherError(f"{file} is missing: {remedy}")
         with about(file):
             table = read_soft_labels(file)
-        if table.meta.get("dataset") != origin["dataset"]:
+        if table.meta.get("dataset") != dataset.name:
             raise BrainTeacherError(
                 f"{file} belongs to data set {table.meta.get('dataset')!r}, not to "
-                f"{origin['dataset']!r}; decode this data set, or name the other with --data"
+                f"{dataset.name!r}; decode this data set, or name the other with --data"
             )
         tables.append(table)
-    with about(folder):
-        return combine(tables, dataset.category_of)
+    return combine(tables, dataset.category_of)
 
 
 def _remedy(folder: Path, dataset: DataSet) -> str:
@@ -84,6 +127,12 @@ def _remedy(folder: Path, dataset: DataSet) -> str:
     if folder.name == "controls":
         return "`dvc repro controls`, or `brain-teacher controls`, makes it"
     return f"`dvc pull {folder}` brings the published soft labels, `dvc repro decode` makes them"
+
+
+def digest_of_labels(tables: Iterable[SoftLabels]) -> dict[str, str]:
+    """Which soft labels teach: part of the origin, so that no student of others is kept."""
+    said = [part for t in tables for part in (t.log_probs, t.image_id, t.class_id)]
+    return {SOFT_LABELS: fingerprint(*said)[:12]}
 
 
 def common_folds(brain: SoftLabels, origin: dict[str, Any], soft_labels: Path) -> np.ndarray:

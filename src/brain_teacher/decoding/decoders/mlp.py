@@ -7,9 +7,6 @@ from pydantic import Field
 from brain_teacher.decoding.decoders.decoder import Decoder
 from brain_teacher.settings import Block, Count, Number, Positive, Whole
 
-# Inner folds that choose the step and the temperature: each costs as much as the folds themselves.
-INNER = 1
-
 
 class Mlp(Block):
     """A residual perceptron over the voxels."""
@@ -17,11 +14,11 @@ class Mlp(Block):
     seed: Annotated[Whole, Field(ge=0)] = 0
     starts: Count = 1
     steps: Annotated[list[Count], Field(min_length=1)] = [100, 200, 300]
-    batch: Count = 64
+    batch: Count = 128
     hidden: Count = 256
-    layers: Annotated[Whole, Field(ge=0)] = 2
+    layers: Annotated[Whole, Field(ge=0)] = 1
     dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.5
-    noise: Annotated[Number, Field(ge=0)] = 1.0
+    noise: Annotated[Number, Field(ge=0)] = 2.0
     learning_rate: Positive = 0.003
     weight_decay: Annotated[Number, Field(ge=0)] = 0.1
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
@@ -43,9 +40,9 @@ def decode_mlp(
 ):
     """A residual perceptron over the voxels, its number of steps chosen inside the fold.
 
-    One network a fold, fitted on all that the fold is fitted on, and one more, fitted without its
-    first inner fold: on that the latter chooses the step after which the former predicts, and the
-    temperature. All are trained at once.
+    One network a fold, fitted on all that the fold is fitted on, and one more, fitted without a
+    quarter of its inner folds: on these it chooses the step after which the first one predicts,
+    and the temperature. All are trained at once.
 
     Parameters
     ----------
@@ -68,7 +65,7 @@ def decode_mlp(
     ValueError
         If the inner folds cannot be made, or a network diverged.
     """
-    from brain_teacher.decoding.out_of_fold import Scheme, out_of_fold
+    from brain_teacher.decoding.out_of_fold import Scheme, one_inner_pair, out_of_fold
     from brain_teacher.networks.devices import choose_device, choose_precision
     from brain_teacher.networks.mlp_training import fit_predict_together
     from brain_teacher.seeds import named_seed
@@ -90,7 +87,7 @@ def decode_mlp(
 
     scheme = Scheme(normalise, select, n_voxels, calibrate)
     options = {"step": steps}
-    labels = out_of_fold(voxels, plan, solve, scheme, options=options, inner_folds=INNER)
+    labels = out_of_fold(voxels, plan, solve, scheme, options=options, inner_pairs=one_inner_pair)
     labels.meta.update(device=device, precision=precision)
     return labels
 

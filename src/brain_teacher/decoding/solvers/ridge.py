@@ -38,7 +38,6 @@ def solve_folds(data, targets, pairs, *, penalties, chosen=None, standardise=Fal
         Per pair, the columns to use. All, if left out.
     standardise : bool or ndarray of shape (n_trials,)
         Z-score each voxel by the trials fitted on, or, given runs, run by run: see `scaled_sides`.
-        Scaled by run, voxels are solved for in float64.
 
     Returns
     -------
@@ -91,7 +90,8 @@ def solve_folds(data, targets, pairs, *, penalties, chosen=None, standardise=Fal
     others = [g for g in groups if not fixed or len(g.left_out) >= len(g.fit)]
     gram = None if isinstance(standardise, np.ndarray) else _shared_gram(x, others)
     for group in others:
-        matrix, right, left, mean = _equations(data, x, gram, targets, group, standardise)
+        equations = _equations(data, x, gram, targets, group, standardise, penalties)
+        matrix, right, left, mean = equations
         for k, values in enumerate(_solve_path(matrix, right, left, penalties)):
             for rows, out in zip(group.rows, group.predicted, strict=True):
                 np.add(values[rows], mean, out=out[k])
@@ -136,9 +136,14 @@ def _groups(pairs, chosen, n_trials, predicted):
 def _prepared(data, standardise, penalties):
     """The voxels centred over all trials (z-scored, where wanted), in the precision to solve in."""
     if isinstance(standardise, np.ndarray):
-        return data.astype(np.float64)  # each fit is scaled by itself
+        return data  # each fit is scaled by itself
     x = zscore(data, data) if standardise else data - data.mean(axis=0, dtype=np.float64)
-    if data.dtype == np.float32:
+    return _in_precision(x, data.dtype, penalties)
+
+
+def _in_precision(x, dtype, penalties):
+    """Voxels as float32 if they were recorded so and the penalties allow it."""
+    if dtype == np.float32:
         single = x.astype(np.float32)
         if _largest_eigenvalue(single) <= FLOAT32_RANGE * penalties.min():
             return single
@@ -184,24 +189,35 @@ def _squares(x):
     return np.square(x).sum(axis=0, dtype=np.float64)
 
 
-def _equations(data, x, gram, targets, group, standardise):
+def _equations(data, x, gram, targets, group, standardise, penalties):
     """Matrix, right and left of ``left inv(matrix + penalty) right + mean``, the predictions."""
     mean = targets[group.fit].mean(axis=0)
-    right = (targets[group.fit] - mean).astype(x.dtype)
+    right = targets[group.fit] - mean
     found = None if gram is None else _downdated(x, gram, group, standardise)
     if found is not None:
         matrix, scale, left = found
         # The targets are centred: the mean of the voxels drops out.
-        right = _take(x, group.fit, group.columns).T @ right
+        right = _take(x, group.fit, group.columns).T @ right.astype(x.dtype)
         right *= scale[:, None]
         return matrix, right, left, mean
-    how = {"standardise": standardise, "columns": group.columns}
-    own, *left = scaled_sides(data, [group.fit, *group.held_out], **how)
-    centre = own.mean(axis=0, dtype=np.float64)
-    own, left = ((part - centre).astype(x.dtype) for part in (own, np.concatenate(left)))
+    own, left = _scaled(data, x, group, standardise, penalties)
+    right = right.astype(own.dtype)
     if own.shape[1] < len(own):
         return own.T @ own, own.T @ right, left, mean
     return own @ own.T, right, left @ own.T, mean
+
+
+def _scaled(data, x, group, standardise, penalties):
+    """The group's fitted and held-out voxels, scaled and centred by the fit."""
+    how = {"standardise": standardise, "columns": group.columns}
+    own, *left = scaled_sides(data, [group.fit, *group.held_out], **how)
+    centre = own.mean(axis=0, dtype=np.float64)
+    own, left = own - centre, np.concatenate(left) - centre
+    if isinstance(standardise, np.ndarray):
+        own = _in_precision(own, data.dtype, penalties)
+    else:
+        own = own.astype(x.dtype)
+    return own, left.astype(own.dtype)
 
 
 def _downdated(x, gram, group, standardise):

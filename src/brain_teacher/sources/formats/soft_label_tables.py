@@ -13,10 +13,13 @@ import pandas as pd
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
 from brain_teacher.files import atomic_write, load_arrays
 
-# A class that nobody named still gets this probability: its logarithm is part of a loss.
-FLOOR = 1e-6
+# So that every logarithm is finite, and no more: the smallest that float32 holds whole. Softened by
+# T = 2, a floor of 1e-6 would have 13% of a row of 150 classes; of this it is 2e-17.
+FLOOR = float(np.finfo(np.float32).tiny)
 # Text of four digits is as exact as that.
 ROW_TOLERANCE = 5e-3
+# Votes in all that a prior adds to the choices of each image.
+PRIOR = 1.0
 IMAGE_ID = "image_id"
 VALUES = ("probabilities", "log-probabilities", "counts")
 FORMATS = ("npy", "csv", "parquet")
@@ -158,19 +161,28 @@ def _numbers(table):
     return numbers
 
 
-def to_soft_labels(table: pd.DataFrame, *, values: str, meta: dict) -> SoftLabels:
+def to_soft_labels(
+    table: pd.DataFrame, *, values: str, meta: dict, prior: float = PRIOR
+) -> SoftLabels:
     """Soft labels of a table.
 
-    Each row is divided by its sum; then probabilities below 1e-6 are raised to it and the row is
-    divided once more, so that every logarithm is finite.
+    Each row is divided by its sum; a probability of 0 is raised to the smallest that float32 holds,
+    so that every logarithm is finite.
 
-    `values` is one of `VALUES`; counts say how often each class was chosen. ``fold`` is 0
-    throughout.
+    `values` is one of `VALUES`; counts say how often each class was chosen. That a few votes named
+    a class never does not say that nobody would: a Dirichlet prior of `prior` votes in all, spread
+    evenly over the classes, stands beside the row (``votes``, ``meta["prior"]``), and
+    `SoftLabels.softened` puts it in, after softening. One vote in all is Perks' prior ([1]_): it
+    does not grow with the number of classes. ``fold`` is 0 throughout.
 
     Raises
     ------
     ValueError
         If a row is not what `values` says; the first one is named.
+
+    References
+    ----------
+    .. [1] Perks (1947), Some observations on inverse probability. J. Inst. Actuaries 73:285-334.
     """
     numbers = table.to_numpy(dtype=float)
     if values == "log-probabilities":
@@ -187,11 +199,13 @@ def to_soft_labels(table: pd.DataFrame, *, values: str, meta: dict) -> SoftLabel
         asked = "counts must be 0 or more, and some above" if values == "counts" else "it must be 1"
         remedy = f"these are no {values} (choose with --values: {', '.join(VALUES)})"
         raise ValueError(f"image '{table.index[row]}' {found}; {asked}: {remedy}")
-    probs = np.maximum(numbers / total[:, None], FLOOR)
-    log_probs = np.log(probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
+    log_probs = np.log(np.maximum(numbers / total[:, None], FLOOR)).astype(np.float32)
     names = table.index.to_numpy(dtype=str), table.columns.to_numpy(dtype=str)
     fold = np.zeros(len(table), dtype=np.int16)
-    return SoftLabels(log_probs, *names, fold, {"format": FORMAT} | meta)
+    meta, votes = {"format": FORMAT} | meta, None
+    if values == "counts":
+        meta, votes = meta | {"prior": prior}, total
+    return SoftLabels(log_probs, *names, fold, meta, votes)
 
 
 def write_table(path: str | PathLike, soft_labels: SoftLabels, *, format: str) -> list[Path]:

@@ -1,0 +1,80 @@
+"""What brains say of shown images that some student was not trained on, beside the students."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from brain_teacher.analysis.agreement import Agreement, agreement
+from brain_teacher.chain.students.answers import control_of
+from brain_teacher.chain.students.setting import Setting
+from brain_teacher.chain.students.soft_labels import are_there, read_brain, subjects_and_rois
+from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
+from brain_teacher.distillation.students import Answers
+from brain_teacher.errors import about
+from brain_teacher.files import write_npz
+from brain_teacher.report.words import BRAIN, OTHERS, TAUGHT
+
+FOLDER = "held_out"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Out-of-fold rows of the images that students are tested on, where these were shown."""
+
+    brain: SoftLabels  # of who taught
+    others: dict[str, SoftLabels]  # by subject, of who did not teach
+
+
+def write_held_out(setting: Setting, soft_labels: Path, out: Path) -> None:
+    """Write them beside the students, for `compare`; nothing where unseen images are tested.
+
+    A fold's students learnt from other tables (`decode.nested`); these rows are of the plain ones,
+    each from a decoder that never saw the image. Left out are subjects who did not see them all, or
+    were not decoded.
+    """
+    place = out / FOLDER
+    shutil.rmtree(place, ignore_errors=True)
+    if setting.parts[0].fold is None:
+        return
+    images = np.concatenate([part.image_id["test"] for part in setting.parts])
+    origin, dataset = setting.origin, setting.dataset
+    subjects, _ = subjects_and_rois(dataset, origin["decoder"])
+    others = sorted(set(subjects) - set(origin["subject"].split("+")))
+    brains = {BRAIN: origin} | {who: origin | {"subject": who} for who in others}
+    for name, each in brains.items():
+        if are_there(each, dataset, soft_labels):
+            table = read_brain(each, dataset, soft_labels)
+            if set(images) <= set(table.image_id):
+                write_npz(place / f"{name}.npz", **table.take(images).arrays())
+
+
+def read_held_out(students: str | Path) -> HeldOut | None:
+    """What `write_held_out` wrote; None where no shown image was held out."""
+    place, found = Path(students) / FOLDER, {}
+    for path in sorted(place.glob("*.npz")):
+        with about(path):
+            found[path.stem] = read_soft_labels(path)
+    return HeldOut(found.pop(BRAIN), found) if found else None
+
+
+def agreements(
+    students: str | Path, found: Mapping[str, Mapping[int, Answers]]
+) -> dict[str, Agreement]:
+    """How near students are to the brain that taught, and to others' (DESIGN, rule 12).
+
+    `found` are the answers by teacher and seed. Nothing where no shown image was held out.
+    """
+    held = read_held_out(students)
+    if held is None:
+        return {}
+    control = control_of(found)
+    tables = {TAUGHT: [held.brain], OTHERS: list(held.others.values())}
+    with about(Path(students) / FOLDER):
+        return {
+            who: agreement(found[BRAIN], found[control], each)
+            for who, each in tables.items()
+            if each
+        }
