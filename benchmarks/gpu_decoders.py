@@ -43,7 +43,7 @@ def resnet1d(quick, device):
     """All fits of GOD, as one batch, a cell at a time, a fold at a time; and the loop of 2021."""
     folds, truth = made_up_folds(1 if quick else CELLS, quick)
     total, turns, found = len(folds), 1 if quick else 2, {}
-    settings = DECODERS["resnet1d"].settings(**{"epochs": 2} if quick else {}).model_dump()
+    settings = DECODERS["resnet1d"].settings(**{"steps": 4} if quick else {}).model_dump()
     settings |= {"n_classes": len(truth[0]), "device": device}
     del settings["seed"]
     ours = settings | {"precision": choose_precision("auto", device)}
@@ -58,7 +58,7 @@ def resnet1d(quick, device):
     def loop_2021():
         found["the 2021 loop"] = [(None, fit_2021(folds[0], **settings))]
 
-    fit_2021(folds[0], **settings | {"epochs": 1})
+    fit_2021(folds[0], **settings | {"steps": 1})
     together(FOLDS)
     what = f"`resnet1d`, {total} fits of GOD"
     yield from in_turns(
@@ -85,7 +85,7 @@ def _right(found, truth):
         yield line(f"held-out top-1, {name}, {len(answers)} fits", float(right), "")
 
 
-def fit_2021(fold, *, n_classes, width, epochs, batch, learning_rate, weight_decay, device):
+def fit_2021(fold, *, n_classes, width, steps, batch, learning_rate, weight_decay, device):
     """The loop of 2021: `Conv1d`, float32, a `DataLoader`, a fold at a time, batch by batch."""
     fit, category, validation, validation_category, held_out = (
         torch.as_tensor(part)[:, None] if part.ndim == 2 else torch.as_tensor(part) for part in fold
@@ -95,7 +95,7 @@ def fit_2021(fold, *, n_classes, width, epochs, batch, learning_rate, weight_dec
     loader = DataLoader(TensorDataset(fit, category), batch, shuffle=True)
     validating = DataLoader(TensorDataset(validation, validation_category), batch)
     best = (np.inf, None)
-    for _ in range(epochs):
+    for _ in range(-(-steps // len(loader))):
         network.train()
         losses, nll = [], []
         for signal, named in loader:

@@ -38,7 +38,7 @@ class Block1d(nn.Module):
 
 
 class ResNet1d(nn.Module):
-    """ResNet18 in one dimension, as one writes it: (n, 1, n_voxels) to (n, n_classes)."""
+    """Ours as one writes it with Conv1d: (n, 1, n_voxels) to (n, n_classes)."""
 
     def __init__(self, n_classes, n_voxels, width):
         super().__init__()
@@ -48,10 +48,10 @@ class ResNet1d(nn.Module):
         for n in range(1, 5):
             first = Block1d(sizes[n - 1], sizes[n], 1 if n == 1 else 2)
             self.add_module(f"layer{n}", nn.Sequential(first, Block1d(sizes[n], sizes[n], 1)))
-        self.fc = nn.Linear(8 * width * -(-n_voxels // 32), n_classes)
+        self.fc = nn.Linear(8 * width * -(-n_voxels // 16), n_classes)
 
     def forward(self, x):
-        x = F.max_pool1d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        x = F.relu(self.bn1(self.conv1(x)))
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)
         return self.fc(x.flatten(1))

@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from torch import nn
 
 
-
 def stack(networks):
     """One network of several of the same shape: torchvision's ResNets, narrow ones, 1-D ones.
 

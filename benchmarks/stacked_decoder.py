@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from brain_teacher.networks.devices import autocast, choose_device, choose_precision
 from brain_teacher.networks.resnet1d import resnet18_1d
 from brain_teacher.networks.resnet1d_training import _mixed, _signal
+from brain_teacher.networks.training import steps_an_epoch
 from brain_teacher.seeds import named_seed
 from stacked import Replayed, one_cycle_rates, stack
 
@@ -67,7 +68,7 @@ def _fit_stacked(
     *,
     n_classes,
     width,
-    epochs,
+    steps,
     batch,
     learning_rate,
     weight_decay,
@@ -78,7 +79,9 @@ def _fit_stacked(
     if len(folds[0][0]) < 2:
         raise ValueError(f"resnet1d has {len(folds[0][0])} trial to fit on; it needs 2 at least")
     precision = choose_precision(precision, device)
-    network = stack([start(n_classes, folds[0][0].shape[1], width, seed) for seed in seeds]).to(device)
+    epochs = -(-steps // steps_an_epoch(len(folds[0][0]), batch))
+    shape = n_classes, folds[0][0].shape[1], width
+    network = stack([start(*shape, seed) for seed in seeds]).to(device)
     fit, validation, held_out = (
         [_signal(fold[part], device) for fold in folds] for part in (0, 2, 4)
     )
@@ -126,7 +129,7 @@ def _train_stacked(
 ):
     """Train epoch by epoch, all networks in each step; what is drawn for a fold is as if alone."""
     device = targets.device
-    steps = min(-(-len(fit[0]) // batch), len(fit[0]) // 2)
+    steps = steps_an_epoch(len(fit[0]), batch)
     rate = torch.tensor(learning_rate, device=device)
     optimizer = torch.optim.AdamW(
         network.parameters(),

@@ -42,7 +42,7 @@ OWN = {
     "logistic": {"C": [0.01]},
     "mlp": Mlp(steps=[30], batch=64, hidden=32).model_dump() | {"device": "cpu"},
     "resnet1d": {
-        "seed": 0, "width": 2, "epochs": 2, "batch": 32, "learning_rate": 0.01,
+        "seed": 0, "width": 2, "steps": 8, "batch": 32, "learning_rate": 0.01,
         "weight_decay": 0.05, "precision": "float32", "device": "cpu",
     },
 }  # fmt: skip

@@ -16,7 +16,7 @@ from stacked_decoder import fit_predict_together
 from stacked_students import train_together
 from student_work import recipe
 
-SETTINGS = {"n_classes": 3, "width": 4, "epochs": 4, "batch": 8, "learning_rate": 0.001}
+SETTINGS = {"n_classes": 3, "width": 4, "steps": 12, "batch": 8, "learning_rate": 0.001}
 SETTINGS |= {"weight_decay": 0.01, "device": "cpu", "precision": "float32"}
 
 
@@ -130,9 +130,9 @@ def test_folds_that_do_not_fit_the_memory_are_halved(monkeypatch):
         return fit(folds, seeds, **settings)
 
     folds, seeds = [make_fold(seed) for seed in range(5)], list(range(5))
-    expected = fit_predict_together(folds, seeds=seeds, **SETTINGS | {"epochs": 1})
+    expected = fit_predict_together(folds, seeds=seeds, **SETTINGS | {"steps": 3})
     monkeypatch.setattr(stacked_decoder, "_fit_stacked", small_card)
-    found = fit_predict_together(folds, seeds=seeds, **SETTINGS | {"epochs": 1})
+    found = fit_predict_together(folds, seeds=seeds, **SETTINGS | {"steps": 3})
     assert sorted(sizes) == [1, 2, 2, 3, 5]
     for one, two in zip(found, expected, strict=True):
         np.testing.assert_allclose(one[1], two[1], atol=1e-5)

@@ -37,7 +37,7 @@ SMALL = {
     "resnet1d": {
         "seed": 0,
         "width": 8,
-        "epochs": 12,
+        "steps": 36,
         "batch": 8,
         "learning_rate": 0.01,
         "weight_decay": 0.01,

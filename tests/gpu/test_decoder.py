@@ -18,7 +18,7 @@ from stacked_decoder import fit_predict_together
 
 pytestmark = [pytest.mark.gpu, needs_gpu]
 
-SETTINGS = {"n_classes": 3, "width": 8, "epochs": 4, "batch": 8, "learning_rate": 0.001}
+SETTINGS = {"n_classes": 3, "width": 8, "steps": 12, "batch": 8, "learning_rate": 0.001}
 SETTINGS |= {"weight_decay": 0.01, "precision": "float32"}
 
 
@@ -105,7 +105,7 @@ def test_folds_in_one_batch_are_as_each_alone():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_same_seed_gives_the_same_bits(precision):
-    settings = SETTINGS | {"device": DEVICE, "precision": precision, "width": 16, "epochs": 6}
+    settings = SETTINGS | {"device": DEVICE, "precision": precision, "width": 16, "steps": 18}
     for fit in (
         lambda: fit_predict_together(FOLDS, seeds=[0, 1, 2], **settings),
         lambda: [fit_predict(*FOLDS[0], seed=0, **settings)],
@@ -116,7 +116,7 @@ def test_the_same_seed_gives_the_same_bits(precision):
 
 
 # In place of the defaults, which are for larger recordings.
-OWN = {"resnet1d": {"epochs": 20, "batch": 16, "learning_rate": 0.01}}
+OWN = {"resnet1d": {"steps": 60, "batch": 16, "learning_rate": 0.01}}
 
 
 @pytest.mark.parametrize("name", [name for name, each in DECODERS.items() if each.torch])

@@ -54,7 +54,7 @@ def test_the_full_width_is_resnet18s_own():
         return int(np.prod(shape))
 
     expected = sum(size(k, v.shape) for k, v in resnet18(num_classes=150).named_parameters())
-    network = resnet18_1d(150, 32)
+    network = resnet18_1d(150, 16)
     assert sum(p.numel() for p in network.parameters()) == expected
     assert network.layer4[1].conv2.weight.is_contiguous(memory_format=torch.channels_last)
 

@@ -60,7 +60,7 @@ def own_settings(name, voxels):
     return {
         "seed": 0,
         "width": 4,
-        "epochs": 3,
+        "steps": 9,
         "batch": 64,
         "learning_rate": 0.003,
         "weight_decay": 0.05,

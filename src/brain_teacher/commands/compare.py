@@ -67,10 +67,9 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         agreement_sentence(learnt, answers.control_of(plan.family)),
     ]
     # From here on by the names that people read: what is no brain is not called one.
-    kind = kind_of(meta)
-    says, teacher = [called(text, kind) for text in says], called(BRAIN, kind)
+    kind, teacher = kind_of(meta), called(BRAIN, kind_of(meta))
+    says = [called(text, kind) for text in says]
     result, found = comparison_called(result, kind), by_called(found, kind)
-    table = _table(result, found, teacher)
     seen, audited = _audited(first, found, [*result.differences], outcome, teacher)
     if audited is not None:
         pair: Given = {"teacher": teacher, "control": answers.NONE, "outcome": outcome}
@@ -78,7 +77,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     out = Path(out or run_folder("compare"))
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
     tags |= {"plan": plan_digest(params), "verdict": result.verdict.words, "kind": kind}
-    tags["test_images"] = answers.digest_of_test_images(everyone)
+    tags |= {"test_images": answers.digest_of_test_images(everyone)}
     name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
     told: Given = {"tags": tags, "params": flat(plan.model_dump(), "compare")}
     with OutputFolder(out, say).locked(), tracked("compare", name, **told) as tracker:
@@ -94,17 +93,20 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         curves = by_called(_curves(everyone, [*plan.family, BRAIN]), kind)
         figures["curves"] = curves_figure(curves, teacher=teacher, title=f"Learning curves: {name}")
         filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
+        table = _table(result, found, teacher)
         text = "\n".join([as_text(table, title, **shown), *filled])
         markdown = as_markdown(table, title, **shown) + "\n" + "\n\n".join(says) + "\n"
-        origin = {key: meta[key] for key in ("dataset", "simulated")} | {"kind": kind}
-        tables = out / "tables"
+        tables, origin = out / "tables", {key: meta[key] for key in ("dataset", "simulated")}
         frames = {
             tables / "comparison.csv": table,
             tables / "ladder.csv": pd.DataFrame(content["ladder"]),
             tables / "classes.csv": effects,
             out / "figures" / "points.csv": figure_points(result.scores, outcome),
         }
-        texts = {path: each.assign(**origin).to_csv(index=False) for path, each in frames.items()}
+        texts = {
+            path: each.assign(**origin, kind=kind).to_csv(index=False)
+            for path, each in frames.items()
+        }
         texts |= {tables / "comparison.md": markdown, tables / "comparison.txt": text + "\n"}
         if audited is not None:
             content["pretraining"] = {"seen": seen, "rows": _rows(audited)}

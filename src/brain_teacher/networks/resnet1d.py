@@ -8,14 +8,15 @@ from brain_teacher.networks.narrow import FULL_WIDTH, NarrowResNet
 
 EVALUATION_BATCH = 512
 # Of all layers together.
-STRIDE = 32
+STRIDE = 16
 
 
 def resnet18_1d(n_classes, n_voxels, *, width=FULL_WIDTH):
     """ResNet18 as torchvision has it, every k x k window made 1 x k, read out place by place.
 
     ResNet18 averages over all places before its readout. What is left does not know where along
-    the signal it was found: which voxels said it, here. So every place keeps weights of its own.
+    the signal it was found: which voxels said it, here. So every place keeps weights of its own,
+    and the stem pools none away: neighbours along the signal are not alike.
 
     Written with 2-D convolutions: PyTorch has channels_last and bfloat16 kernels for these, not for
     ``Conv1d`` (benchmarks/resnet1d_work.py measures what that gains).
@@ -24,7 +25,7 @@ def resnet18_1d(n_classes, n_voxels, *, width=FULL_WIDTH):
     ----------
     n_classes : int
     n_voxels : int
-        The signal's length, of which the last stage has a 32nd.
+        The signal's length, of which the last stage has a 16th.
     width : int
         Channels of the first stage; 64 is ResNet18's own.
 
@@ -51,7 +52,7 @@ class _ResNet18(NarrowResNet):
         with torch.device("meta"):
             super().__init__([2, 2, 2, 2], width=width)
             self.conv1 = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
-            self.avgpool = nn.Identity()
+            self.maxpool = self.avgpool = nn.Identity()
             self.fc = _Readout(8 * width * -(-n_voxels // STRIDE), n_classes)
             for module in list(self.modules()):
                 for name, child in module.named_children():

@@ -22,10 +22,15 @@ def one_cycle(network, *, count, batch, epochs, learning_rate, weight_decay):
         an odd number), since one alone breaks batch normalisation.
     optimizer, schedule : torch.optim.AdamW, torch.optim.lr_scheduler.OneCycleLR
     """
-    steps = max(min(-(-count // batch), count // 2), 1)
+    steps = steps_an_epoch(count, batch)
     total = steps * epochs
     optimised = {"learning_rate": learning_rate, "weight_decay": weight_decay}
     return steps, *scheduled(network, total=total, **optimised)
+
+
+def steps_an_epoch(count, batch):
+    """Into how many nearly equal batches `one_cycle` has an epoch of `count` examples cut."""
+    return max(min(-(-count // batch), count // 2), 1)
 
 
 def scheduled(network, *, total, learning_rate, weight_decay):

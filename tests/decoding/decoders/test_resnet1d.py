@@ -26,7 +26,7 @@ from helpers.recordings import make_voxels
 
 SETTINGS = {
     "width": 4,
-    "epochs": 6,
+    "steps": 18,
     "batch": 8,
     "learning_rate": 0.01,
     "weight_decay": 0.01,
@@ -99,7 +99,7 @@ def test_signal_is_found_and_noise_is_not():
     hits = []
     for signal in (1.5, 0.0):
         parts = make_trials(classes=4, each=16, voxels=24, signal=signal)
-        _, held_out, _ = fit(parts, n_classes=4, width=8, epochs=30, batch=16)
+        _, held_out, _ = fit(parts, n_classes=4, width=8, steps=120, batch=16)
         hits.append(int((held_out.argmax(axis=1) == parts[5]).sum()))
     # 16 held-out trials, chance 4: 12 or more have p < 0.0001, 9 or more p < 0.01.
     assert hits[0] >= 12 and hits[1] < 9, hits
@@ -116,10 +116,10 @@ def test_held_out_trials_have_no_influence():
 
 
 def test_validation_trials_change_the_choice_only():
-    """With one epoch there is nothing to choose: validation changes no prediction."""
+    """With one epoch (of 3 steps) there is nothing to choose: validation changes no prediction."""
     parts = make_trials()
     other = [*parts[:2], -parts[2], parts[3][::-1].copy(), *parts[4:]]
-    np.testing.assert_array_equal(fit(parts, epochs=1)[1], fit(other, epochs=1)[1])
+    np.testing.assert_array_equal(fit(parts, steps=3)[1], fit(other, steps=3)[1])
 
 
 def test_the_epoch_has_the_lowest_validation_nll(monkeypatch):
@@ -131,7 +131,7 @@ def test_the_epoch_has_the_lowest_validation_nll(monkeypatch):
         return torch.from_numpy(logits[-1])
 
     monkeypatch.setattr(training, "predict", spy)
-    validation, held_out, epoch = fit(parts, epochs=12)
+    validation, held_out, epoch = fit(parts, steps=36)
     *each, last = logits
     assert len(each) == 12  # validation after each epoch, held-out trials once, at the end
     nll = [
@@ -144,7 +144,7 @@ def test_the_epoch_has_the_lowest_validation_nll(monkeypatch):
     # The chosen epoch's weights predict, not the last one's: validation trials held out say so.
     monkeypatch.undo()
     parts[4] = parts[2]
-    validation, held_out, _ = fit(parts, epochs=12)
+    validation, held_out, _ = fit(parts, steps=36)
     np.testing.assert_array_equal(validation, held_out)
 
 
@@ -182,7 +182,7 @@ def test_no_batch_has_one_trial(monkeypatch, each, batch, sizes):
     step = training.train_step
     monkeypatch.setattr(training, "train_step", spy)
     # One voxel: batch normalisation sees one value a trial, and refuses a batch of one.
-    fit(make_trials(each=each, voxels=1), batch=batch, epochs=2)
+    fit(make_trials(each=each, voxels=1), batch=batch, steps=2 * len(sizes))
     assert seen == sizes * 2
 
 
@@ -198,7 +198,7 @@ def test_every_step_trains_by_the_schedule(monkeypatch):
     step = training.train_step
     monkeypatch.setattr(training, "train_step", spy)
     for seed in (0, 1):
-        fit(make_trials(), seed=seed, epochs=5, weight_decay=0.25)
+        fit(make_trials(), seed=seed, steps=15, weight_decay=0.25)
     (rates, weights, signals), other = zip(*seen[:15], strict=True), seen[15]
     # 15 steps: from 1/25 of the peak up to it in a fifth of the way, then down (OneCycleLR).
     assert rates[0] == pytest.approx(0.01 / 25) and max(rates) == pytest.approx(0.01, rel=0.02)
@@ -294,7 +294,7 @@ def test_soft_labels_say_how_they_were_made():
     labels = decode(voxels)
     assert labels.meta["device"] == "cpu" and labels.meta["precision"] == "float32"
     assert len(labels.meta["epoch"]) == len(labels.meta["temperatures"]) == 4
-    assert all(1 <= epoch <= SETTINGS["epochs"] for epoch in labels.meta["epoch"])
+    assert all(1 <= epoch <= SETTINGS["steps"] for epoch in labels.meta["epoch"])
     assert not np.array_equal(labels.log_probs, decode(voxels, seed=1).log_probs)
 
 

@@ -15,10 +15,10 @@ class Resnet1d(Block):
 
     seed: Annotated[Whole, Field(ge=0)] = 0
     width: Count = 16
-    epochs: Count = 15
+    steps: Count = 300
     batch: Annotated[Whole, Field(ge=2)] = 64
-    learning_rate: Positive = 0.003
-    weight_decay: Annotated[Number, Field(ge=0)] = 0.05
+    learning_rate: Positive = 0.02
+    weight_decay: Annotated[Number, Field(ge=0)] = 0.5
     precision: Literal["float32", "bfloat16", "auto"] = "auto"
 
 
