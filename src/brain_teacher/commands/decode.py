@@ -50,6 +50,7 @@ def decode(
         files = write_figures(out, table, agreed, dataset, said_of_noise(noise))
         means = {f"top1/{key}": value for key, value in top1.items()}
         means |= {f"between_subjects/{r['roi']}_{r['decoder']}": r["mean"] for r in agreed}
+        means |= {f"noise/{row['subject']}": row["top1"] for row in noise}
         tracker.log(metrics=_metrics(rows) | means, artifacts=[out / METRICS, *files])
     say("\n".join([_summary(table, **dataset.origin), said_of_noise(noise), *says]))
     return out
