@@ -267,14 +267,17 @@ def table(rows):
     lines = []
     for design in dict.fromkeys(row[0] for row in rows):
         own = {row[1]: row for row in rows if row[0] == design}
-        chance = np.mean([row[4] for row in own.values()])
-        lines.append([design, f"{100 * chance:.1f}", *(_field(own[name]) for name in ways)])
+        # With unequal classes, guesses that differ are right by chance in different shares.
+        chances = sorted(float(f"{100 * row[4]:.1f}") for row in own.values())
+        chance = " to ".join(f"{end}" for end in dict.fromkeys((chances[0], chances[-1])))
+        lines.append([design, chance, *(_field(own[name]) for name in ways)])
     return tabulate(lines, ["design", "chance", *ways], tablefmt="pipe", disable_numparse=True)
 
 
 def _field(row):
-    right, p = row[3], row[5]
-    return f"**{100 * right:.1f}**" if p < LEVEL else f"{100 * right:.1f}"
+    draws, right, p = row[2], row[3], row[5]
+    text = f"**{100 * right:.1f}**" if p < LEVEL else f"{100 * right:.1f}"
+    return f"{text} ({draws} draws)" if draws == MORE_DRAWS else text
 
 
 if __name__ == "__main__":

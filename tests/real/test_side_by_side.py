@@ -21,7 +21,7 @@ DRAWS = 3
 # Folds, ROI, images, chance, and what the default decoder must reach.
 RECORDINGS = {
     "haxby-slice": ({"by": "run"}, "slice", 96, 1 / 8, 0.75),
-    "miyawaki-trials": ({"by": "group", "group": "style"}, "V1", 79, 1 / 5, 0.55),
+    "miyawaki-trials": ({"by": "group", "group": "style"}, "V1", 79, 16 / 79, 0.55),
 }
 
 
