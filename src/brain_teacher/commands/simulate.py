@@ -50,7 +50,7 @@ SIZES = {
     "knows": Size(
         "images",
         tuple(KNOWS),
-        f"What voxels tell: {'; '.join(f'{name}: {each.what}' for name, each in KNOWS.items())}.",
+        f"What voxels tell: {', '.join(f'{name} ({each.what})' for name, each in KNOWS.items())}.",
     ),
     "noise_seed": Size(
         None,

@@ -88,9 +88,9 @@ def label_and_weight(values, named):
 KNOWS = {
     "images": Knowledge(each_picture, "each picture"),
     "others": Knowledge(another_picture, "another of its category in its place"),
-    "classes": Knowledge(category_mean, "its category, and what that is like"),
+    "classes": Knowledge(category_mean, "its category and what that is like"),
     "superclass": Knowledge(superclass_mean, "its superclass"),
-    "confidence": Knowledge(label_and_weight, "its label, as strongly as it is there"),
-    "labels": Knowledge(label_alone, "its label, which is like no other"),
-    "kin": Knowledge(label_in_superclass, "its label, which is like those of its superclass"),
+    "confidence": Knowledge(label_and_weight, "its label as strongly as it is there"),
+    "labels": Knowledge(label_alone, "its label, like no other"),
+    "kin": Knowledge(label_in_superclass, "its label, like those of its superclass"),
 }
