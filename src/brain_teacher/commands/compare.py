@@ -22,17 +22,12 @@ from brain_teacher.commands import Given, Place, Say
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import about
 from brain_teacher.files import write_json, write_text
+from brain_teacher.report.beside_verdict import agreement_sentence, looks_sentence
 from brain_teacher.report.comparison_figure import comparison_figure, figure_points
 from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.student_figures import curves_figure
 from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
-from brain_teacher.report.words import (
-    BRAIN,
-    agreement_sentence,
-    audit_sentence,
-    looks_sentence,
-    said_simulated,
-)
+from brain_teacher.report.words import BRAIN, audit_sentence, said_simulated
 from brain_teacher.sources.imagenet.pretraining import seen_by_pretraining
 from brain_teacher.tracking import flat, tracked
 
@@ -43,46 +38,46 @@ NO_WEIGHTS = "none"
 def compare(params: Params, *, students: Place, out: Place | None, say: Say = print) -> Path:
     """Compare the brain-taught students with every control of the family."""
     everyone = student_folder.read_all(students)
-    metas = {name: each.meta for name, each in everyone.items()}
-    answers.check_alike(metas)
+    answers.check_alike({name: each.meta for name, each in everyone.items()})
     first, plan = next(iter(everyone.values())), params.compare
     found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
     with about(students):
         result = compare_answers(found, teacher=BRAIN, **plan.model_dump())
-    outcome, table, learnt = result.outcome, _table(result, found), agreements(students, found)
+    outcome, table = result.outcome, _table(result, found)
     title = title_of(everyone, result.scores, outcome)
-    says = [
-        f"Verdict: {result.verdict.sentence}",
-        *notes_on(params, everyone, result, found),
-        agreement_sentence(learnt, answers.control_of(plan.family)),
-    ]
+    says = [f"Verdict: {result.verdict.sentence}", *notes_on(params, everyone, result, found)]
+    learnt = agreements(students, found)
+    says.append(agreement_sentence(learnt, answers.control_of(plan.family)))
     seen, audited = _audited(first, found, plan.family, outcome)
     if audited is not None:
+        control = answers.NONE if answers.NONE in plan.family else plan.family[0]
         weights = meta["settings"]["weights"]
-        given = {"teacher": BRAIN, "control": answers.control_of(plan.family), "weights": weights}
+        given = {"teacher": BRAIN, "control": control, "weights": weights}
         says.append(audit_sentence(audited, **given, outcome=outcome))
     out = Path(out or run_folder("compare"))
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
-    images = answers.digest_of_test_images(everyone)
-    tags |= {"plan": plan_digest(params), "verdict": result.verdict.words, "test_images": images}
+    tags |= {"plan": plan_digest(params), "verdict": result.verdict.words}
+    tags["test_images"] = answers.digest_of_test_images(everyone)
     name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
-    told: Given = {"tags": tags, "params": flat(plan.model_dump(), "compare")}
-    with OutputFolder(out, say).locked(), tracked("compare", name, **told) as tracker:
+    settings = flat(plan.model_dump(), "compare")
+    with (
+        OutputFolder(out, say).locked(),
+        tracked("compare", name, tags=tags, params=settings) as tracker,
+    ):
         content = _metrics(everyone, result, meta, plan.outcome)
         content |= {
             "plan": tags["plan"],
-            "exploratory": bool(why_exploratory(params, metas.values())),
+            "exploratory": bool(why_exploratory(params, [s.meta for s in everyone.values()])),
             "agreement": [{"with": who, **asdict(each)} for who, each in learnt.items()],
         }
         shown: Given = {"margin": plan.margin, "outcome": outcome}
         effect, chance = (result.scores, result.differences), outcome.guess(len(first.class_id))
+        curves = _curves(everyone, [*plan.family, BRAIN])
         figures = {
             "comparison": comparison_figure(
                 *effect, teacher=BRAIN, chance=chance, title=title, **shown
             ),
-            "curves": curves_figure(
-                _curves(everyone, [*plan.family, BRAIN]), title=f"Learning curves: {name}"
-            ),
+            "curves": curves_figure(curves, title=f"Learning curves: {name}"),
         }
         filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         text = "\n".join([as_text(table, title, **shown), *filled])
@@ -108,12 +103,9 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         for stem, figure in figures.items():
             files += write_figure(out / "figures" / stem, figure)
         write_json(out / METRICS, content)
-        means = content[plan.outcome]
-        metrics = {f"{plan.outcome}/{name}": value for name, value in means.items()}
-        metrics |= {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
-        tracker.log(metrics=metrics, artifacts=[*files, out / METRICS])
+        tracker.log(metrics=_logged(content, plan.outcome), artifacts=[*files, out / METRICS])
         # Beside the table and in no file: the count differs from run to run.
-        looks = looks_sentence(tracker.looks(images), tags["plan"])
+        looks = looks_sentence(tracker.looks(tags["test_images"]), tags["plan"])
     say("\n".join([text, *textwrap.wrap(looks, 92)]))
     return out
 
@@ -190,6 +182,12 @@ def _metrics(everyone: dict[str, Answers], result: Comparison, meta: dict, outco
     if result.outcome.unit != "%":  # the usual fractions, of means, differences and gate
         content |= {"unit": result.outcome.unit, "more_is_better": result.outcome.more_is_better}
     return content
+
+
+def _logged(content: dict, outcome: str) -> dict[str, float]:
+    """Of ``metrics.json`` what MLflow shows as numbers."""
+    means = {f"{outcome}/{name}": value for name, value in content[outcome].items()}
+    return means | {f"brain_minus/{n}": value for n, value in content["brain_minus"].items()}
 
 
 def _difference(name: str, result: Comparison) -> dict:
