@@ -17,8 +17,9 @@ CURVES = {
     "validation_accuracy": [0.1, 0.3, 0.4], "validation_nll": [2.5, 2.0, 1.5],
 }  # fmt: skip
 ORIGIN = {
+    "soft_labels": "d1", "pictures": "p1",
     "dataset": "toy", "simulated": True, "roi": "HVC", "subject": "S1", "decoder": "logistic",
-    "device": "cpu", "soft_labels": "d1", "pictures": "p1", "kind": "brain",
+    "device": "cpu", "kind": "brain",
 }  # fmt: skip
 
 

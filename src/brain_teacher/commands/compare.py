@@ -28,19 +28,14 @@ from brain_teacher.distillation.teachers import HARD
 from brain_teacher.errors import about
 from brain_teacher.files import write_json, write_text
 from brain_teacher.report.class_figure import class_figure
+from brain_teacher.report.beside_verdict import agreement_sentence, looks_sentence
 from brain_teacher.report.comparison_figure import comparison_figure, figure_points
 from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.kinds import by_called, called, comparison_called, kind_of
 from brain_teacher.report.ladder_figure import ladder_figure, ladder_rows
 from brain_teacher.report.student_figures import curves_figure
 from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
-from brain_teacher.report.words import (
-    BRAIN,
-    agreement_sentence,
-    audit_sentence,
-    looks_sentence,
-    said_simulated,
-)
+from brain_teacher.report.words import BRAIN, audit_sentence, said_simulated
 from brain_teacher.sources.imagenet.pretraining import seen_by_pretraining
 from brain_teacher.tracking import flat, tracked
 
@@ -51,8 +46,7 @@ NO_WEIGHTS = "none"
 def compare(params: Params, *, students: Place, out: Place | None, say: Say = print) -> Path:
     """Compare the brain-taught students with every control of the family."""
     everyone = student_folder.read_all(students)
-    metas = {name: each.meta for name, each in everyone.items()}
-    answers.check_alike(metas)
+    answers.check_alike({name: each.meta for name, each in everyone.items()})
     first, plan = next(iter(everyone.values())), params.compare
     found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
     with about(students):
@@ -84,7 +78,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         content = _metrics(everyone, result, meta, plan.outcome, teacher) | {
             "kind": kind,
             "plan": tags["plan"],
-            "exploratory": bool(why_exploratory(params, metas.values())),
+            "exploratory": bool(why_exploratory(params, [s.meta for s in everyone.values()])),
             "agreement": [{"with": who, **asdict(each)} for who, each in learnt.items()],
         }
         shown: Given = {"margin": plan.margin, "outcome": outcome}

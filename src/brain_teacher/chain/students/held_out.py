@@ -15,7 +15,8 @@ from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import about
 from brain_teacher.files import write_npz
-from brain_teacher.report.words import BRAIN, OTHERS, TAUGHT
+from brain_teacher.report.beside_verdict import OTHERS, TAUGHT
+from brain_teacher.report.words import BRAIN
 
 FOLDER = "held_out"
 
