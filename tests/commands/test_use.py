@@ -188,7 +188,9 @@ def test_a_preset_of_ones_own(params):
     assert distill.recipe("brain")["temperature"] == 4 and distill.batch == 32
     lines = params.read_text().splitlines()
     assert "  name: mine  # my own" in lines and "  alpha: [0.1, 0.2]  # few" in lines
-    assert [line for line in lines if line.endswith("# of none and weighted, which have no soft term")]
+    assert [
+        line for line in lines if line.endswith("# of none and weighted, which have no soft term")
+    ]
 
 
 def test_gods_fits_the_data_set():
