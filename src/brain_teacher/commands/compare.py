@@ -27,8 +27,8 @@ from brain_teacher.distillation.students import Answers
 from brain_teacher.distillation.teachers import HARD
 from brain_teacher.errors import about
 from brain_teacher.files import write_json, write_text
-from brain_teacher.report.class_figure import class_figure
 from brain_teacher.report.beside_verdict import agreement_sentence, looks_sentence
+from brain_teacher.report.class_figure import class_figure
 from brain_teacher.report.comparison_figure import comparison_figure, figure_points
 from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.kinds import by_called, called, comparison_called, kind_of
