@@ -23,7 +23,7 @@ import click
 import torch
 
 from brain_teacher.networks.devices import choose_device
-from gpu_decoders import DECODERS, mlp, resnet1d
+from gpu_decoders import mlp, resnet1d
 from gpu_kernels import ceilings, compiled, convolutions, replayed_step
 from gpu_lines import card_of, describe, markdown
 from gpu_students import large_students, small_students
@@ -34,7 +34,7 @@ ROWS = {
     "resnet1d": resnet1d,
     "students-224": large_students,
     "students-56": small_students,
-    **({"mlp": mlp} if "mlp" in DECODERS else {}),
+    "mlp": mlp,
     "replayed-step": replayed_step,
     "convolutions": convolutions,
     "compiled": compiled,

@@ -343,7 +343,7 @@ def test_benchmarks_run_quickly(tmp_path):
         [sys.executable, ROOT / "benchmarks" / "decoders.py", "--quick", "--json", file],
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=900,
     )
     for row in json.loads(file.read_text()):
         assert row["largest_difference"] < row["tolerance"], row

@@ -310,7 +310,7 @@ def holder(output):
 
 def test_a_second_writer_by_hand_fails_at_once_and_names_the_first(holder, output):
     with start(ENTER, output.path) as second:
-        said = second.communicate(timeout=30)[0]
+        said = second.communicate(timeout=300)[0]
     since = read_json(output.state / "holder.json")["since"]
     assert said == (
         f"{output.path} is being written by process {holder.pid} (since {since}); wait for it, "
@@ -328,13 +328,13 @@ def test_a_stage_waits_for_the_first_writer_and_says_so(holder, output):
         )
         time.sleep(0.3)
         assert second.poll() is None
-        holder.communicate("go on\n", timeout=30)
-        assert second.communicate(timeout=30)[0] == "entered, first is done\n"
+        holder.communicate("go on\n", timeout=300)
+        assert second.communicate(timeout=300)[0] == "entered, first is done\n"
 
 
 def test_a_lock_dies_with_its_process(holder, output):
     holder.send_signal(signal.SIGKILL)
-    holder.wait(timeout=30)
+    holder.wait(timeout=300)
     assert (output.state / "holder.json").exists()
     with OutputFolder(output.path).locked():
         assert json.loads((output.state / "holder.json").read_text())["pid"] == os.getpid()
@@ -344,7 +344,7 @@ def test_a_lock_dies_with_its_process(holder, output):
 def test_a_holder_without_a_name_is_another_process(holder, output):
     (output.state / "holder.json").unlink()
     with start(ENTER, output.path) as second:
-        said = second.communicate(timeout=30)[0]
+        said = second.communicate(timeout=300)[0]
     assert said == (
         f"{output.path} is being written by another process; wait for it, or choose another --out\n"
     )

@@ -232,7 +232,7 @@ def test_no_worker_outlives_a_killed_parent(tmp_path):
             assert len(children) >= 2 and busy <= {child.pid for child in children}
             assert all(map(is_alive, children))
             parent.kill()
-            parent.wait(timeout=10)
+            parent.wait(timeout=120)
             assert wait_until(lambda: not any(map(is_alive, children)), 5)
         finally:
             for process in [parent, *filter(is_alive, children)]:

@@ -129,7 +129,7 @@ def test_losses_and_their_gradients_are_those_of_the_cpu(loss):
     logits, labels = torch.randn(16, CLASSES), torch.arange(16) % CLASSES
     found = []
     for device in ("cpu", DEVICE):
-        given = logits.to(device).requires_grad_()
+        given = logits.to(device, copy=True).requires_grad_()
         probs = torch.from_numpy(PROBS[:16]).to(device)
         value = LOSSES[loss].of(given, labels.to(device), probs, temperature=2.0, alpha=0.7)
         value.backward()

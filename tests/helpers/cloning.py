@@ -27,7 +27,7 @@ class Clone:
             "DVC_SITE_CACHE_DIR": str(path.parent / "dvc-site-cache"),
         }
 
-    def run(self, *command, code=0, timeout=300, **env):
+    def run(self, *command, code=0, timeout=1800, **env):
         """Run a command; returns stdout + stderr; fails unless it exits with `code`."""
         done = subprocess.run(
             command,
