@@ -131,8 +131,8 @@ def _remedy(folder: Path, dataset: DataSet) -> str:
 
 def digest_of_labels(tables: Iterable[SoftLabels]) -> dict[str, str]:
     """Which soft labels teach: part of the origin, so that no student of others is kept."""
-    said = [part for t in tables for part in (t.log_probs, t.image_id, t.class_id)]
-    return {SOFT_LABELS: fingerprint(*said)[:12]}
+    said = [(t.log_probs, t.prior_share(), t.image_id, t.class_id) for t in tables]
+    return {SOFT_LABELS: fingerprint(*(part for each in said for part in each))[:12]}
 
 
 def common_folds(brain: SoftLabels, origin: dict[str, Any], soft_labels: Path) -> np.ndarray:
