@@ -47,6 +47,7 @@ MEANT = {
     },
     "god": {
         "decode.voxels": 500,
+        "decode.mlp.steps": [200, 400, 600],
         "search.epochs": [60, 120],
         "distill.teacher": [*NO_WORDS, "brain"],
         "distill.epochs": 60,

@@ -16,7 +16,7 @@ from brain_teacher.distillation.checkpoint import Checkpoint
 from brain_teacher.distillation.engine import Recipe, train_student
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.targets import Live
-from brain_teacher.distillation.teachers import TABLES, TEACHERS, draw_targets
+from brain_teacher.distillation.teachers import TEACHERS, draw_targets
 from brain_teacher.distillation.timing import faster_precision
 from brain_teacher.networks.classifiers import build_network
 from brain_teacher.networks.devices import choose_precision, has_bfloat16
@@ -58,7 +58,8 @@ def soft_labels(name, sure):
 def taught_by(teacher):
     """What the engine gets: probabilities, a network, or None."""
     similarity = pd.DataFrame(np.eye(CLASSES), index=CLASS_IDS, columns=CLASS_IDS)
-    tables = {name: soft_labels(name, 6) for name in TABLES.values()}
+    names = filter(None, (each.table for each in TEACHERS.values()))
+    tables = {name: soft_labels(name, 6) for name in names}
     found = draw_targets(
         teacher, soft_labels("brain", 1), CLASS_IDS[TRAINING[1]], temperature=2.0, seed=0,
         similarity=similarity, tables=tables,

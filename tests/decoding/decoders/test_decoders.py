@@ -203,6 +203,7 @@ def test_meta_says_what_it_is():
     meta = decode(make_voxels(), normalise="fold").meta
     assert meta == {
         "format": 1,
+        "kind": "brain",
         "folds": {"by": "image", "number": 4, "count": "auto"},
         "calibrated": False,
         "temperatures": [],
