@@ -196,7 +196,10 @@ def scaled(trials, fit, normalise):
 
 
 def scaled_by_run(data, run, fit):
-    """Each run by its fitted trials or else its own; of fewer than 4, the deviation is pooled."""
+    """Each run by its fitted trials or else its own; of fewer than 4, the deviation is pooled.
+
+    Where none of so few is fitted on, the mean is that of all that are.
+    """
     left = {r: data[fit & (run == r)] for r in np.unique(run)}
     fitted = [rows for rows in left.values() if len(rows)]
     squares = sum(((rows - rows.mean(axis=0)) ** 2).sum(axis=0) for rows in fitted)
@@ -205,7 +208,8 @@ def scaled_by_run(data, run, fit):
     for r, rows in left.items():
         own = rows if len(rows) else data[run == r]
         deviation = own.std(axis=0) if len(own) > 3 else pooled
-        result[run == r] = (data[run == r] - own.mean(axis=0)) / deviation
+        centre = own if len(rows) or len(own) > 3 else data[fit]
+        result[run == r] = (data[run == r] - centre.mean(axis=0)) / deviation
     return result
 
 

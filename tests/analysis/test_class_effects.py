@@ -96,6 +96,13 @@ def test_other_classes_are_another_join():
         replace(a, category=CATEGORY[1:])
 
 
+def test_classes_alike_by_chance_say_nothing_of_how_classes_vary():
+    ones = Scores((0, 1), [[1, 0, 1, 0], [1, 0, 1, 0]], np.array(list("aabb")))
+    found = paired_difference(ones, replace(ones, correct=np.zeros((2, 4))))
+    assert found.low < 0.5 < found.high
+    assert np.isnan([found.low_classes, found.high_classes]).all()
+
+
 def test_without_two_classes_there_is_no_such_interval():
     a, b = (Scores(each.seeds, each.correct) for each in pair())
     found = paired_difference(a, b)

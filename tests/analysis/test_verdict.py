@@ -330,6 +330,8 @@ def test_few_seeds_are_said_to_be_few(seeds, share):
         "train five or more."
     )
     assert "experiments" not in judge(family()).sentence
+    one = family() | {"semantic": replace(family()["semantic"], seeds=seeds)}
+    assert f"With {seeds} seeds a 95%" in judge(one).sentence
 
 
 def test_only_what_nothing_but_the_brain_explains_is_brain_taught():

@@ -126,6 +126,14 @@ def test_a_diverged_control_is_told_and_changes_no_verdict(params, tmp_path):
     )
 
 
+def test_the_first_student_of_all_may_have_diverged(params, tmp_path):
+    students = make_students(tmp_path / "students", params)
+    (students / "brain-class_0" / "student.npz").unlink()
+    (students / "brain-class_0").rmdir()
+    write_answers(students, make_answers("brain-class", 0, diverged=True, plan=plan_of(params)))
+    assert run(params, students, tmp_path / "out")[1]["diverged"] == ["brain-class seed 0"]
+
+
 def test_whose_words_semantic_knows_is_said(params, tmp_path):
     changes = {"compare": {"family": FAMILY}, "distill": {"similarity": "people.csv"}}
     params = load_params(ROOT / "params.yaml", changes)

@@ -283,6 +283,13 @@ def test_folds_students_are_told_apart(params, registry, run, tmp_path):
         run(IMAGES, students=told)
 
 
+def test_what_is_no_comparison_is_said(params, registry, run, tmp_path):
+    run(IMAGES)
+    write_json(tmp_path / "comparison" / "metrics.json", {"cells": []})
+    with pytest.raises(BrainTeacherError, match="holds no comparison of students: give what"):
+        module.promote(params, students=tmp_path / "students", comparison=tmp_path / "comparison")
+
+
 def test_the_digest_is_of_the_test_images_alone():
     one = {"a": make_answers("brain", 0), "b": make_answers("none", 0)}
     again = {"c": make_answers("none", 5)}

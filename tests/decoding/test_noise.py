@@ -8,7 +8,8 @@ from threadpoolctl import threadpool_limits
 
 from brain_teacher.decoding import out_of_fold as driver
 from brain_teacher.decoding.noise import decode_noise
-from brain_teacher.decoding.out_of_fold import plan_for
+from brain_teacher.decoding.out_of_fold import plan_for, training_trials
+from helpers.recordings import make_voxels
 from noise_designs import DESIGNS, draw, once_a_run, twice_a_run
 
 
@@ -18,15 +19,24 @@ def one_thread():
         yield
 
 
-def noise_of(trials, *, normalise="run", seed="S1"):
+def noise_of(trials, *, normalise="run", choose=True, seed="S1"):
     plan = plan_for(trials, by="image")
-    return decode_noise(trials, plan, normalise=normalise, select="f-score", seed=seed)
+    how = {"normalise": normalise, "select": "f-score", "choose": choose}
+    return decode_noise(trials, plan, **how, seed=seed)
 
 
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("normalise", ["run", "fold"])
 def test_noise_is_at_chance_in_ten_designs(design, normalise):
     assert noise_of(draw(design, 0), normalise=normalise)["p"] > 0.001
+
+
+def test_voxels_are_chosen_only_where_they_are_in_the_users_decode():
+    # Two images a category: a fold fits on one of each, which tells no voxel from another.
+    trials = training_trials(make_voxels(categories=20, images=2, voxels=10))
+    with pytest.raises(ValueError, match="use all voxels"):
+        noise_of(trials, normalise="fold")
+    assert noise_of(trials, normalise="fold", choose=False)["p"] > 0.001
 
 
 @pytest.mark.parametrize("design", [once_a_run, twice_a_run])

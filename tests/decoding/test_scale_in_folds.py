@@ -197,9 +197,9 @@ def test_a_run_held_out_whole_is_scaled_by_its_own_trials_of_that_side():
     fit, some, others = sides(data, run, np.arange(6), np.arange(6, 10), [10, 11])
     expected = (np.array([100, 200, 300, 400]) - 250) / np.std([100, 200, 300, 400])
     np.testing.assert_allclose(some.ravel(), expected)
-    # Two: their own mean; the deviation is that of the trials fitted on.
+    # Two: around their own mean they would be mirror images, and one alone would be 0.
     pooled = np.sqrt(6 * np.var([1, 2, 3, 4, 5, 6]) / 5)
-    np.testing.assert_allclose(others.ravel(), (np.array([-7, 900]) - 446.5) / pooled)
+    np.testing.assert_allclose(others.ravel(), (np.array([-7, 900]) - 3.5) / pooled)
     np.testing.assert_allclose(fit.mean(), 0, atol=1e-12)
 
 

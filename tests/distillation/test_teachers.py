@@ -49,6 +49,18 @@ def test_brain_is_the_softened_soft_labels_by_hand():
     np.testing.assert_allclose(probs, np.array([[9, 3, 3, 1]]) / 16, rtol=1e-12)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_the_class_mean_of_counts_has_their_prior_and_no_other_class(temperature):
+    # 20 images of one of 150 classes, 10 votes each, in two of them one vote astray; a prior of one
+    # vote. Worked by hand at T = 1: 99% of 10 / 11, and 1 / 11 spread evenly.
+    shares = np.full((20, 150), 1e-38)
+    shares[:, 0] = 1.0
+    shares[:2, :2] = 0.9, 0.1
+    log_probs, prior = np.log(shares / shares.sum(axis=1, keepdims=True)), np.full((20, 1), 1 / 11)
+    mean = teach("brain-class", log_probs, np.zeros(20, int), temperature, prior=prior)[0]
+    assert mean[:2] == pytest.approx([0.9006, 0.0097], abs=0.004)
+
+
 def entropies_agree(log_probs, truth, temperature):
     probs = teach("smooth-matched", log_probs, truth, temperature)
     q = np.exp(log_softmax(log_probs / temperature, axis=1))

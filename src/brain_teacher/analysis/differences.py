@@ -128,5 +128,7 @@ def _over_classes(differences, category, mean, se):
     if se == 0:
         return mean, mean, classes
     se, df = two_way_error(by_class(differences, category))
+    if se == 0:  # all classes alike by chance: nothing is known of how they vary
+        return np.nan, np.nan, classes
     half = float(se * stdtrit(df, 0.975))
     return mean - half, mean + half, classes

@@ -135,8 +135,11 @@ def decide(differences, halves, *, margin, outcome=ACCURACY, knows="words", dive
         words = f"{words} {_margin(margin, outcome)}"
     shares = (most, less) if resolved else None
     sentences = [_sentence(words, differences, outcome, above, margin, shares)]
-    if none.seeds in FEW_SEEDS:
-        sentences.append(_few(none.seeds))
+    # Students that diverged may leave one comparison with fewer seeds than the others.
+    if (
+        fewest := min(each.seeds for each in (*differences.values(), *halves.values()))
+    ) in FEW_SEEDS:
+        sentences.append(_few(fewest))
     if diverged := sorted(diverged):
         sentences.append(_diverged(diverged))
     return Verdict(words, " ".join(sentences))

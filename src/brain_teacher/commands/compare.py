@@ -14,6 +14,7 @@ from brain_teacher.analysis.audit import audit
 from brain_teacher.analysis.class_effects import class_effects
 from brain_teacher.analysis.comparison import Comparison, compare_answers
 from brain_teacher.analysis.outcomes import Outcome
+from brain_teacher.analysis.statistics import Scores
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.notes import notes_on, title_of
@@ -82,7 +83,10 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
             "agreement": [{"with": who, **asdict(each)} for who, each in learnt.items()],
         }
         shown: Given = {"margin": plan.margin, "outcome": outcome}
-        drawn: Given = {"title": title, "chance": outcome.guess(_test_counts(first))}
+        drawn: Given = {
+            "title": title,
+            "chance": outcome.guess(_test_counts(result.scores[teacher])),
+        }
         figures = _figures(result, effects, name, teacher, margin=plan.margin, **drawn)
         curves = by_called(_curves(everyone, [*plan.family, BRAIN]), kind)
         figures["curves"] = curves_figure(curves, teacher=teacher, title=f"Learning curves: {name}")
@@ -131,9 +135,9 @@ def _rows(table: pd.DataFrame) -> list[dict]:
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
-def _test_counts(student: Answers) -> list[int]:
+def _test_counts(scores: Scores) -> list[int]:
     """How many test images there are of each class."""
-    return [*Counter(student.category["test"].tolist()).values()]
+    return [*Counter(np.asarray(scores.category).tolist()).values()]
 
 
 def _table(result: Comparison, found: dict[str, dict], teacher: str) -> pd.DataFrame:

@@ -99,6 +99,10 @@ def _check_same_students(
     def key(meta: dict) -> tuple:
         return meta["teacher"], meta["seed"], meta.get("fold")
 
+    if "students" not in evidence:
+        raise BrainTeacherError(
+            f"{comparison} holds no comparison of students: give what `brain-teacher compare` wrote"
+        )
     there = {key(s.meta): (s.accuracy("validation"), s.accuracy("test")) for s in everyone.values()}
     if there != {key(s): (s["validation"], s["test"]) for s in evidence["students"]}:
         raise BrainTeacherError(

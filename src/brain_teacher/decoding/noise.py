@@ -16,7 +16,7 @@ VOXELS, CHOSEN, PENALTY = 120, 60, 100.0
 LEVEL = 0.001
 
 
-def decode_noise(voxels, plan, *, normalise, select, seed):
+def decode_noise(voxels, plan, *, normalise, select, choose, seed):
     """Decode Gaussian noise in place of the voxels: the same trials, runs, folds and scaling.
 
     By ridge regression with one penalty, which is quick, and to which a leak of the scale or the
@@ -29,6 +29,8 @@ def decode_noise(voxels, plan, *, normalise, select, seed):
     plan : FoldPlan
     normalise, select
         As for every decoder.
+    choose : bool
+        Whether voxels are chosen: half of them.
     seed : str or int
         Names the draws.
 
@@ -44,8 +46,8 @@ def decode_noise(voxels, plan, *, normalise, select, seed):
     for draw in range(draws):
         data = named_rng("noise", seed, draw).standard_normal((len(voxels.data), VOXELS))
         noise = replace(voxels, data=data.astype(np.float32))
-        how = {"normalise": normalise, "select": select, "n_voxels": CHOSEN, "calibrate": False}
-        labels = decode_ridge(noise, plan, penalty=[PENALTY], **how)
+        how = {"normalise": normalise, "select": select, "n_voxels": CHOSEN if choose else VOXELS}
+        labels = decode_ridge(noise, plan, penalty=[PENALTY], calibrate=False, **how)
         guessed.append(labels.log_probs.argmax(axis=1))
         shown.append(labels.truth(voxels.category_of(labels.image_id)))
     guessed, shown = np.concatenate(guessed), np.concatenate(shown)

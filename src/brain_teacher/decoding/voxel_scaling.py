@@ -19,8 +19,9 @@ def scaled_sides(data, sides, *, standardise=False, columns=None):
     standardise : bool or ndarray of shape (n_trials,)
         Z-score by the trials fitted on. Given the run of each trial, each run by its own trials:
         by those that are fitted on, or where there are none, by those of the side (no label is
-        needed). Where a run has fewer than `FEWEST` such trials, its mean is theirs, and its
-        deviation is that of all trials fitted on, each from its run's mean.
+        needed). Where a run has fewer than `FEWEST` such trials, its deviation is that of all
+        trials fitted on, each from its run's mean; its mean is theirs, or, where none of it is
+        fitted on, that of all that are: one trial is its own mean, which would leave nothing.
     columns : ndarray of int, optional
         The voxels to use; all, if left out.
 
@@ -53,6 +54,8 @@ def _scaled_by_run(parts, runs):
             if len(own) < FEWEST:
                 pooled = _pooled_deviation(fitted.values()) if pooled is None else pooled
                 deviation = pooled
+                if run not in fitted:
+                    mean = parts[0].mean(axis=0, dtype=np.float64)
             out[rows] = (part[rows] - mean) * scale_of(mean, deviation)
     return scaled
 

@@ -108,13 +108,16 @@ def permuted_images(lesson):
 def brain_class(lesson):
     """The class mean of the brain's p, the same for every image of the class, as unsure as q_T.
 
-    The mean is taken at T = 1; then one exponent a class brings its entropy to the class's mean
-    entropy of q_T, or as near as can be. Not softened again.
+    The mean is taken at T = 1, with the prior of a table that has one; then one exponent a class
+    brings its entropy to the class's mean entropy of q_T, or as near as can be. Not softened again.
     """
     q = lesson.softened()
     probs = np.empty_like(q)
+    with np.errstate(divide="ignore"):  # most tables have no prior
+        even = np.log(np.asarray(lesson.prior) / q.shape[1])
+    known = np.logaddexp(np.log1p(-np.asarray(lesson.prior)) + lesson.log_probs, even)
     for _, rows in lesson.classes():
-        mean = logsumexp(lesson.log_probs[rows], axis=0, keepdims=True) - np.log(len(rows))
+        mean = logsumexp(known[rows], axis=0, keepdims=True) - np.log(len(rows))
         probs[rows] = tempered(mean, entr(q[rows]).sum(axis=1).mean())
     return probs
 

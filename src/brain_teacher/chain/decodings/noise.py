@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from brain_teacher.chain.decodings.cells import DecodeCell
-from brain_teacher.dataset.trials import read_voxels
+from brain_teacher.dataset.trials import Voxels, read_voxels
 from brain_teacher.decoding.noise import LEVEL, decode_noise
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.errors import BrainTeacherError, about
@@ -19,17 +19,24 @@ def decoded_noise(cells: Sequence[DecodeCell], above_chance: str) -> list[dict[s
     """
     from threadpoolctl import threadpool_limits
 
-    rows: dict[str, dict[str, Any]] = {}
+    recorded: dict[str, Voxels] = {}
+    choose: dict[str, bool] = {}
     for cell in cells:
-        if cell.subject in rows:
-            continue
-        settings = cell.settings
+        with about(cell.voxels.path):
+            voxels = read_voxels(cell.voxels.path)[0]
+        recorded.setdefault(cell.subject, voxels)
+        chosen = cell.settings["voxels"] < voxels.data.shape[1]
+        choose[cell.subject] = choose.get(cell.subject, False) or chosen
+    first = {cell.subject: cell for cell in reversed(cells)}
+    found: list[dict[str, Any]] = []
+    for subject, each in recorded.items():
+        cell = first[subject]
         with about(cell.voxels.path), threadpool_limits(1):
-            voxels = training_trials(read_voxels(cell.voxels.path)[0])
-            how = {key: settings[key] for key in ("normalise", "select")}
-            plan = plan_for(voxels, **settings["folds"])
-            rows[cell.subject] = decode_noise(voxels, plan, **how, seed=cell.subject)
-    found: list[dict[str, Any]] = [{"subject": s, **row} for s, row in rows.items()]
+            how = {key: cell.settings[key] for key in ("normalise", "select")}
+            trials = training_trials(each)
+            plan = plan_for(trials, **cell.settings["folds"])
+            row = decode_noise(trials, plan, **how, choose=choose[subject], seed=subject)
+        found.append({"subject": subject, **row})
     told = [row for row in found if row["p"] < LEVEL / len(found)]
     if told and above_chance != ALLOW:
         worst = min(told, key=lambda row: row["p"])
