@@ -235,7 +235,7 @@ def test_noise_above_chance_is_refused_unless_it_is_allowed(work, monkeypatch):
     monkeypatch.setattr(out_of_fold, "best_voxels", leaking)
     arguments = ("decode", "--out", "leak", "--roi", "V1", "--subject", "S1")
     # Fewer voxels than there are: all would be no choice.
-    said = run(*arguments, *change({"voxels": 10}), code=1)
+    said = run(*arguments, *change({"voxels": 3}), code=1)
     assert said.startswith(
         "Error: subject S1: noise in the voxels' place is decoded, "
     ) and said.endswith(
@@ -243,7 +243,7 @@ def test_noise_above_chance_is_refused_unless_it_is_allowed(work, monkeypatch):
         "or allow it (decode.noise_above_chance: allow)\n"
     )
     assert not Path("leak").exists()
-    said = run(*arguments, *change({"voxels": 10, "noise_above_chance": "allow"}))
+    said = run(*arguments, *change({"voxels": 3, "noise_above_chance": "allow"}))
     assert "noise in the voxels' place" in said
 
 
