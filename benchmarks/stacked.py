@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from brain_teacher.networks.training import scheduled
+
 
 def stack(networks):
     """One network of several of the same shape: torchvision's ResNets, narrow ones, 1-D ones.
@@ -51,14 +53,8 @@ def stack(networks):
 
 def one_cycle_rates(learning_rate, steps):
     """The learning rate of each step, as the package's `OneCycleLR` gives them in turn."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        learning_rate,
-        total_steps=max(steps + 1, 6),
-        pct_start=0.2,
-        cycle_momentum=False,
-    )
+    settings = {"learning_rate": learning_rate, "weight_decay": 0.0}
+    optimizer, schedule = scheduled(nn.Linear(1, 1), total=steps, **settings)
     rates = []
     for _ in range(steps):
         rates += schedule.get_last_lr()
