@@ -71,6 +71,7 @@ def simulate() -> None:
 @repeatable("subjects", "GOD's, S1 to S5", default="all")
 @click.option("--features", is_flag=True, help="Also GOD's ImageFeatures.h5.")
 @click.option("--base-url", metavar="URL", help="A mirror that holds the files by their names.")
+@click.option("--from", "files", metavar="DIR", help="A folder where the files lie already.")
 def fetch() -> None:
     """Download published recordings and make them a data set.
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from brain_teacher.cells.folder import STATE, OutputFolder
@@ -12,6 +13,7 @@ from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 from brain_teacher.files import atomic_folder
 from brain_teacher.sources.recordings import god
 from brain_teacher.sources.recordings.catalogue import GOD, SOURCES
+from brain_teacher.sources.recordings.source import Recording
 from brain_teacher.sources.transport.download import CHECKSUMS, download, forget
 from brain_teacher.sources.transport.transfer import DownloadError, RemoteFile
 
@@ -27,13 +29,14 @@ def fetch(
     subjects: Sequence[str] | None = None,
     features: bool = False,
     base_url: str | None = None,
+    files: Place | None = None,
     say: Say = print,
     quiet: bool = False,
 ) -> Path:
     """Download one of the `SOURCES` and make it a data set folder; without `out`, ``data/<name>``.
 
     Of GOD only some `subjects` may be wanted, and its ``ImageFeatures.h5`` besides. `base_url` is a
-    mirror that holds the files by their names.
+    mirror that holds the files by their names, `files` a folder that they lie in already.
     """
     if name not in SOURCES:
         raise UsageError(
@@ -45,31 +48,41 @@ def fetch(
         raise UsageError(
             f"--base-url: {base_url!r} is no address; give one that begins with http:// or https://"
         )
+    if files is not None and (name == GOD or base_url is not None):
+        raise UsageError(f"--from is not for {GOD}, and takes the place of --base-url")
     out = Path(out or Path("data") / name)
     if name == GOD:
         subjects = choose(subjects or "all", list(god.SUBJECTS), "--subjects")
         _fetch_god(out, subjects, features, base_url, say, quiet)
     else:
-        _fetch_small(name, out, base_url, say, quiet)
+        _fetch_small(name, out, base_url, files, say, quiet)
     return out
 
 
-def _fetch_small(name: str, out: Path, base_url: str | None, say: Say, quiet: bool) -> None:
-    """Files of pinned content, made into a data set."""
+def _fetch_small(
+    name: str, out: Path, base_url: str | None, source: Place | None, say: Say, quiet: bool
+) -> None:
+    """Files that are brought, or lie in `source`, made into a data set."""
     recording = SOURCES[name].recording
     say(recording.terms)
     if (out / FILE).exists():
         raise UsageError(f"{out} is there already; remove it to make it anew, or choose --out")
-    # Beside the data set, not in it: DVC need not keep what can be had again.
-    raw = out.parent / STATE / "fetch" / name
-    files = [
-        RemoteFile(f.path, f"{base_url.rstrip('/')}/{f.path}", f.size, f.sha256) if base_url else f
-        for f in recording.files
-    ]
-    with OutputFolder(raw, say).locked():
-        _download(files, raw, quiet)
-        with about(raw), atomic_folder(out) as folder:
-            recording.build(raw, folder)
+    if source is None and not recording.files:
+        raise UsageError(
+            f"{name} comes by DataLad, as said above; then say where it lies: --from DIR"
+        )
+    if source is not None:
+        _make(recording, Path(source), out)
+    else:
+        # Beside the data set, not in it: DVC need not keep what can be had again.
+        raw = out.parent / STATE / "fetch" / name
+        files = [
+            replace(f, url=f"{base_url.rstrip('/')}/{f.path}") if base_url else f
+            for f in recording.files
+        ]
+        with OutputFolder(raw, say).locked():
+            _download(files, raw, quiet)
+            _make(recording, raw, out)
     description = open_dataset(out).description
     say(f"{out}: {name}, {len(description.subjects)} subjects, ROIs {', '.join(description.roi)}")
     runs, given, call = f"runs/{name}", f"--params params/{name}.yaml", "  brain-teacher"
@@ -83,6 +96,13 @@ def _fetch_small(name: str, out: Path, base_url: str | None, say: Say, quiet: bo
     if SOURCES[name].ends_with == "compare":
         say(f"{call} distill {on} --soft-labels {runs}/soft_labels --out {runs}/students")
         say(f"{call} compare {given} --students {runs}/students --out {runs}/comparison")
+
+
+def _make(recording: Recording, raw: Path, out: Path) -> None:
+    if not raw.is_dir():
+        raise UsageError(f"--from: {raw} is no folder")
+    with about(raw), atomic_folder(out) as folder:
+        recording.build(raw, folder)
 
 
 def _fetch_god(

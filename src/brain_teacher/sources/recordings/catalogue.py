@@ -12,6 +12,7 @@ SOURCES = {
         "one subject, 15 figures and letters", "miyawaki:RECORDING", ends_with="compare"
     ),
     "haxby-slice": Source("one subject, 8 categories, no pictures", "haxby:RECORDING"),
+    "things": Source("three subjects, 720 objects, a response a trial", "things:RECORDING"),
     "kriegeskorte92": Source(
         "dissimilarities of 92 pictures, fMRI", "dissimilarities:KRIEGESKORTE", ends_with="plan"
     ),
