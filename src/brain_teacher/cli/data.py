@@ -8,6 +8,7 @@ from brain_teacher.cli.options import (
     command,
     common,
     in_order,
+    names,
     repeatable,
     with_data,
     with_settings,
@@ -84,11 +85,34 @@ def fetch() -> None:
     """
 
 
+BIDS = (
+    click.option("--events", metavar="DIR", help="BIDS: the data set with events.tsv.  [default: "
+                 "the derivative, or what it lies in]"),
+    click.option("--task", help="BIDS: which, where there are several."),
+    click.option("--space", help="BIDS: which, where there are several."),
+    click.option("--roi", multiple=True, metavar="NAME=MASK", help="BIDS: m.nii.gz, or a label of "
+                 "an atlas, a.nii.gz:7; {sub} is the subject.  [default: the brain masks]"),
+    click.option("--category", default="trial_type", show_default=True, help="BIDS: a column."),
+    click.option("--image", metavar="COLUMN", help="BIDS: which picture.  [default: each trial is "
+                 "one]"),
+    repeatable("without", "BIDS: categories that are no trials, such as rest", default="none",
+               callback=names),
+    click.option("--merge", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
+                 help="BIDS: events of one category that begin at most so far apart are a trial."),
+    click.option("--window", type=float, nargs=2, metavar="FROM TO", help="BIDS: a trial is the "
+                 "mean of these seconds after its onset.  [default: least squares separate]"),
+    repeatable("confounds", "BIDS: nilearn's strategies (motion, wm_csf, ...)", default="none",
+               callback=names),
+)  # fmt: skip
+
+
 @command(common)
 @click.argument("folder", metavar="DIR")
 @per_subject("bdata", "A BData file, .h5 or .mat.")
 @per_subject("voxels", "In its place: an array (trials, voxels), .npy, or .npz with one an ROI.")
 @per_subject("trials", "Beside it: a CSV with image_id, category and run of each trial.")
+@click.option("--bids", metavar="DIR", help="In their place: a BIDS derivative (fMRIPrep's).")
+@in_order(*BIDS)
 @click.option("--images", metavar="DIR", help="The pictures shown: IMAGE_ID.png.")
 @click.option("--unseen", metavar="DIR", help="Pictures no subject saw: CATEGORY/IMAGE_ID.png.")
 @click.option("--simulated", is_flag=True, help="Say so wherever numbers from it appear.")
@@ -99,6 +123,7 @@ def new_dataset() -> None:
     Examples:
       brain-teacher new-dataset data/mine --bdata S1=first.h5 --bdata S2=second.h5
       brain-teacher new-dataset data/mine --voxels S1=v.npz --trials S1=trials.csv --images shown
+      brain-teacher new-dataset data/mine --bids derivatives/fmriprep --roi V1=sub-{sub}_V1.nii.gz
     """
 
 

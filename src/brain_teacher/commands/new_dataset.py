@@ -8,6 +8,7 @@ from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import atomic_folder
+from brain_teacher.sources.formats.bids import Derivative, from_bids
 from brain_teacher.sources.formats.own_arrays import copy_pictures, from_arrays, from_bdata
 
 
@@ -20,11 +21,23 @@ def new_dataset(
     images: Place | None = None,
     unseen: Place | None = None,
     simulated: bool = False,
+    bids: Place | None = None,
+    events: Place | None = None,
+    task: str | None = None,
+    space: str | None = None,
+    roi: Sequence[str] = (),
+    category: str = "trial_type",
+    image: str | None = None,
+    without: Sequence[str] | None = None,
+    merge: float = 0.0,
+    window: tuple[float, float] | None = None,
+    confounds: Sequence[str] | None = None,
     say: Say = print,
 ) -> Path:
     """Make a data set folder, whole or not at all; its name becomes the data set's.
 
-    `bdata` are ``SUBJECT=FILE``; or `voxels`, arrays, and `trials`, a table of trials for each.
+    `bdata` are ``SUBJECT=FILE``; or `voxels`, arrays, and `trials`, a table of trials for each; or
+    `bids`, a derivative, of which the others say what is wanted (`Derivative`).
     `images` and `unseen` are folders of pictures; without, everything up to ``decode`` works.
     Whether recordings are `simulated` is said wherever numbers from them appear.
     """
@@ -35,8 +48,11 @@ def new_dataset(
         raise UsageError(f"{folder} exists already; choose another name, or remove it")
     given = {"bdata": bdata, "voxels": voxels, "trials": trials}
     files = {option: _by_subject(option, values) for option, values in given.items()}
-    if bool(bdata) == bool(voxels or trials):
-        raise UsageError("give --bdata SUBJECT=FILE, or --voxels and --trials, for each subject")
+    if [bool(bdata), bool(voxels or trials), bids is not None].count(True) != 1:
+        raise UsageError(
+            "give --bdata SUBJECT=FILE, or --voxels and --trials, for each subject; or --bids DIR"
+        )
+    rois = _by_name(roi)
     for lacking in sorted(files["voxels"].keys() ^ files["trials"].keys()):
         raise UsageError(f"subject {lacking!r} has not both --voxels and --trials")
     _check_pictures(images, unseen)
@@ -45,6 +61,14 @@ def new_dataset(
         with atomic_folder(folder) as new:
             if bdata:
                 subjects, rois, notes = from_bdata(new, files["bdata"])
+            elif bids is not None:
+                wanted = Derivative(
+                    folder=Path(bids), events=None if events is None else Path(events),
+                    task=task, space=space, rois=rois, category=category, image=image,
+                    without=tuple(without or ()), merge=merge, window=window,
+                    confounds=tuple(confounds or ()),
+                )  # fmt: skip
+                subjects, rois, notes = from_bids(new, wanted)
             else:
                 subjects, rois = from_arrays(new, files["voxels"], files["trials"])
             copy_pictures(new, shown=images, unseen=unseen)
@@ -61,6 +85,16 @@ def new_dataset(
     say(f"{folder}: {len(subjects)} subjects, ROIs {', '.join(rois)}")
     say(f"next: brain-teacher check {folder}; then set dataset.name: {folder.name} in params.yaml")
     return folder
+
+
+def _by_name(values: Sequence[str]) -> dict[str, str]:
+    rois = {}
+    for value in values:
+        name, separator, place = value.partition("=")
+        if not separator or not NAME.fullmatch(name) or name in rois:
+            raise UsageError(f"--roi {value}: give NAME=MASK once each, such as V1=V1.nii.gz")
+        rois[name] = place
+    return rois
 
 
 def _check_pictures(images: Place | None, unseen: Place | None) -> None:

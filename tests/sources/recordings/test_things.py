@@ -19,8 +19,10 @@ N_VOXELS = 12
 
 
 def trials(seed):
-    """Six training pictures of each concept, in two sessions of three runs; a test picture twice."""
-    order = np.random.default_rng(seed).permutation([f"{c}_{n:02d}s" for c in CONCEPTS for n in range(6)])
+    """Six training pictures of each concept in two sessions; a test picture in both."""
+    order = np.random.default_rng(seed).permutation(
+        [f"{c}_{n:02d}s" for c in CONCEPTS for n in range(6)]
+    )
     rows = []
     for number, name in enumerate(order):
         rows.append(("train", 1 + number // 12, 1 + number % 12 // 4, name))
@@ -52,7 +54,10 @@ def write_table(path, values, *, ids, names="text", key="ResponseData"):
         if names == "text":
             columns = [str(n).encode() for n in range(count)]
             group["axis0"] = np.array([b"voxel_id", *columns])
-            group["block0_items"], group["block1_items"] = np.array(columns), np.array([b"voxel_id"])
+            group["block0_items"], group["block1_items"] = (
+                np.array(columns),
+                np.array([b"voxel_id"]),
+            )
         else:  # pickled by pandas: bytes that are never opened
             for name in ("axis0", "block0_items", "block1_items"):
                 pickled = group.create_dataset(name, (1,), h5py.vlen_dtype(np.uint8))

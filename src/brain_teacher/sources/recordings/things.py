@@ -34,11 +34,14 @@ ARCHIVE = "betas_csv.zip"
 # Of the files of a subject, behind ``sub-NN_``.
 RESPONSES, STIMULI, VOXELS = "ResponseData.h5", "StimulusMetadata.csv", "VoxelMetadata.csv"
 # An ROI and the columns of 0 and 1 that make it: halves of the brain are one.
-ROIS = {name: (name,) for name in ("V1", "V2", "V3", "hV4", "V3a", "V3b", "VO1", "VO2")}
+ROIS: dict[str, tuple[str, ...]] = {
+    name: (name,) for name in ("V1", "V2", "V3", "hV4", "V3a", "V3b", "VO1", "VO2")
+}
 ROIS |= {"LO1": ("LO1 (prf)",), "LO2": ("LO2 (prf)",), "TO1": ("TO1",), "TO2": ("TO2",)}
 HALVES = ("LOC", "FFA", "OFA", "PPA", "EBA", "RSC", "TOS", "STS")
 ROIS |= {name: (f"l{name}", f"r{name}") for name in HALVES} | {"IT": ("IT",)}
 KINDS = {"train": TRAINING, "test": TEST}
+ID = "voxel_id"
 SLAB = 2**26  # bytes of responses in memory at once, beside those that are kept
 TERMS = """\
 THINGS-fMRI: three subjects, 720 objects, twelve pictures of each seen once, 100 more seen
@@ -86,34 +89,33 @@ def _responses(file, voxels):
     table = tables[0]
     if "table" in table:
         raise ValueError("is pandas' table format; save it with format='fixed'")
-    n_rows, columns = len(table["axis1"]), {}
+    n_rows, blocks, known = len(table["axis1"]), [], None
     for number in range(int(table.attrs["nblocks"])):
         values = table[f"block{number}_values"]
         names = _names(table[f"block{number}_items"], values)
-        if values.shape != (n_rows, len(names)) or not columns.keys().isdisjoint(names):
+        if values.shape != (n_rows, len(names)):
             raise ValueError(
                 f"block {number} has shape {values.shape}, not {(n_rows, len(names))} "
-                "(voxels, columns of their own)"
+                "(voxels, columns)"
             )
-        columns |= {name: (values, at) for at, name in enumerate(names)}
-    if "voxel_id" not in columns or len(columns) == 1:
-        raise ValueError("has no column 'voxel_id', or no other")
-    of_ids, at = columns.pop("voxel_id")
-    known = of_ids[:, at].astype(np.int64).tolist()
+        if ID in names:
+            known = values[:, names.index(ID)].astype(np.int64).tolist()
+        blocks.append((values, names))
+    trials = [name for _, names in blocks for name in names if name != ID]
+    if known is None or not trials:
+        raise ValueError(f"has no column {ID!r}, or no other")
     rows = rows_of(list(voxels), known, lacks="has no voxel {}")
-    trials = list(columns)
-    place = {id(values): values for values, _ in columns.values()}
-    responses = np.empty((len(trials), len(rows)), np.float32)
-    for key, values in place.items():
-        own = [row for row, name in enumerate(trials) if id(columns[name][0]) == key]
-        at = [columns[trials[row]][1] for row in own]
-        step = max(SLAB // (values.dtype.itemsize * values.shape[1]), 1)
+    responses, done = np.empty((len(rows), len(trials)), np.float32), 0
+    for values, names in blocks:
+        is_trial = np.array([name != ID for name in names])
+        own = slice(done, done := done + int(is_trial.sum()))
+        step = max(SLAB // (values.dtype.itemsize * len(names)), 1)
         for start in range(0, n_rows, step):
             wanted = np.flatnonzero((rows >= start) & (rows < start + step))
             if wanted.size:
-                slab = values[start : start + step]
-                responses[np.ix_(own, wanted)] = slab[np.ix_(rows[wanted] - start, at)].T
-    return trials, responses
+                slab = values[start : start + step][rows[wanted] - start]
+                responses[wanted, own] = slab[:, is_trial]
+    return trials, responses.T
 
 
 def _names(items, values):
@@ -128,7 +130,7 @@ def _names(items, values):
     if items.dtype.kind == "i":
         return [str(item) for item in items[:]]
     if values.ndim == 2 and values.shape[1] == 1 and values.dtype.kind in "iu":
-        return ["voxel_id"]
+        return [ID]
     return [str(number) for number in range(values.shape[-1])]
 
 
@@ -152,7 +154,9 @@ def read_masks(path):
 
 def read_trials(path):
     """Which picture each trial showed: a row a trial, in the order of the table."""
-    table = read_csv_table(path, ("trial_type", "session", "run", "trial_id", "stimulus", "concept"))
+    table = read_csv_table(
+        path, ("trial_type", "session", "run", "trial_id", "stimulus", "concept")
+    )
     numbers = table[["session", "run"]].apply(pd.to_numeric, errors="coerce")
     rules = (
         (~table["trial_type"].isin(KINDS), f"trial_type is none of {', '.join(KINDS)}"),
@@ -183,7 +187,9 @@ def build(raw, folder):
         masks = _read(raw, number, VOXELS, read_masks)
         common = [roi for roi in common if roi in masks]
         columns, responses = _read(raw, number, RESPONSES, read_responses, masks.index)
-        rows = rows_of(trials["trial_id"], columns, lacks=f"sub-{number}: no response to trial '{{}}'")
+        rows = rows_of(
+            trials["trial_id"], columns, lacks=f"sub-{number}: no response to trial '{{}}'"
+        )
         labels = {
             "stimulus_id": 1 + rows_of(trials["image_id"], images["image_id"], lacks="{}"),
             "Session": trials["session"],
