@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from brain_teacher.sources.recordings.haxby import ATTRIBUTES, BOLD, MASK, read_nifti
+from brain_teacher.sources.recordings.haxby import ATTRIBUTES, BOLD, MASK
 from helpers.real_data import DATA
 
 SPACE = "space-T1w"
@@ -34,7 +34,7 @@ def write_run(folder, volumes, *, sub, run=None, ses=None, task="look", mask=Non
 def haxby_derivative(folder):
     """The Haxby slice as a derivative in a data set with the subject's real events."""
     slice_ = DATA / "haxby_slice"
-    bold, mask = read_nifti(slice_ / BOLD), read_nifti(slice_ / MASK)
+    bold, mask = (nibabel.load(slice_ / name).get_fdata() for name in (BOLD, MASK))
     names = np.array((slice_ / ATTRIBUTES).read_text().split()[-2 * bold.shape[3] :])
     runs = names[1::2].astype(int)
     derivative = folder / "derivatives" / "fmriprep"

@@ -5,10 +5,9 @@ References
 .. [1] Haxby et al. (2001), Science 293:2425.
 """
 
-import gzip
-import struct
 from pathlib import Path
 
+import nibabel
 import numpy as np
 
 from brain_teacher.dataset.description import Description
@@ -29,24 +28,6 @@ whose page says CC BY-SA 3.0 (original authors); OpenNeuro ds000105 of the same 
 CC0. Cite Haxby et al. (2001), Science 293:2425."""
 
 
-def read_nifti(path):
-    """The array of a gzipped NIfTI-1 file, axes as stored (x, y, z, time).
-
-    Offsets are those of nifti1.h (nifti.nimh.nih.gov): dim 40, datatype 70, vox_offset 108,
-    scl_slope 112.
-    """
-    content = gzip.decompress(Path(path).read_bytes())
-    order = "<" if struct.unpack_from("<i", content)[0] == 348 else ">"
-    count, *shape = struct.unpack_from(f"{order}8h", content, 40)
-    (code,) = struct.unpack_from(f"{order}h", content, 70)
-    start, slope, intercept = struct.unpack_from(f"{order}3f", content, 108)
-    kind = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8"}[code]
-    shape = shape[:count]
-    values = np.frombuffer(content, order + kind, int(np.prod(shape)), int(start))
-    # A slope of 0 means: not scaled.
-    return (values.reshape(shape, order="F") * (slope or 1.0)) + (intercept if slope else 0.0)
-
-
 def read_blocks(raw):
     """The mean of each block of volumes of one category in one run; rest is left out.
 
@@ -61,7 +42,7 @@ def read_blocks(raw):
         Volumes of each block.
     """
     raw = Path(raw)
-    bold, mask = read_nifti(raw / BOLD), read_nifti(raw / MASK)
+    bold, mask = (nibabel.load(raw / name).get_fdata() for name in (BOLD, MASK))
     volumes = bold[mask.reshape(bold.shape[:3]) > 0].T
     names = np.array((raw / ATTRIBUTES).read_text().split()[-2 * len(volumes) :])
     label, run = names[::2], names[1::2].astype(int)
