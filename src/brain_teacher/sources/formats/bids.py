@@ -176,7 +176,7 @@ def _read_subject(subject, runs, wanted):
             trials = read_events(run.events, wanted)
             voxels = _responses(run, image, trials, wanted)
         except UNREADABLE as error:
-            raise ValueError(f"{run.bold}: {error}") from error
+            raise ValueError(f"{run.bold}: {_line(error)}") from error
         session, number = run.labels
         if wanted.image is None:
             place = f"ses{session}-" * bool(session) + f"run{number}"
@@ -200,7 +200,7 @@ def read_events(path: Path, wanted: Derivative) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     except (ValueError, pd.errors.ParserError) as error:
-        raise ValueError(f"{path} is no TSV ({error})") from error
+        raise ValueError(f"{path} is no TSV ({_line(error)})") from error
     columns = ["onset", "duration", wanted.category, *filter(None, [wanted.image])]
     for column in columns:
         if column not in table:
@@ -228,6 +228,10 @@ def read_events(path: Path, wanted: Derivative) -> pd.DataFrame:
     return first.reset_index(drop=True)
 
 
+def _line(error):
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _masks(subject, runs, wanted):
     """By ROI which of the read voxels are its own, and the image of all that are read."""
     from nilearn.image import load_img
@@ -247,7 +251,7 @@ def _masks(subject, runs, wanted):
             image = load_img(str(file))
             values = np.asarray(image.dataobj).reshape(image.shape[:3])
         except UNREADABLE as error:
-            raise ValueError(f"--roi {roi}: {file} cannot be read ({error})") from error
+            raise ValueError(f"--roi {roi}: {file} cannot be read ({_line(error)})") from error
         flags[roi] = values == int(label) if label else values > 0
         if not flags[roi].any():
             raise ValueError(f"--roi {roi}: {place.format(sub=subject)} has no voxel")

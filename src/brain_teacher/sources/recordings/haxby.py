@@ -42,7 +42,9 @@ def read_blocks(raw):
         Volumes of each block.
     """
     raw = Path(raw)
-    bold, mask = (nibabel.load(raw / name).get_fdata() for name in (BOLD, MASK))
+    bold, mask = (
+        nibabel.Nifti1Image.from_filename(raw / name).get_fdata() for name in (BOLD, MASK)
+    )
     volumes = bold[mask.reshape(bold.shape[:3]) > 0].T
     names = np.array((raw / ATTRIBUTES).read_text().split()[-2 * len(volumes) :])
     label, run = names[::2], names[1::2].astype(int)
