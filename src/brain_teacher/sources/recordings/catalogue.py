@@ -13,6 +13,9 @@ SOURCES = {
     ),
     "haxby-slice": Source("one subject, 8 categories, no pictures", "haxby:RECORDING"),
     "things": Source("three subjects, 720 objects, a response a trial", "things:RECORDING"),
+    "cneuromod-things": Source(
+        "four subjects, 720 objects, GLMsingle's betas; files by DataLad", "cneuromod:RECORDING"
+    ),
     "kriegeskorte92": Source(
         "dissimilarities of 92 pictures, fMRI", "dissimilarities:KRIEGESKORTE", ends_with="plan"
     ),
