@@ -84,8 +84,17 @@ def test_names_of_subjects_and_rois_become_file_names_too(tmp_path):
 
 
 def test_there_must_be_subjects_and_rois(tmp_path):
-    fails(tmp_path, GOOD.replace("{S1: bdata/S1.h5}", "{}"), "subjects: is empty")
-    fails(tmp_path, GOOD.replace("[V1, HVC]", "[]"), "roi: is empty")
+    alone = GOOD.replace("{S1: bdata/S1.h5}", "{}")
+    fails(tmp_path, alone, "top level: subjects is empty")
+    fails(tmp_path, GOOD.replace("[V1, HVC]", "[]"), "top level: roi is empty")
+    alone = alone.replace("[V1, HVC]", "[]")
+    fails(
+        tmp_path,
+        f"{alone}pictures: false\n",
+        "top level: subjects is empty, and there are no pictures",
+    )
+    (tmp_path / "dataset.yaml").write_text(alone)
+    assert read_description(tmp_path).subjects == {}
 
 
 def test_a_roi_that_stands_twice_is_refused(tmp_path):

@@ -14,7 +14,7 @@ from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import why_exploratory
 from brain_teacher.chain.students.answers import NONE, settings_of
 from brain_teacher.distillation.students import Answers
-from brain_teacher.report.kinds import kind_notes, whose
+from brain_teacher.report.kinds import kind_notes, kind_of, whose
 from brain_teacher.report.ladder_figure import ladder_sentence
 from brain_teacher.report.words import (
     BRAIN,
@@ -32,8 +32,9 @@ def title_of(everyone: Mapping[str, Answers], scores: Mapping, outcome: Outcome)
     seen = "shown images, each out of fold" if "fold" in meta else "unseen images"
     if lost := meta.get(WITHOUT_PICTURE):
         seen += f"; {lost} shown images had no picture and taught nobody"
+    word = said_simulated(meta["simulated"], kind_of(meta))
     return (
-        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {whose(meta)} teach a "
+        f"{meta['dataset']} ({word}): can {whose(meta)} teach a "
         f"{describe_network(meta['settings'])}? "
         f"Test {outcome.label}, {seeds} seeds, {images} {seen}"
     )

@@ -73,7 +73,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
     tags |= {"plan": plan_digest(params), "verdict": result.verdict.words, "kind": kind}
     tags |= {"test_images": answers.digest_of_test_images(everyone)}
-    name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'])})"
+    name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'], kind_of(meta))})"
     told: Given = {"tags": tags, "params": flat(plan.model_dump(), "compare")}
     with OutputFolder(out, say).locked(), tracked("compare", name, **told) as tracker:
         content = _metrics(everyone, result, meta, plan.outcome, teacher) | {

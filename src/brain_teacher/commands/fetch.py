@@ -84,17 +84,21 @@ def _fetch_small(
             _download(files, raw, quiet)
             _make(recording, raw, out)
     description = open_dataset(out).description
-    say(f"{out}: {name}, {len(description.subjects)} subjects, ROIs {', '.join(description.roi)}")
+    has = f"{len(description.subjects)} subjects, ROIs {', '.join(description.roi)}"
+    say(f"{out}: {name}, {has if description.subjects else 'pictures and a table that teaches'}")
     runs, given, call = f"runs/{name}", f"--params params/{name}.yaml", "  brain-teacher"
     on = given if out == Path("data") / name else f"{given} --data {shlex.quote(str(out))}"
     say("next:")
-    say(f"{call} preprocess {on} --out {runs}/voxels")
-    say(f"{call} decode {on} --voxels {runs}/voxels --out {runs}/soft_labels")
+    taught = ""
+    if description.subjects:
+        say(f"{call} preprocess {on} --out {runs}/voxels")
+        say(f"{call} decode {on} --voxels {runs}/voxels --out {runs}/soft_labels")
+        taught = f" --soft-labels {runs}/soft_labels"
     if SOURCES[name].ends_with == "plan":
         say(f"{call} plan {on} --discordant 0.15 --seed-sd 2")
         say("(which says why so few pictures carry no students)")
     if SOURCES[name].ends_with == "compare":
-        say(f"{call} distill {on} --soft-labels {runs}/soft_labels --out {runs}/students")
+        say(f"{call} distill {on}{taught} --out {runs}/students")
         say(f"{call} compare {given} --students {runs}/students --out {runs}/comparison")
 
 

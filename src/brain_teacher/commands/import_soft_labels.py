@@ -3,15 +3,13 @@
 from pathlib import Path
 
 from brain_teacher.chain.dataset import open_dataset
-from brain_teacher.chain.students.soft_labels import IMPORTED
 from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
 from brain_teacher.decoding.decoders.table import DECODERS
-from brain_teacher.decoding.soft_labels import KINDS
+from brain_teacher.decoding.soft_labels import FOREIGN, IMPORTED, KINDS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import file_digest, write_npz
-from brain_teacher.report.kinds import IMPORTED as SAID
 from brain_teacher.sources.formats.soft_label_tables import read_table, to_soft_labels
 
 
@@ -50,7 +48,7 @@ def import_soft_labels(
         raise UsageError(f"there is no file {file}")
     dataset = open_dataset(data)
     imported = {"file": file.name, "sha256": file_digest(file)}
-    meta = called | {"kind": kind, "calibrated": False} | dataset.origin | {SAID: imported}
+    meta = called | {"kind": kind, "calibrated": False} | dataset.origin | {IMPORTED: imported}
     with about(file):
         table, said = read_table(file, image_ids=image_ids, class_ids=class_ids)
         values = values or said or "probabilities"
@@ -69,7 +67,7 @@ def import_soft_labels(
     labels, category = labels.take(kept), dataset.category_of(kept)
     with about(file):
         right = (labels.log_probs.argmax(axis=1) == labels.truth(category)).mean()
-    out = data / IMPORTED / f"{subject}_{roi}_{decoder}.npz"
+    out = data / FOREIGN / f"{subject}_{roi}_{decoder}.npz"
     write_npz(out, **labels.arrays())
     say(
         f"{out}: a table of {KINDS[kind]}; {len(kept)} of its {len(table)} images, "

@@ -32,6 +32,11 @@ def preprocess(
 ) -> Path:
     """Cut every ROI of every subject from its BData file."""
     dataset = open_dataset(data)
+    if not dataset.description.subjects:
+        raise BrainTeacherError(
+            f"{dataset.folder} has no recordings, only pictures: there is nothing to preprocess or "
+            "to decode; `import-soft-labels` brings a table, and `distill` teaches with it"
+        )
     files, settings = dataset.description.subjects, params.preprocess
     rois = choose(settings.roi, dataset.description.roi, "preprocess.roi")
     subjects = choose(settings.subject, list(files), "preprocess.subject")

@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.files import atomic_write
@@ -28,7 +35,7 @@ class Description(BaseModel):
     name: Annotated[str, AfterValidator(_file_name)]
     # Whether its recordings are; said wherever numbers from it appear.
     simulated: bool
-    # Subject -> BData file, relative to the folder.
+    # Subject -> BData file, relative to the folder. None: pictures that a table of others teaches.
     subjects: dict[str, str]
     # BData key ``ROI_<name>``.
     roi: list[str]
@@ -46,13 +53,19 @@ class Description(BaseModel):
     @field_validator("subjects", "roi")
     @classmethod
     def _names(cls, values):
-        if not values:
-            raise ValueError("is empty")
         for value in values:
             _file_name(value)
         if len(set(values)) < len(values):
             raise ValueError("a name stands twice")
         return values
+
+    @model_validator(mode="after")
+    def _has_something(self):
+        if bool(self.subjects) != bool(self.roi):
+            raise ValueError(f"{'roi' if self.subjects else 'subjects'} is empty")
+        if not self.subjects and not self.pictures:
+            raise ValueError("subjects is empty, and there are no pictures")
+        return self
 
     def write(self, folder: str | PathLike) -> None:
         """Write ``dataset.yaml``."""

@@ -14,6 +14,10 @@ ARRAYS = ("log_probs", "image_id", "class_id", "fold")
 # What can be behind a table (`meta["kind"]`), and what it is called.
 BRAIN, PEOPLE, WORDS, MODEL = "brain", "people", "words", "model"
 KINDS = {BRAIN: "a brain", PEOPLE: "people", WORDS: "words", MODEL: "a model"}
+# In the meta of a table and of its students: that it was imported, not decoded here.
+IMPORTED = "imported"
+# In a data set's folder: the tables of others.
+FOREIGN = "soft_labels"
 NO_COLUMN = "has no column for category '{}'"
 
 

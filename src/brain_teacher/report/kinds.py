@@ -3,11 +3,9 @@
 import re
 from dataclasses import replace
 
-from brain_teacher.decoding.soft_labels import KINDS, MODEL, kind_of
+from brain_teacher.decoding.soft_labels import IMPORTED, KINDS, MODEL, kind_of
 from brain_teacher.report.words import BRAIN
 
-# In the brain's meta and the students': that a table was imported, not decoded here.
-IMPORTED = "imported"
 # In the students' meta: the trained network by whose image features the brain was decoded.
 BY_WAY_OF = "features_of"
 # Of words and people, which are many: what is said of the brain becomes plural.

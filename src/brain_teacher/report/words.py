@@ -10,9 +10,12 @@ WITHOUT_PICTURE = "images_without_picture"
 BRAIN = "brain"
 
 
-def said_simulated(simulated):
-    """The word that stands wherever numbers of a simulated data set appear."""
-    return "simulated" if simulated else "real recordings"
+def said_simulated(simulated, kind=BRAIN):
+    """The word that stands wherever numbers of a simulated data set appear.
+
+    `kind` is of `KINDS`: what is no brain was not recorded.
+    """
+    return "simulated" if simulated else f"real {'recordings' if kind == BRAIN else 'data'}"
 
 
 def audit_sentence(table, *, teacher, control, weights, outcome=ACCURACY):

@@ -22,7 +22,7 @@ from brain_teacher.chain.students.soft_labels import (
     read_brain,
     read_own_table,
 )
-from brain_teacher.decoding.soft_labels import PEOPLE, WORDS, SoftLabels
+from brain_teacher.decoding.soft_labels import IMPORTED, PEOPLE, WORDS, SoftLabels
 from brain_teacher.distillation.lessons import NotApplicable
 from brain_teacher.distillation.targets import Live
 from brain_teacher.distillation.teachers import (
@@ -35,7 +35,7 @@ from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import file_digest, fingerprint
 from brain_teacher.machine import RunTime
 from brain_teacher.networks.image_features import UNTRAINED
-from brain_teacher.report.kinds import BRAIN, BY_WAY_OF, IMPORTED
+from brain_teacher.report.kinds import BRAIN, BY_WAY_OF
 from brain_teacher.report.words import WITHOUT_PICTURE
 
 # From a name, a seed and the part: what a teacher reads beside the brain's soft labels.

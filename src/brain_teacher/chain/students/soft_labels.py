@@ -10,12 +10,11 @@ import numpy as np
 from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
 from brain_teacher.decoding.combining import combine
-from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
+from brain_teacher.decoding.soft_labels import FOREIGN, SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint
 
 SOFT_LABELS = "soft_labels"  # in the students' meta: the digest of what the brain says
-IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 
 
 def origin_of(params: Params, dataset: DataSet) -> dict[str, Any]:
@@ -38,12 +37,12 @@ def subjects_and_rois(dataset: DataSet, decoder: str) -> tuple[list[str], list[s
 
 def folder_of(decoder: str, dataset: DataSet, soft_labels: Path) -> Path:
     """Where a decoder's tables lie: those of others in the data set, else where `decode` wrote."""
-    return dataset.folder / IMPORTED if _imported(dataset, decoder) else soft_labels
+    return dataset.folder / FOREIGN if _imported(dataset, decoder) else soft_labels
 
 
 def _imported(dataset: DataSet, decoder: str) -> list[Path]:
     """The tables of others by that name."""
-    return list((dataset.folder / IMPORTED).glob(f"*_*_{decoder}.npz"))
+    return list((dataset.folder / FOREIGN).glob(f"*_*_{decoder}.npz"))
 
 
 def _files(origin: dict[str, Any], folder: Path, ending: str = "") -> list[Path]:
@@ -118,7 +117,7 @@ def _combined(files: Iterable[Path], dataset: DataSet, remedy: str) -> SoftLabel
 
 
 def _remedy(folder: Path, dataset: DataSet) -> str:
-    if folder == dataset.folder / IMPORTED:
+    if folder == dataset.folder / FOREIGN:
         return (
             "the data set has tables of that decoder, but not this; `import-soft-labels` makes it"
         )

@@ -39,6 +39,9 @@ def check_dataset(folder: str | PathLike, *, validation_share: float = 0.25) -> 
         if trials is not None:
             training = _check_training(found, folder / name, trials)
             shown[subject] = training.drop_duplicates("image_id").set_index("image_id")["category"]
+    if not description.subjects and stimuli is not None:
+        found.facts.append("no recordings: a table of others teaches")
+        shown["pictures"] = stimuli.set_index("image_id")["category"]
     _check_categories(found, shown)
     if description.pictures:
         category = pd.concat(shown.values()) if shown else pd.Series(dtype=str)

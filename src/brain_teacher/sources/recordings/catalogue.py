@@ -16,6 +16,10 @@ SOURCES = {
     "cneuromod-things": Source(
         "four subjects, 720 objects, GLMsingle's betas; files by DataLad", "cneuromod:RECORDING"
     ),
+    "cifar10h": Source(
+        "no brain: 10,000 pictures and people's choices", "cifar10h:RECORDING", ends_with="compare"
+    ),
+    "cifar10h-400": Source("400 of them, for a laptop", "cifar10h:FEW", ends_with="compare"),
     "kriegeskorte92": Source(
         "dissimilarities of 92 pictures, fMRI", "dissimilarities:KRIEGESKORTE", ends_with="plan"
     ),

@@ -1,0 +1,127 @@
+"""CIFAR-10H from a local server: pictures without any recording, taught by people's choices."""
+
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.files import read_json
+from brain_teacher.sources.recordings import cifar10h
+from brain_teacher.sources.recordings.cifar10h import ARCHIVE, CLASSES, COUNTS, RECORD
+from helpers.cifar import publish
+from helpers.real_data import DATA
+from helpers.running import ROOT, project, run
+from helpers.serving import serving
+
+pytestmark = pytest.mark.skipif(not (DATA / "cifar10h").is_dir(), reason="no real choices")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("published")
+    return folder, *publish(folder)
+
+
+@pytest.fixture
+def work(tmp_path):
+    with project(tmp_path):
+        yield tmp_path
+
+
+def test_pictures_and_choices_become_a_data_set_that_teaches(published, work):
+    folder, choices, images = published
+    with serving(folder) as server:
+        said = run("fetch", "cifar10h", "--base-url", server.url)
+    assert "data/cifar10h: cifar10h, pictures and a table that teaches" in said
+    assert "preprocess" not in said and "CC BY-NC-SA" in said
+    table = read_soft_labels("data/cifar10h/soft_labels/people_choices_choices.npz")
+    right = choices[list(CLASSES)].to_numpy()
+    assert table.kind == "people" and table.class_id.tolist() == list(CLASSES)
+    np.testing.assert_allclose(np.exp(table.log_probs), right / right.sum(1)[:, None], atol=1e-6)
+    stimuli = pd.read_csv("data/cifar10h/stimuli.csv")
+    assert stimuli["category"].tolist() == images.category[choices.index].tolist()
+    # The picture of a row is its own: a file that was made with another order would differ.
+    with tarfile.open(DATA / "cifar10h" / "pictures.tar") as tar:
+        name = choices.index[7]
+        pixels = np.asarray(Image.open(io.BytesIO(tar.extractfile(f"shown/{name}.jpg").read())))
+    made = np.asarray(Image.open(f"data/cifar10h/images/shown/{stimuli['image_id'][7]}.png"))
+    np.testing.assert_array_equal(made, pixels)
+    assert len(list(Path("data/cifar10h/images/unseen").rglob("*.png"))) == 1300
+    said = run("check", "data/cifar10h", "--params", str(ROOT / "params/cifar10h.yaml"))
+    assert "nothing is wrong" in said and "no recordings: a table of others teaches" in said
+    said = run("preprocess", "--params", str(ROOT / "params/cifar10h.yaml"), code=1)
+    assert "has no recordings, only pictures" in said
+
+
+def test_some_pictures_of_each_category_are_taken_whatever_their_order(published, work):
+    folder, _, _ = published
+    run("fetch", "cifar10h-400", "--from", str(folder))
+    first = pd.read_csv("data/cifar10h-400/stimuli.csv")
+    assert first["category"].value_counts().tolist() == [40] * 10
+    rows, labels = [f"test{n:05d}" for n in range(60)], np.arange(60) % 10
+    assert len(cifar10h._first(rows, labels, 3)) == 30
+
+
+def test_people_teach_to_a_verdict_that_says_people(published, work):
+    folder, _, _ = published
+    run("fetch", "cifar10h", "--from", str(folder))
+    content = yaml.safe_load((ROOT / "params/cifar10h.yaml").read_text())
+    content["distill"] |= {"epochs": 1, "width": 8, "image_size": 8, "shift": 1, "seeds": 2}
+    content["distill"] |= {"precision": "float32", "teacher": ["none", "smooth-matched", "brain"]}
+    content["compare"] |= {"family": ["none", "smooth-matched"]}
+    Path("mine.yaml").write_text(yaml.safe_dump(content))
+    run("distill", "--params", "mine.yaml", "--out", "students")
+    run("compare", "--params", "mine.yaml", "--students", "students", "--out", "comparison")
+    assert {each["teacher"] for each in read_json("comparison/metrics.json")["students"]} == {
+        "none", "smooth-matched", "brain",
+    }  # fmt: skip
+    said = Path("comparison/tables/comparison.md").read_text()
+    assert "| people" in said and "(real data)" in said and "Not brains" in said
+
+
+def counts_of_others(folder):
+    np.save(folder / COUNTS, np.ones((399, 10)))
+
+
+def pickled(folder):
+    np.save(folder / COUNTS, np.array([{}], dtype=object), allow_pickle=True)
+
+
+def cut(folder):
+    path = folder / ARCHIVE
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def other_archive(folder):
+    with tarfile.open(folder / ARCHIVE, "w:gz") as tar:
+        info = tarfile.TarInfo("cifar-10-batches-bin/test_batch.bin")
+        info.size = RECORD + 5
+        tar.addfile(info, io.BytesIO(bytes(info.size)))
+
+
+def without(folder):
+    with tarfile.open(folder / ARCHIVE, "w:gz"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [(counts_of_others, "cifar10h-counts.npy is of shape (399, 10), not (400, 10)"),
+     (pickled, "is no .npy or .npz of numbers"),
+     (cut, "cifar-10-binary.tar.gz cannot be unpacked"),
+     (other_archive, "test_batch.bin has 3,078 bytes, not a multiple of 3073"),
+     (without, "has not one test_batch.bin")],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(published, work, spoil, message):
+    shutil.copytree(published[0], work / "raw")
+    spoil(work / "raw")
+    said = run("fetch", "cifar10h", "--from", "raw", code=1)
+    assert message in said and "unexpected" not in said
+    assert not Path("data/cifar10h").exists()
