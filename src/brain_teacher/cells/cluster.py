@@ -103,6 +103,9 @@ def _slurm(workers: int, folder: Path) -> Generator[Any]:
     keys = _keys(Path(place) / "private")
     settings: dict[str, Any] = {"cores": 1, "processes": 1, "security": keys}
     settings |= {"worker_extra_args": extra, "silence_logs": "CRITICAL"}
+    # Without the page of Dask's own, which asks nobody for a key; a site's word goes before.
+    scheduler = {"dashboard_address": None} | (site.get("scheduler-options") or {})
+    settings |= {"scheduler_options": scheduler}
     settings |= {"python": shlex.quote(sys.executable)} if site.get("python") is None else {}
     settings |= {"log_directory": f"{place}/logs"} if site.get("log-directory") is None else {}
     with SLURMCluster(**settings) as started:
