@@ -157,7 +157,7 @@ def decode(folder, common, voxels):
 
 def students(params):
     """All students of the family, from a few steps of one."""
-    from brain_teacher.chain.device import device_for
+    from brain_teacher.chain.device import device_for, where
     from brain_teacher.chain.students.cost import step_seconds, steps_of
     from brain_teacher.chain.students.precision import measured_precision
 
@@ -172,7 +172,7 @@ def students(params):
     images = {"training": CATEGORIES * SHOWN, "validation": share * unseen}
     images["test"] = unseen - images["validation"]
     count = len(settings.teacher) * settings.seeds
-    processes = HERE.workers(device)
+    processes = where(HERE, device)["workers"]
     seconds = each * steps_of(recipe, images)
     name = f"distill, {count} students, {device}, {recipe['precision']}"
     return {

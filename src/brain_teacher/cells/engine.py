@@ -1,9 +1,10 @@
 """Run cells: in this process, or side by side in several."""
 
 import os
+import pickle
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 from brain_teacher.cells.cell import Cell
-from brain_teacher.errors import BrainTeacherError
+from brain_teacher.cells.cluster import Cluster
+from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.machine import see_only
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -19,7 +22,13 @@ C = TypeVar("C", bound=Cell)
 
 
 def run_cells(
-    cells: Sequence[C], *, shared: Any, workers: int, errors: list[Exception] | None = None
+    cells: Sequence[C],
+    *,
+    shared: Any,
+    workers: int,
+    cards: Sequence[str] = (),
+    cluster: Cluster | None = None,
+    errors: list[Exception] | None = None,
 ) -> Iterator[tuple[C, Any]]:
     """Yield ``(cell, result)`` as the cells finish, each with one thread; begun in this order.
 
@@ -34,9 +43,15 @@ def run_cells(
     Whoever takes the results may put an error into `errors`: it counts as a cell's.
 
     What all cells need (`shared`) is sent once to each process: large arrays in it are to be opened
-    by name. One worker means: in this process.
+    by name. One worker means: in this process. Of several `cards` each process sees one, by turns.
+    On a `cluster`, processes are its workers.
     """
     errors = [] if errors is None else errors
+    if cluster is not None and cells:
+        run_on = _of_dask()
+        where: dict[str, Any] = {"workers": workers, "cards": cards}
+        yield from run_on(cluster, cells, shared=shared, errors=errors, **where)
+        return
     if workers == 1 or len(cells) <= 1:
         for cell in cells:
             yield cell, cell.run(shared)
@@ -46,8 +61,8 @@ def run_cells(
     left = deque(cells)
     while left:
         again: list[C] = []
-        for cell in (yield from _in_pool(left, shared, workers, errors)):
-            again += yield from _in_pool(deque([cell]), shared, 1, errors)
+        for cell in (yield from _in_pool(left, shared, workers, cards, errors)):
+            again += yield from _in_pool(deque([cell]), shared, 1, cards, errors)
         if again:
             raise BrainTeacherError(
                 f"the process that made {again[0].name} died, with none beside it (out of memory, "
@@ -56,7 +71,7 @@ def run_cells(
 
 
 def _in_pool(
-    left: deque[C], shared: Any, workers: int, errors: list[Exception]
+    left: deque[C], shared: Any, workers: int, cards: Sequence[str], errors: list[Exception]
 ) -> Generator[tuple[C, Any], None, list[C]]:
     """Run what is left, in processes; gives the cells that ran when a process died.
 
@@ -65,13 +80,9 @@ def _in_pool(
     """
     running: dict[Future, C] = {}
     died: list[C] = []
+    workers = min(workers, len(left))
     with _one_thread_each():
-        pool = ProcessPoolExecutor(
-            min(workers, len(left)),
-            mp_context=get_context("spawn"),
-            initializer=_start_worker,
-            initargs=(shared,),
-        )
+        pool = _pool(workers, shared, cards)
         try:
             while left or running:
                 while left and len(running) < workers and not errors and not died:
@@ -99,6 +110,19 @@ def _in_pool(
     return died
 
 
+def _pool(workers: int, shared: Any, cards: Sequence[str]) -> ProcessPoolExecutor:
+    """Processes to come, each with what all cells need, and its card."""
+    context = get_context("spawn")
+    free = context.SimpleQueue()
+    for number in range(workers):
+        free.put(cards[number % len(cards)] if cards else None)
+    # As a message: reading it may import torch, which must find its card chosen.
+    given = (free, pickle.dumps(shared))
+    return ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=given
+    )
+
+
 @contextmanager
 def _one_thread_each() -> Generator[None]:
     """Processes that start meanwhile compute with one thread."""
@@ -112,11 +136,24 @@ def _one_thread_each() -> Generator[None]:
         os.environ.update(before)
 
 
+def _of_dask() -> Callable[..., Iterator]:
+    try:
+        from brain_teacher.cells.on_cluster import run_on
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--cluster takes a package that is not here ({error.name}): "
+            "pip install 'brain-teacher[cluster]'"
+        ) from error
+    return run_on
+
+
 _of_worker: dict[str, Any] = {}
 
 
-def _start_worker(shared: Any) -> None:
-    _of_worker["shared"] = shared
+def _start_worker(free: Any, shared: bytes) -> None:
+    if (card := free.get()) is not None:
+        os.environ.update(see_only(card))
+    _of_worker["shared"] = pickle.loads(shared)  # noqa: S301 - of the process that started this one
 
     # A worker whose parent was killed would wait for work for ever: it ends with its parent.
     def end_with_parent() -> None:

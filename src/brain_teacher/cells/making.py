@@ -6,6 +6,7 @@ from typing import Any
 from tqdm import tqdm
 
 from brain_teacher.cells.cell import Cell
+from brain_teacher.cells.cluster import Cluster
 from brain_teacher.cells.engine import C, run_cells
 from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.cells.source import source_fingerprint
@@ -33,6 +34,8 @@ def make_cells(
     *,
     write: Callable[[Any, Any], Iterable[str]],
     workers: int,
+    cards: Sequence[str] = (),
+    cluster: str | None = None,
     shared: Any = None,
     new: Sequence[Cell] | None = None,
     after: Callable[[Any, Any], None] | None = None,
@@ -48,14 +51,18 @@ def make_cells(
     cell and its result `write` makes the cell's files, each whole or not at all, and gives a file's
     name before it begins the next; `after` is called once they are remembered. `what` says how all
     of the cells are called, with ``{}`` for their number, `unit` what one is called, `forecast`
-    what the new ones will take with these workers.
+    what the new ones will take with these workers. Where they run is as in `run_cells`; keys and
+    logs of a `cluster` lie beside the folder, in its state.
     """
     new = new_cells(cells, folder) if new is None else new
     text = f"{command}: {what.format(len(cells))}, {len(new)} new, {len(cells) - len(new)} kept"
     say(text + (forecast(new, workers) if forecast and new else ""))
+    where: dict[str, Any] = {"workers": workers, "cards": cards}
+    if cluster is not None:
+        where["cluster"] = Cluster(cluster, folder.state / "cluster")
     with tqdm(total=len(new), unit=unit, disable=True if quiet else None) as bar:
         errors: list[Exception] = []
-        for cell, result in run_cells(new, shared=shared, workers=workers, errors=errors):
+        for cell, result in run_cells(new, shared=shared, errors=errors, **where):
             try:
                 for file in write(cell, result):
                     folder.remember(file, made_from(cell))

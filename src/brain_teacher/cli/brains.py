@@ -42,7 +42,7 @@ def preprocess() -> None:
 @setting(
     "--nested", block="decode", type=bool, metavar="true|false", help="Also nested soft labels."
 )
-@run_time_options("jobs", "device")
+@run_time_options("jobs", "cluster", "device")
 def decode() -> None:
     """Decode voxels into out-of-fold soft labels.
 
@@ -56,7 +56,7 @@ def decode() -> None:
 @folder_option("voxels")
 @out_option("the controls' soft labels and metrics.json")
 @setting("--seeds", block="distill", type=int, help="How many draws.  [default: as distill.seeds]")
-@run_time_options("jobs", "device")
+@run_time_options("jobs", "cluster", "device")
 def controls() -> None:
     """Decode exchanged trials, and time alone: what needs no brain.
 

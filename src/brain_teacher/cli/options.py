@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from brain_teacher.errors import BrainTeacherError
+from brain_teacher.errors import BrainTeacherError, nearest
 from brain_teacher.machine import RunTime
 
 
@@ -77,7 +77,7 @@ class Command(click.Command):
         quiet = given.pop("quiet")
         given["say"] = (lambda _: None) if quiet else click.echo
         if run_time := {name: given.pop(name) for name in RUN_TIME if name in given}:
-            given["run_time"] = RunTime(**run_time)
+            given["run_time"] = _checked(RunTime(**run_time))
         takes = signature(function).parameters
         if "quiet" in takes:  # of what has a progress bar
             given["quiet"] = quiet
@@ -96,12 +96,32 @@ class Command(click.Command):
         function(**given)
 
 
+def cluster_name(ctx: click.Context, value: str | None) -> str | None:
+    """A kind of cluster, or an address."""
+    from brain_teacher.cells.cluster import CLUSTERS
+
+    if value is not None and value not in CLUSTERS and "://" not in value:
+        raise click.UsageError(
+            f"--cluster {value}: say {', '.join(CLUSTERS)}, or a scheduler's address as "
+            "tls://HOST:8786" + nearest(value, CLUSTERS),
+            ctx,
+        )
+    return value
+
+
 def names(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str] | None:
     """Repeatable names, also separated by commas; None where none is given."""
     found = [part.strip() for value in values for part in value.split(",")]
     if "" in found:
         raise click.BadParameter("a name is empty", ctx, param)
     return found or None
+
+
+def _checked(run_time: RunTime) -> RunTime:
+    """Of other machines nobody knows how many cells they bear."""
+    if run_time.elsewhere and run_time.jobs is None:
+        raise click.UsageError(f"--cluster {run_time.cluster} takes --jobs N: how many at a time")
+    return run_time
 
 
 def names_or_all(
@@ -117,7 +137,13 @@ COUNT = click.IntRange(min=1)
 RUN_TIME: dict[str, dict] = {
     "jobs": {
         "type": COUNT,
-        "help": "Cells made side by side.  [default: a core each; on a GPU 1]",
+        "help": "Cells made side by side.  [default: a core each; on GPUs a card each]",
+    },
+    "cluster": {
+        "metavar": "NAME",
+        "callback": lambda ctx, _, value: cluster_name(ctx, value),
+        "help": "Who makes them: local, slurm, or the address of a Dask scheduler; see "
+        "docs/cluster.md.  [default: processes of this command]",
     },
     "device": {
         "type": click.Choice(["auto", "cpu", "cuda"]),

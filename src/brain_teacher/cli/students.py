@@ -31,7 +31,7 @@ tables_options = in_order(*map(folder_option, ("soft-labels", "controls", "rival
 @folder_option("soft-labels")
 @out_option("the ResNet34's weights and soft labels")
 @repeatable("teacher", "A teacher that needs them", block="distill")
-@run_time_options("jobs", "device")
+@run_time_options("jobs", "cluster", "device")
 def rivals() -> None:
     """Train the ResNet34 of ordinary distillation, where a teacher needs one.
 

@@ -13,7 +13,7 @@ from brain_teacher.analysis.folds import join_folds
 from brain_teacher.analysis.outcomes import ACCURACY, OUTCOMES, Outcome
 from brain_teacher.analysis.statistics import Scores, pair_by_seed, scores_of
 from brain_teacher.chain.dataset import choose, open_dataset
-from brain_teacher.chain.device import device_for
+from brain_teacher.chain.device import device_for, where
 from brain_teacher.chain.params import Folds, Params
 from brain_teacher.chain.students import cost
 from brain_teacher.chain.students import folder as student_folder
@@ -219,7 +219,7 @@ def _cost(params: Params, sizes: _Sizes, run_time: RunTime) -> str:
     seeds = settings.seeds
     count = len(teachers) * seeds * sizes.folds
     seconds, device = _seconds_per_student(params, sizes, run_time)
-    processes = run_time.workers(device)
+    processes = where(run_time, device)["workers"]
     shape = {"n_classes": sizes.classes, "image_size": settings.image_size}
     size = count * cost.bytes_of_answers(sizes.images, sizes.classes)
     size += len(teachers) * cost.bytes_of_weights(settings.recipe(), **shape)

@@ -10,6 +10,7 @@ import numpy as np
 from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
 from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import METRICS, choose, open_dataset
+from brain_teacher.chain.device import where
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.students.cells import TRAINING, Material, RivalCell
 from brain_teacher.chain.students.material import Part, digest_of_inputs, gather
@@ -72,12 +73,12 @@ def rivals(
             cells,
             folder,
             shared=material,
-            workers=run_time.workers(device),
             write=partial(_write, out),
             what="{} networks",
             unit="network",
             say=say,
             quiet=quiet,
+            **where(run_time, device),
         )
         names = {cell.name for cell in cells} | {METRICS, PRECISION}
         if wanted[RIVAL]:

@@ -1,5 +1,7 @@
 """Where torch computes, and in which precision: for decoders and for students. Loads torch."""
 
+import os
+
 import torch
 
 from brain_teacher.networks.memory import keep_freed_memory
@@ -12,6 +14,17 @@ def choose_device(wanted):
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is cuda, but torch finds no CUDA device here; use cpu or auto")
     return wanted
+
+
+def cards_here():
+    """What ``CUDA_VISIBLE_DEVICES`` calls each CUDA device that this process may use."""
+    count, said = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return said.split(",")[:count] if said else [str(number) for number in range(count)]
+
+
+def card_of(device):
+    """The kind of card that a device is, as its maker calls it; None for a CPU."""
+    return torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else None
 
 
 def has_bfloat16(device):

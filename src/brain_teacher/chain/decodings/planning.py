@@ -12,7 +12,7 @@ from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import INDEX, DataSet, choose, open_dataset
 from brain_teacher.chain.decodings.cells import DecodeCell, Shared
 from brain_teacher.chain.decodings.image_features import features_for
-from brain_teacher.chain.device import device_for
+from brain_teacher.chain.device import device_for, where
 from brain_teacher.chain.params import Params
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.decoders.table import DECODERS
@@ -107,8 +107,8 @@ class Decodings:
                 cells,
                 folder,
                 write=write,
-                workers=run_time.workers(device),
                 shared=Shared(features, device),
+                **where(run_time, device),
                 say=say,
                 quiet=quiet,
             )

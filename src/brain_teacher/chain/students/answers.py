@@ -16,7 +16,7 @@ NONE = "none"
 # A teacher may have its own: `search` chooses them, for every teacher from as many.
 OWN = ("temperature", "alpha", "learning_rate", "epochs")
 # Kinds of hardware round otherwise: students of two are no pairs (DESIGN, rule 6).
-_ORIGIN = ("dataset", "subject", "roi", "decoder", "device", SOFT_LABELS)
+_ORIGIN = ("dataset", "subject", "roi", "decoder", "device", "card", SOFT_LABELS)
 _NAMED = 8  # of the students that differ, in an error
 
 

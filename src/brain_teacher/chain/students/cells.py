@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Material:
     image_id: np.ndarray  # (n_images,)
     class_id: np.ndarray
     device: str = "cpu"
+    card: str | None = None  # the kind of card that students are trained on, where it is known
     checkpoint_s: float = float("inf")  # a student that trains for longer is saved this often
 
     @property
@@ -39,6 +40,14 @@ class Material:
     def rows(self, image_ids: Any) -> np.ndarray:
         """Row numbers of some images."""
         return rows_of(image_ids, self.image_id, lacks="no picture of image '{}' was loaded")
+
+
+class Trained(NamedTuple):
+    """A student, and what its training took."""
+
+    student: Student
+    seconds: float
+    card: str | None  # the kind of card; None on a CPU
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,10 +75,13 @@ class StudentCell(Cell):
         """Its answers; weights are kept for each teacher's best alone."""
         return (f"{self.name}/{ANSWERS}",)
 
-    def run(self, shared: Material) -> tuple[Student, Any]:
-        """The `Student`, and the seconds that it took."""
+    def run(self, shared: Material) -> Any:
+        """The student as it was `Trained`."""
+        from brain_teacher.networks.devices import card_of
+
         start = time.perf_counter()
-        return self._train(shared), time.perf_counter() - start
+        student = self._train(shared)
+        return Trained(student, time.perf_counter() - start, card_of(shared.device))
 
     def _train(self, material: Material) -> Student:
         from brain_teacher.distillation.checkpoint import Checkpoint
@@ -110,23 +122,24 @@ class StudentCell(Cell):
             image_size=material.images.shape[1],
         )
 
-    def meta(self, material: Material, plan: dict[str, Any]) -> dict[str, Any]:
+    def meta(self, material: Material, plan: dict[str, Any], card: str | None) -> dict[str, Any]:
         """What the student's file says of it, whatever it learns."""
         ids = {"teacher": self.teacher, "seed": self.seed, "fingerprint": self.fingerprint()}
         fold = {} if self.fold is None else {"fold": self.fold, "folds": self.folds}
         settings = self.recipe | {"image_size": material.images.shape[1]}
         how = {"plan": plan, "settings": settings, "device": material.device}
+        how |= {} if card is None else {"card": card}
         return ids | self.origin | fold | how | {"pictures": self.inputs}
 
-    def arrays(self, student: Student, material: Material, plan: dict[str, Any]) -> dict[str, Any]:
+    def arrays(self, trained: Trained, material: Material, plan: dict[str, Any]) -> dict[str, Any]:
         """What the student's file holds."""
         rows = {split: self.rows[split] for split in SPLITS}
         return student_arrays(
-            student,
+            trained.student,
             class_id=material.class_id,
             image_id={split: material.image_id[each] for split, each in rows.items()},
             category={k: material.class_id[material.labels[each]] for k, each in rows.items()},
-            meta=self.meta(material, plan),
+            meta=self.meta(material, plan, trained.card),
         )
 
 

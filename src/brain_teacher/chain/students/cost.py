@@ -37,24 +37,29 @@ def bytes_of_weights(recipe: dict[str, Any], *, n_classes: int, image_size: int)
     return sum(each.nbytes for each in network.state_dict().values())
 
 
-def estimate(material: Material, cells: Sequence[StudentCell], processes: int) -> tuple[float, int]:
-    """About how long students (at least one) will take, in seconds, and how many bytes they write.
-
-    So many processes train them side by side.
-    """
-    size, n_classes = material.images.shape[1], len(material.class_id)
-    here: dict[str, Any] = {"image_size": size, "device": material.device}
-    seconds, written, per_step = 0.0, 0, {}
+def seconds_of(material: Material, cells: Sequence[StudentCell], processes: int) -> float:
+    """About how long students (at least one) take here, so many side by side."""
+    here: dict[str, Any] = {"image_size": material.images.shape[1], "device": material.device}
+    seconds, per_step = 0.0, {}
     for cell in cells:
-        images = {split: len(rows) for split, rows in cell.rows.items()}
         batch = cell.recipe["batch"]
         if batch not in per_step:
             per_step[batch] = step_seconds(cell.recipe, **here)
-        seconds += per_step[batch] * steps_of(cell.recipe, images)
-        written += bytes_of_answers(images, n_classes)
+        seconds += per_step[batch] * steps_of(cell.recipe, _images(cell))
+    return seconds / min(processes, len(cells))
+
+
+def bytes_of(material: Material, cells: Sequence[StudentCell]) -> int:
+    """How many bytes students (at least one) write."""
+    size, n_classes = material.images.shape[1], len(material.class_id)
     weights = bytes_of_weights(cells[0].recipe, n_classes=n_classes, image_size=size)
-    written += weights * len({cell.teacher for cell in cells})
-    return seconds / min(processes, len(cells)), written
+    answers = sum(bytes_of_answers(_images(cell), n_classes) for cell in cells)
+    return answers + weights * len({cell.teacher for cell in cells})
+
+
+def _images(cell: StudentCell) -> dict[str, int]:
+    """How many images a student sees, by split."""
+    return {split: len(rows) for split, rows in cell.rows.items()}
 
 
 def in_words(seconds: float) -> str:

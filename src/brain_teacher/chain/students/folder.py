@@ -12,9 +12,9 @@ from brain_teacher.cells.folder import OutputFolder, is_stage
 from brain_teacher.cells.making import made_from, new_cells
 from brain_teacher.chain.provenance import Plan, own_plan
 from brain_teacher.chain.students.answers import check_alike
-from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell
+from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell, Trained
 from brain_teacher.dataset.images import SPLITS
-from brain_teacher.distillation.students import Answers, Student, read_student
+from brain_teacher.distillation.students import Answers, read_student
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import atomic_write, file_digest, write_npz
 from brain_teacher.report.kinds import BY_WAY_OF, called, kind_of
@@ -76,8 +76,10 @@ def check_neighbours(folder: Path, cells: Sequence[StudentCell], material: Mater
     names = {path.parent.name for path in folder.glob(f"*/{ANSWERS}")}
     left = names - {cell.name for cell in cells}
     if left and not is_stage():
-        made = {cell.name: cell.meta(material, plan={}) for cell in cells}
-        check_alike(made | {name: read(folder, name).meta for name in sorted(left)})
+        there = {name: read(folder, name).meta for name in sorted(left)}
+        # Of what others are to train, the card is not known beforehand.
+        card = material.card or next(iter(there.values())).get("card")
+        check_alike({c.name: c.meta(material, plan={}, card=card) for c in cells} | there)
 
 
 @dataclass(eq=False)
@@ -93,6 +95,7 @@ class Writer:
     material: Material
     tags: dict[str, Any]  # of the students' MLflow runs
     plan: Plan  # that they are trained under
+    _card: str | None = field(default=None, init=False)
     _best: dict[str, tuple[StudentCell, Answers]] = field(default_factory=dict, init=False)
 
     def new_cells(self, cells: Sequence[StudentCell]) -> list[StudentCell]:
@@ -108,13 +111,26 @@ class Writer:
                         f"and students of {self.material.device} are no pairs to it: give --device "
                         f"{answers.meta['device']}, or another --out"
                     )
+                self._check_card(cell.name, answers.meta.get("card"))
                 self._consider(cell, answers)
+        if new and self.material.card is not None:
+            self._check_card(new[0].name, self.material.card)
         for teacher, (cell, answers) in list(self._best.items()):
             weights = f"{cell.name}/{WEIGHTS}"
             if not answers.diverged and not self.folder.is_kept(weights, made_from(cell)):
                 del self._best[teacher]
                 new += [c for c in cells if c.teacher == teacher and c.name not in fresh]
         return new
+
+    def _check_card(self, name: str, card: str | None) -> None:
+        """Students of one kind of card alone are pairs: others round otherwise."""
+        self._card = self._card or card
+        if card != self._card:
+            raise UsageError(
+                f"{self.folder.path / name}: a {card} trains it, and students of a {self._card} "
+                "are no pairs to it: train all on one kind of card (of a cluster's jobs, by "
+                "--constraint or a queue), or give another --out"
+            )
 
     def _consider(self, cell: StudentCell, answers: Answers) -> StudentCell | None:
         """Make it its teacher's best, if it is; returns the one that is not, or None."""
@@ -124,20 +140,21 @@ class Writer:
         self._best[cell.teacher] = (cell, answers)
         return before and before[0]
 
-    def write(self, cell: StudentCell, trained: tuple[Student, float]) -> Iterator[str]:
+    def write(self, cell: StudentCell, trained: Trained) -> Iterator[str]:
         """Write one student: weights, then answers; give the name of each file once it is there."""
         from safetensors.numpy import save_file
 
-        student, place = trained[0], self.folder.path / cell.name
+        student, place = trained.student, self.folder.path / cell.name
+        self._check_card(cell.name, trained.card)
         if student.weights:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
             yield f"{cell.name}/{WEIGHTS}"
         plan = own_plan(self.plan, cell.teacher)
-        write_npz(place / ANSWERS, **cell.arrays(student, self.material, plan))
+        write_npz(place / ANSWERS, **cell.arrays(trained, self.material, plan))
         yield f"{cell.name}/{ANSWERS}"
 
-    def conclude(self, cell: StudentCell, trained: tuple[Student, float]) -> None:
+    def conclude(self, cell: StudentCell, trained: Trained) -> None:
         """What follows once a student counts as finished: the best weights stay; MLflow is told."""
         if cell.checkpoint is not None:
             cell.checkpoint.unlink(missing_ok=True)
@@ -153,7 +170,7 @@ class Writer:
             metrics=_measures(answers, answers.log_probs),
             curves=curves,
             tags=self.tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
-            seconds=trained[1],
+            seconds=trained.seconds,
             failed=answers.diverged,
         )
 

@@ -26,17 +26,22 @@ def settle(
     if settings.precision == "auto":
         record = out / PRECISION
         if not record.exists():
+            if run_time.elsewhere and device != "cpu":
+                raise UsageError(
+                    "distill.precision: auto is measured on the card, which is elsewhere "
+                    f"(--cluster {run_time.cluster}): say float32 or bfloat16 in params.yaml"
+                )
             here = {"image_size": settings.image_size, "device": device}
             write_json(record, {"precision": measured_precision(recipe, **here)})
-        recipe = recipe | {"precision": _recorded(record, device)}
+        recipe = recipe | {"precision": _recorded(record, device, run_time)}
         say(f"precision: {recipe['precision']} (for this folder, {record})")
     return recipe, device
 
 
-def _recorded(record: Path, device: str) -> str:
-    """The precision of the folder's students, which this machine must have."""
+def _recorded(record: Path, device: str, run_time: RunTime) -> str:
+    """The precision of the folder's students, which this machine must have, if it trains them."""
     precision = read_json(record)["precision"]
-    if precision == "bfloat16":
+    if precision == "bfloat16" and not run_time.elsewhere:
         from brain_teacher.networks.devices import has_bfloat16
 
         if not has_bfloat16(device):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from brain_teacher.cells.cell import FileInput
 from brain_teacher.chain.dataset import DataSet, choose
+from brain_teacher.chain.device import card_for
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.students.cells import TRAINING, Material, StudentCell
 from brain_teacher.chain.students.material import Part, digest_of_inputs, gather, similarity_of
@@ -69,7 +70,12 @@ class Setting:
         return replace(
             self,
             recipes={name: settings.recipe(name) | precision for name in self.teachers},
-            material=replace(self.material, device=device, checkpoint_s=seconds),
+            material=replace(
+                self.material,
+                device=device,
+                card=card_for(run_time, device),
+                checkpoint_s=seconds,
+            ),
             live=FileInput.of(live_weights(self.rivals)) if LIVE in self.teachers else None,
         )
 

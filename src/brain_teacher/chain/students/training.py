@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from brain_teacher.cells.making import made_from, make_cells
+from brain_teacher.chain.device import where
 from brain_teacher.chain.students.cells import StudentCell
-from brain_teacher.chain.students.cost import estimate, in_words
+from brain_teacher.chain.students.cost import bytes_of, in_words, seconds_of
 from brain_teacher.chain.students.folder import Writer
 from brain_teacher.chain.students.setting import Setting
 from brain_teacher.files import fingerprint
@@ -34,10 +35,15 @@ def train(
                 path.unlink()
 
     def forecast(new: Sequence[StudentCell], workers: int) -> str:
-        seconds, size = estimate(material, new, workers)
+        # How fast other machines are is not known here.
+        about = (
+            ""
+            if run_time.elsewhere
+            else f"about {in_words(seconds_of(material, new, workers))} of "
+        )
         return (
-            f"; about {in_words(seconds)} of training on {material.device} ({workers} side by "
-            f"side), about {size / 2**20:.0f} MiB"
+            f"; {about}training on {material.device} ({workers} side by side), about "
+            f"{bytes_of(material, new) / 2**20:.0f} MiB"
         )
 
     make_cells(
@@ -46,7 +52,6 @@ def train(
         writer.folder,
         new=writer.new_cells(cells),
         shared=material,
-        workers=run_time.workers(material.device),
         write=writer.write,
         after=writer.conclude,
         what=f"{{}} students of {len({cell.teacher for cell in cells})} teachers",
@@ -54,4 +59,5 @@ def train(
         unit="student",
         say=say,
         quiet=quiet,
+        **where(run_time, material.device),
     )
