@@ -118,7 +118,7 @@ def test_virtual_data_sets_are_not_read(path, secret):
 
 
 @pytest.mark.parametrize(
-    "shape, dtype", [((2**20, 2**20), "f8"), ((2**62,), "i1"), ((100_000, 200_000), "f4")]
+    ("shape", "dtype"), [((2**20, 2**20), "f8"), ((2**62,), "i1"), ((100_000, 200_000), "f4")]
 )
 def test_what_declares_terabytes_is_not_read(path, shape, dtype):
     with h5py.File(path, "w") as file:
@@ -175,7 +175,7 @@ def test_what_is_no_real_number_is_refused(path, values, kind):
         (b"\x89HDF\r", "is cut off after 5 bytes; fetch it again"),
         (b"PK\3\4" + bytes(100), "is a zip archive; unpack it"),
         (b"\x1f\x8b" + bytes(100), "is packed by gzip; unpack it"),
-        (b"\n<!DOCTYPE html><html>", "is a web page or XML that came in the file's place; fetch .+"),
+        (b"\n<!DOCTYPE html><html>", "is a web page or XML that came .+; fetch it again"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS, .+ brings it"),
         (b"/annex/objects/MD5E-s12--ab.h5\n", "is a pointer of git-annex, .+ brings it"),
         (b"MATLAB 5.0 MAT-file, Platform", "is a MATLAB file; name it .mat"),
@@ -293,8 +293,8 @@ def test_no_process_is_left_and_none_is_started_twice(path):
         "for _ in range(2): apart.read_apart(sys.argv[1], 'hdf5', ['dataset'])\n"
         "print(apart._Reader._only.process.pid)"
     )
-    said = subprocess.run([sys.executable, "-W", "error::ResourceWarning", "-c", code, path], capture_output=True,
-                          text=True, check=True)  # fmt: skip
+    call = [sys.executable, "-W", "error::ResourceWarning", "-c", code, path]
+    said = subprocess.run(call, capture_output=True, text=True, check=True)
     assert not said.stderr
     with pytest.raises(ProcessLookupError):
         os.kill(int(said.stdout), 0)

@@ -14,10 +14,13 @@ from pydantic import ValidationError
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.description import FILE, read_description, wrong_keys
 from brain_teacher.dataset.rules import hold_to
-from brain_teacher.dataset.stimuli import STIMULI_FILE, name_trials, read_stimuli
-from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_through
+from brain_teacher.dataset.stimuli import STIMULI_FILE, name_labels, read_stimuli
+from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_of
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 from brain_teacher.sources.checks.pictures import check_pictures
+
+# What names a trial.
+KEYS = ("stimulus_id", "DataType", "image_id")
 
 
 def check_dataset(folder: str | PathLike, *, validation_share: float = 0.25) -> Findings:
@@ -87,26 +90,33 @@ def _check_recording(found, file, rois):
 
 def _name(found, file, labels, stimuli):
     """The trials whose image is known: image, category, run and data type."""
-    numbers, kinds = labels["stimulus_id"], labels["DataType"]
-    named = np.ones(len(numbers), bool)
+    named = np.ones(len(labels["DataType"]), bool)
     try:
-        name_trials(numbers, stimuli, data_type=kinds)
+        name_labels(labels, stimuli)
     except ValueError as error:
-        pairs = list(zip(numbers, kinds, strict=True))
-        known = {pair: _is_known(*pair, stimuli) for pair in set(pairs)}
-        named = np.array([known[pair] for pair in pairs])
+        named = _known(labels, stimuli)
         more = f" ({listed_rows(~named)} are so)" if (~named).sum() > 1 else ""
         found.problems.append(f"{file}: {error}{more}")
     if not named.any():
         return None
-    trials = name_trials(numbers[named], stimuli, data_type=kinds[named])
-    run = runs_through({name: column[named] for name, column in labels.items()}, trials)
-    return trials.assign(run=run, data_type=kinds[named])
+    labels = {name: column[named] for name, column in labels.items()}
+    trials = name_labels(labels, stimuli)
+    return trials.assign(run=runs_of(labels, trials), data_type=labels["DataType"])
 
 
-def _is_known(number, kind, stimuli):
+def _known(labels, stimuli):
+    """Which trials can be named; what is alike is looked at once."""
+    rows = pd.DataFrame({key: labels[key] for key in KEYS if key in labels})
+    first = rows.drop_duplicates()
+    known = [_is_known({key: first[key].to_numpy()[k : k + 1] for key in first}, stimuli)
+             for k in range(len(first))]  # fmt: skip
+    every = rows.merge(first.assign(known=known), how="left", on=list(rows))
+    return every["known"].to_numpy(dtype=bool)
+
+
+def _is_known(labels, stimuli):
     try:
-        name_trials(np.array([number]), stimuli, data_type=np.array([kind]))
+        name_labels(labels, stimuli)
     except ValueError:
         return False
     return True
