@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.bdata import read_recording
 from brain_teacher.dataset.description import FILE, read_description, wrong_keys
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.stimuli import STIMULI_FILE, name_labels, read_stimuli
@@ -63,10 +63,11 @@ def _check_recording(found, file, rois):
     if not file.is_file():  # HDF5 has many words for it
         found.problems.append(f"{file} is missing")
         return None
-    read = found.read(file, read_bdata, file)
+    read = found.read(file, read_recording, file)
     if read is None:
         return None
-    voxels, masks, labels = read
+    voxels, masks, labels = read.voxels, read.rois, read.labels.columns
+    found.facts += [f"{file.name}: {text}" for text in read.said]
     for roi in rois:
         if roi not in masks or not masks[roi].any():
             known = ", ".join(name for name, mask in masks.items() if mask.any())
@@ -132,7 +133,29 @@ def _check_training(found, file, trials):
         found.cautions.append(
             f"{file}: {alone.sum()} runs have one training trial, which z-scoring by run makes 0"
         )
+    if (row := _restart(training)) is not None:
+        found.cautions.append(
+            f"{file}: row {row}: run {training['run'][row]} comes again after later runs; if runs "
+            "are counted anew in each session, say which session is which: a column session in "
+            "the table of trials, or Session in BData (else two sessions are scaled as one run)"
+        )
     return training
+
+
+def _restart(training):
+    """The row where runs begin to be counted anew, as the rows lie in time; None if they do not.
+
+    Rows in another order are no sign: shuffled ones, where runs hardly last, and those sorted by
+    category.
+    """
+    run = training["run"].to_numpy()
+    step = np.diff(run, prepend=run[:1])
+    turn = np.cumsum(step < 0)
+    turns_of = pd.Series(turn).groupby(run).nunique()
+    lasting = 2 * np.count_nonzero(step) < len(run)
+    if not lasting or turns_of.max() < 2 or training.groupby(turn)["category"].nunique().min() < 2:
+        return None
+    return training.index[turn == 1][0]
 
 
 def _check_categories(found, shown):
