@@ -77,8 +77,8 @@ def test_truncated_recording(folder):
     path = Path("data/sample/bdata/S2.h5")
     path.write_bytes(path.read_bytes()[:5000])
     said = fails("preprocess", "--out", "out")
-    assert said.startswith("data/sample/bdata/S2.h5: cannot be read as BData (")
-    assert said.endswith("); fetch it again")
+    assert said.startswith("data/sample/bdata/S2.h5: is cut off (5,000 of ")
+    assert said.endswith(" bytes are there); fetch it again")
     assert not Path("out/index.json").exists()
 
 

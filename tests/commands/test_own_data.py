@@ -153,9 +153,11 @@ def test_an_older_mat_file_is_converted(work):
     }
     savemat("old.mat", {"dataSet": columns, "metaData": metadata})
     lines = new("--bdata", "S1=old.mat").splitlines()
-    assert lines[:2] == [
-        "note: old.mat: voxels, ROIs and labels were converted to HDF5, nothing else",
-        "note: ROI LH_V1 is left out: a name may hold letters, digits and '-'",
+    assert lines[:4] == [
+        "note: old.mat: ROI 'LH_V1' is called LH-V1",
+        "note: old.mat: has the layout of 2016 (dataSet, metaData)",
+        "note: S1: voxels, ROIs and labels were converted to HDF5, nothing else",
+        "data/mine: 1 subjects, ROIs V1, LH-V1",
     ]
     voxels, rois, labels = read_bdata("data/mine/bdata/S1.h5")
     np.testing.assert_array_equal(voxels, VOXELS)
@@ -218,7 +220,7 @@ def test_files_of_something_else(work):
         "Error: v.npy: V1 is |S4 of shape (), not numbers (trials, voxels)\n"
     )
     said = new("--bdata", "S1=t.csv", code=1)
-    assert said.startswith("Error: t.csv: cannot be read as BData (")
+    assert said == "Error: t.csv: ends in '.csv'; BData ends in .h5 or .mat\n"
     with h5py.File("new.mat", "w", userblock_size=512) as file:
         file["dataSet"] = VOXELS
     assert new("--bdata", "S1=new.mat", code=1) == (

@@ -135,7 +135,7 @@ def test_an_unknown_layer_is_told_those_there_are(tmp_path):
 
 def test_what_is_no_bdata_is_refused(tmp_path):
     (tmp_path / "a.h5").write_text("Not found")
-    with pytest.raises(ValueError, match=r"^cannot be read as BData \(.+\); fetch it again$"):
+    with pytest.raises(ValueError, match=r"^is not HDF5 \(it begins with .+\); choose .+"):
         read_image_features(tmp_path / "a.h5", "cnn1")
 
 

@@ -42,30 +42,6 @@ def recording(tmp_path_factory):
 # BData
 
 
-@given(cut=st.floats(0, 1, exclude_max=True))
-@settings(max_examples=60, deadline=None)
-def test_hdf5_truncated_at_any_byte_is_an_error(recording, cut):
-    content = recording.read_bytes()
-    path = recording.with_name("cut.h5")
-    path.write_bytes(content[: int(cut * len(content))])
-    refuses(r"cannot be read as BData \(.+\); fetch it again", read_bdata, path)
-
-
-@given(place=st.integers(0, 10**9), bit=st.integers(0, 7))
-@settings(max_examples=60, deadline=None)
-def test_a_flipped_bit_is_an_error_or_changes_no_kind_of_value(recording, place, bit):
-    content = bytearray(recording.read_bytes())
-    content[place % len(content)] ^= 1 << bit
-    path = recording.with_name("flipped.h5")
-    path.write_bytes(bytes(content))
-    try:
-        voxels, rois, labels = read_bdata(path)
-    except ValueError:
-        return
-    assert voxels.shape[0] == len(labels["Run"]) and set(labels) >= set(LABELS)
-    assert all(len(mask) == voxels.shape[1] for mask in rois.values())
-
-
 @given(order=st.permutations(range(9)))
 @settings(max_examples=20, deadline=None)
 def test_columns_are_found_whatever_their_order(recording, order):

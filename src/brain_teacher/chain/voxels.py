@@ -10,7 +10,7 @@ import numpy as np
 
 from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.dataset.stimuli import name_trials, read_stimuli
+from brain_teacher.dataset.stimuli import name_labels, read_stimuli
 from brain_teacher.dataset.trials import Voxels, trial_columns
 from brain_teacher.errors import BrainTeacherError, about, nearest
 from brain_teacher.files import npz_shape
@@ -43,8 +43,7 @@ class RecordingCell(Cell):
         stimuli = None if self.stimuli is None else read_stimuli(self.stimuli.path.parent)
         with about(file):
             data, masks, labels = read_bdata(file)
-            names = name_trials(labels["stimulus_id"], stimuli, data_type=labels["DataType"])
-            columns = trial_columns(labels, names)
+            columns = trial_columns(labels, name_labels(labels, stimuli))
         made = {}
         for roi, name in zip(self.rois, self.files, strict=True):
             if roi not in masks or not masks[roi].any():

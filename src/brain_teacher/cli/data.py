@@ -108,7 +108,7 @@ BIDS = (
 
 @command(common)
 @click.argument("folder", metavar="DIR")
-@per_subject("bdata", "A BData file, .h5 or .mat.")
+@per_subject("bdata", "A BData file, .h5 or .mat; or two, TRAINING,TEST.")
 @per_subject("voxels", "In its place: an array (trials, voxels), .npy, or .npz with one an ROI.")
 @per_subject("trials", "Beside it: a CSV with image_id, category and run of each trial.")
 @click.option("--bids", metavar="DIR", help="In their place: a BIDS derivative (fMRIPrep's).")

@@ -24,7 +24,7 @@ from brain_teacher.dataset.images import (
     find_unseen,
     read_unseen_splits,
 )
-from brain_teacher.dataset.stimuli import name_trials
+from brain_teacher.dataset.stimuli import name_labels
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import write_text
@@ -121,7 +121,7 @@ def _trials(dataset: DataSet) -> tuple[dict[str, list[str]], set[str]]:
         with about(file):
             _, _, labels = read_bdata(file)
             kinds = labels["DataType"]
-            trials = name_trials(labels["stimulus_id"], dataset.stimuli, data_type=kinds)
+            trials = name_labels(labels, dataset.stimuli)
             everything.update(trials["image_id"])
             trained = trials[kinds == TRAINING]
             for image_id, category in zip(trained["image_id"], trained["category"], strict=True):

@@ -9,7 +9,8 @@ from brain_teacher.dataset.ids import NAME
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import atomic_folder
 from brain_teacher.sources.formats.bids import Derivative, from_bids
-from brain_teacher.sources.formats.own_arrays import copy_pictures, from_arrays, from_bdata
+from brain_teacher.sources.formats.own_arrays import copy_pictures, from_arrays
+from brain_teacher.sources.formats.own_recordings import from_bdata
 
 
 def new_dataset(
@@ -36,8 +37,9 @@ def new_dataset(
 ) -> Path:
     """Make a data set folder, whole or not at all; its name becomes the data set's.
 
-    `bdata` are ``SUBJECT=FILE``; or `voxels`, arrays, and `trials`, a table of trials for each; or
-    `bids`, a derivative, of which the others say what is wanted (`Derivative`).
+    `bdata` are ``SUBJECT=FILE`` or ``SUBJECT=TRAINING,TEST``; or `voxels`, arrays, and `trials`, a
+    table of trials for each; or `bids`, a derivative, of which the others say what is wanted
+    (`Derivative`).
     `images` and `unseen` are folders of pictures; without, everything up to ``decode`` works.
     Whether recordings are `simulated` is said wherever numbers from them appear.
     """
@@ -70,7 +72,7 @@ def new_dataset(
                 )  # fmt: skip
                 subjects, rois, notes = from_bids(new, wanted)
             else:
-                subjects, rois = from_arrays(new, files["voxels"], files["trials"])
+                subjects, rois = from_arrays(new, _only(files["voxels"]), _only(files["trials"]))
             copy_pictures(new, shown=images, unseen=unseen)
             Description(
                 name=folder.name, simulated=simulated, subjects=subjects, roi=rois,
@@ -105,7 +107,7 @@ def _check_pictures(images: Place | None, unseen: Place | None) -> None:
         raise UsageError("--unseen needs --images: students learn from the pictures shown")
 
 
-def _by_subject(option: str, values: Sequence[str]) -> dict[str, Path]:
+def _by_subject(option: str, values: Sequence[str]) -> dict[str, list[Path]]:
     files = {}
     for value in values:
         subject, separator, file = value.partition("=")
@@ -113,7 +115,14 @@ def _by_subject(option: str, values: Sequence[str]) -> dict[str, Path]:
             raise UsageError(f"--{option} {value}: give SUBJECT=FILE, such as S1=recording.h5")
         if subject in files:
             raise UsageError(f"--{option}: subject {subject} stands twice")
-        if not Path(file).is_file():
-            raise UsageError(f"--{option}: there is no file {file}")
-        files[subject] = Path(file)
+        # Training and test trials may lie in files of their own; names may hold commas.
+        several = option == "bdata" and not Path(file).is_file()
+        files[subject] = [Path(part) for part in (file.split(",") if several else [file])]
+        for part in files[subject]:
+            if not part.is_file():
+                raise UsageError(f"--{option}: there is no file {part}")
     return files
+
+
+def _only(files: dict[str, list[Path]]) -> dict[str, Path]:
+    return {subject: file for subject, (file,) in files.items()}

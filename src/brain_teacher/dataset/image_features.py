@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brain_teacher.dataset import bdata
+from brain_teacher.dataset.bdata import read_table
 from brain_teacher.dataset.ids import image_ids_from_numbers, rows_of
 from brain_teacher.dataset.rules import hold_to
 
@@ -81,15 +81,12 @@ def read_image_features(path: str | PathLike, layer: str) -> ImageFeatures:
     .. [1] Horikawa & Kamitani (2017), Nat. Commun. 8:15037;
        doi:10.6084/m9.figshare.7387130.
     """
-    table = bdata.open_bdata(path)
-    try:
-        columns = {key: np.nan_to_num(table.get_metadata(key)) == 1 for key in table.metadata.key}
-        for key in LABELS:
-            if key not in columns or columns[key].sum() != 1:
-                raise ValueError(f"has no column {key!r}: these are not GOD's image features")
-        image, category, kind = (table.dataset[:, columns.pop(key)][:, 0] for key in LABELS)
-    except (TypeError, AttributeError, IndexError) as error:
-        raise ValueError("has no metadata of columns: this is not a BData file") from error
+    table = read_table(path)
+    columns = {key: table.marked(key) for key in table.flags}
+    for key in LABELS:
+        if key not in columns or columns[key].sum() != 1:
+            raise ValueError(f"has no column {key!r}: these are not GOD's image features")
+    image, category, kind = (table.values[:, columns.pop(key)][:, 0] for key in LABELS)
     layers = [key for key, marked in columns.items() if marked.any()]
     if layer not in layers:
         raise ValueError(f"has no layer {layer!r} (it has {', '.join(sorted(layers))})")
@@ -104,7 +101,7 @@ def read_image_features(path: str | PathLike, layer: str) -> ImageFeatures:
     ):
         hold_to([(wrong, f"{key} {numbers[wrong.argmax()]} is not {rule}")], first=0)
     with np.errstate(over="ignore"):  # what float32 cannot hold is caught as not finite
-        values = table.dataset[:, columns[layer]].astype(np.float32)
+        values = table.values[:, columns[layer]].astype(np.float32)
     return ImageFeatures(
         values=values[of_image],
         image_id=image_ids_from_numbers(image[of_image]),

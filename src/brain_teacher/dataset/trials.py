@@ -1,5 +1,6 @@
 """Trials: which image was shown when, and the voxels that answered."""
 
+import re
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -23,8 +24,9 @@ class Voxels:
     image_id, category : ndarray of str, shape (n_trials,)
         Which picture was shown, and what it shows; none is empty.
     run : ndarray of int, shape (n_trials,)
-        The scanner's run, numbered within its data type as in GOD, through all sessions
-        (`trial_columns`): of two trials with one data type, one number means one run.
+        The scanner's run, numbered within its data type as in GOD. Where `groups` have a
+        ``session`` and runs are numbered anew in each, they are numbered through here
+        (`runs_through`): of two trials with one data type, one number means one run.
     data_type : ndarray of int, shape (n_trials,), optional
         GOD's DataType (1 training, 2 test, 3 imagery); all training where it is not given.
     position : ndarray of int, shape (n_trials,), optional
@@ -57,6 +59,8 @@ class Voxels:
         for name, column in self.columns().items():
             if column is not None and len(column) != n_trials:
                 raise ValueError(f"{name} has {len(column)} entries for {n_trials} trials")
+        run = runs_through(self.run, self.data_type, self.groups.get("session"))
+        object.__setattr__(self, "run", run)
         if self.position is None:
             object.__setattr__(self, "position", place_in_run(self.run, self.data_type))
         for name in ("image_id", "category"):
@@ -97,10 +101,8 @@ def not_finite(data):
 def trial_columns(labels, names):
     """What `Voxels` hold beside the data, from a recording's labels and its images.
 
-    A run is a session's: where run 1 comes in two sessions (``Session`` among the labels, or else a
-    column ``session`` of ``stimuli.csv``), runs are numbered through, in the order of the sessions.
-    Where no number comes twice, as in GOD, they keep theirs. Among the ``groups`` is ``session``,
-    if there are sessions.
+    A run is a session's (`runs_through`): of ``Session`` among the labels, or else of a column
+    ``session`` of ``stimuli.csv``. Among the ``groups`` is ``session``, if there are sessions.
 
     Parameters
     ----------
@@ -117,8 +119,8 @@ def trial_columns(labels, names):
     hold_to(label_rules(labels), first=0)
     groups = {name: names[name].to_numpy(dtype=str) for name in names}
     if "Session" in labels:
-        groups.setdefault("session", labels["Session"].astype(np.int32).astype(str))
-    data_type, run = labels["DataType"].astype(np.int8), runs_through(labels, names)
+        groups["session"] = np.array([f"{number:.0f}" for number in labels["Session"]])
+    data_type, run = labels["DataType"].astype(np.int8), runs_of(labels, names)
     return {
         "image_id": groups.pop("image_id"),
         "category": groups.pop("category"),
@@ -133,23 +135,72 @@ def label_rules(labels):
     """What may be wrong with the rows of a recording's labels, for `hold_to`."""
     for name in ("Run", "Session"):
         if name in labels:
-            # Without its decimals, run 1.5 would be run 1.
-            whole = np.isfinite(labels[name]) & (labels[name] == np.floor(labels[name]))
+            # Without its decimals, run 1.5 would be run 1; above 2**53, run n + 1 may be run n.
+            number = labels[name]
+            whole = np.isfinite(number) & (number == np.floor(number)) & (abs(number) < 2**53)
             yield ~whole, f"{name} is not a whole number"
     known = np.isin(labels["DataType"], DATA_TYPES)
     yield ~known, "DataType is not 1 (training), 2 (test) or 3 (imagery)"
 
 
-def runs_through(labels, names):
-    """Each trial's run by a number that no other session has, as `trial_columns` says."""
-    run, session = labels["Run"].astype(np.int32), labels.get("Session", names.get("session"))
-    if session is None:
-        return run
-    session = np.unique(session, return_inverse=True)[1]
-    of_sessions = run_numbers(labels["DataType"], session, run)
-    if of_sessions.max() == run_numbers(labels["DataType"], run).max():
-        return run
-    return (1 + run_numbers(session, run)).astype(np.int32)
+def runs_of(labels, names):
+    """Each trial's run, from labels and names as `trial_columns` takes them."""
+    session = labels.get("Session", names.get("session"))
+    return runs_through(labels["Run"], labels["DataType"], session)
+
+
+def runs_through(run, data_type, session=None):
+    """Each trial's run by a number that no other session has within its data type.
+
+    Parameters
+    ----------
+    run, data_type : ndarray of shape (n_trials,)
+        Whole numbers, or text.
+    session : ndarray of shape (n_trials,), optional
+        Numbers or text; a run of one session is no run of another.
+
+    Returns
+    -------
+    ndarray of int32, shape (n_trials,)
+        The numbers as they are, where no run is in two sessions; else, and where they are text or
+        too large (date and time), they are counted from 1, sessions in their order.
+
+    Examples
+    --------
+    >>> runs_through(np.array([1, 2, 1]), np.ones(3), np.array(["a", "a", "b"])).tolist()
+    [1, 2, 3]
+    >>> runs_through(np.array([20261128093015, 20261128101530]), np.ones(2)).tolist()
+    [1, 2]
+    """
+    run = np.asarray(run)
+    columns = (run,) if session is None else (session, run)
+    restarts = run_numbers(data_type, *columns).max() > run_numbers(data_type, run).max()
+    fits = run.dtype.kind != "U" and np.abs(run).max() <= np.iinfo(np.int32).max
+    return (run if fits and not restarts else 1 + run_numbers(*columns)).astype(np.int32)
+
+
+def numbered(names):
+    """Numbers for what people call runs or sessions, in the order in which they would count them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Whole numbers are taken as they are; other names are counted from 1.
+
+    Returns
+    -------
+    ndarray of float64
+
+    Examples
+    --------
+    >>> numbered(["run-10", "run-2", "run-10"]).tolist()
+    [2.0, 1.0, 2.0]
+    """
+    if all(re.fullmatch(r"[-+]?\d{1,15}(\.0*)?", name) for name in names):
+        return np.array([float(name) for name in names])
+    parts = {name: [part.zfill(20) for part in re.split(r"(\d+)", name)] for name in names}
+    place = {name: place for place, name in enumerate(sorted(parts, key=parts.__getitem__), 1)}
+    return np.array([float(place[name]) for name in names])
 
 
 def run_numbers(*columns):
@@ -162,7 +213,9 @@ def run_numbers(*columns):
     >>> run_numbers(np.array([1, 1, 2]), np.array([5, 7, 7])).tolist()
     [0, 1, 2]
     """
-    return np.unique(np.stack(columns), axis=1, return_inverse=True)[1].ravel()
+    # Each by its ranks: text and numbers do not stack, and 10 would come before 9.
+    ranks = [np.unique(column, return_inverse=True)[1] for column in columns]
+    return np.unique(np.stack(ranks), axis=1, return_inverse=True)[1].ravel()
 
 
 def place_in_run(run, data_type, block=None):

@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.bdata import read_recording
 from brain_teacher.dataset.description import FILE, read_description, wrong_keys
 from brain_teacher.dataset.rules import hold_to
-from brain_teacher.dataset.stimuli import STIMULI_FILE, name_trials, read_stimuli
-from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_through
+from brain_teacher.dataset.stimuli import STIMULI_FILE, name_labels, read_stimuli
+from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_of
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 from brain_teacher.sources.checks.pictures import check_pictures
+
+# What names a trial.
+KEYS = ("stimulus_id", "DataType", "image_id")
 
 
 def check_dataset(folder: str | PathLike, *, validation_share: float = 0.25) -> Findings:
@@ -63,10 +66,11 @@ def _check_recording(found, file, rois):
     if not file.is_file():  # HDF5 has many words for it
         found.problems.append(f"{file} is missing")
         return None
-    read = found.read(file, read_bdata, file)
+    read = found.read(file, read_recording, file)
     if read is None:
         return None
-    voxels, masks, labels = read
+    voxels, masks, labels = read.voxels, read.rois, read.labels.columns
+    found.facts += [f"{file.name}: {text}" for text in read.said]
     for roi in rois:
         if roi not in masks or not masks[roi].any():
             known = ", ".join(name for name, mask in masks.items() if mask.any())
@@ -90,26 +94,33 @@ def _check_recording(found, file, rois):
 
 def _name(found, file, labels, stimuli):
     """The trials whose image is known: image, category, run and data type."""
-    numbers, kinds = labels["stimulus_id"], labels["DataType"]
-    named = np.ones(len(numbers), bool)
+    named = np.ones(len(labels["DataType"]), bool)
     try:
-        name_trials(numbers, stimuli, data_type=kinds)
+        name_labels(labels, stimuli)
     except ValueError as error:
-        pairs = list(zip(numbers, kinds, strict=True))
-        known = {pair: _is_known(*pair, stimuli) for pair in set(pairs)}
-        named = np.array([known[pair] for pair in pairs])
+        named = _known(labels, stimuli)
         more = f" ({listed_rows(~named)} are so)" if (~named).sum() > 1 else ""
         found.problems.append(f"{file}: {error}{more}")
     if not named.any():
         return None
-    trials = name_trials(numbers[named], stimuli, data_type=kinds[named])
-    run = runs_through({name: column[named] for name, column in labels.items()}, trials)
-    return trials.assign(run=run, data_type=kinds[named])
+    labels = {name: column[named] for name, column in labels.items()}
+    trials = name_labels(labels, stimuli)
+    return trials.assign(run=runs_of(labels, trials), data_type=labels["DataType"])
 
 
-def _is_known(number, kind, stimuli):
+def _known(labels, stimuli):
+    """Which trials can be named; what is alike is looked at once."""
+    rows = pd.DataFrame({key: labels[key] for key in KEYS if key in labels})
+    first = rows.drop_duplicates()
+    known = [_is_known({key: first[key].to_numpy()[k : k + 1] for key in first}, stimuli)
+             for k in range(len(first))]  # fmt: skip
+    every = rows.merge(first.assign(known=known), how="left", on=list(rows))
+    return every["known"].to_numpy(dtype=bool)
+
+
+def _is_known(labels, stimuli):
     try:
-        name_trials(np.array([number]), stimuli, data_type=np.array([kind]))
+        name_labels(labels, stimuli)
     except ValueError:
         return False
     return True
@@ -125,7 +136,29 @@ def _check_training(found, file, trials):
         found.cautions.append(
             f"{file}: {alone.sum()} runs have one training trial, which z-scoring by run makes 0"
         )
+    if (row := _restart(training)) is not None:
+        found.cautions.append(
+            f"{file}: row {row}: run {training['run'][row]} comes again after later runs; if runs "
+            "are counted anew in each session, say which session is which: a column session in "
+            "the table of trials, or Session in BData (else two sessions are scaled as one run)"
+        )
     return training
+
+
+def _restart(training):
+    """The row where runs begin to be counted anew, as the rows lie in time; None if they do not.
+
+    Rows in another order are no sign: shuffled ones, where runs hardly last, and those sorted by
+    category.
+    """
+    run = training["run"].to_numpy()
+    step = np.diff(run, prepend=run[:1])
+    turn = np.cumsum(step < 0)
+    turns_of = pd.Series(turn).groupby(run).nunique()
+    lasting = 2 * np.count_nonzero(step) < len(run)
+    if not lasting or turns_of.max() < 2 or training.groupby(turn)["category"].nunique().min() < 2:
+        return None
+    return training.index[turn == 1][0]
 
 
 def _check_categories(found, shown):

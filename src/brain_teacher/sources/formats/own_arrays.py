@@ -1,17 +1,15 @@
-"""A data set folder from one's own recordings: BData files, or arrays with a table of trials."""
+"""A data set folder from one's own arrays, with a table of trials."""
 
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from h5py import is_hdf5
 
-from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
-from brain_teacher.dataset.trials import DATA_TYPES
+from brain_teacher.dataset.trials import DATA_TYPES, numbered
 from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
@@ -19,38 +17,6 @@ ROI = "all"  # of an array without names
 # Columns of a table of trials that are numbers, and their label in BData; besides ``image_id`` and
 # ``category``, all others are groups.
 NUMBERS = {"run": "Run", "data_type": "DataType", "session": "Session", "block": "Block"}
-
-
-def from_bdata(folder: Path, files: dict[str, Path]) -> tuple[dict[str, str], list[str], list[str]]:
-    """Copy subjects' BData files into a data set folder; those that are not HDF5 are converted.
-
-    Gives the file in the folder by subject, the ROIs that every subject has, in the order of the
-    first's, and notes on what was left out.
-
-    Raises
-    ------
-    ValueError
-        If a file is no BData, or the subjects share no ROI; the file is named.
-    """
-    (folder / "bdata").mkdir()
-    subjects, rois, notes = {}, [], []
-    for subject, file in files.items():
-        voxels, masks, labels = _named(file, _read_recording, file)
-        subjects[subject] = f"bdata/{subject}.h5"
-        if file.suffix == ".h5":
-            shutil.copyfile(file, folder / subjects[subject])
-        else:
-            write_bdata(folder / subjects[subject], voxels, rois=masks, labels=labels)
-            notes.append(f"{file}: voxels, ROIs and labels were converted to HDF5, nothing else")
-        own = [name for name, mask in masks.items() if mask.any()]
-        rois = own if len(subjects) == 1 else [name for name in rois if name in own]
-        notes += [f"{file}: ROI {name} is not in all files" for name in own if name not in rois]
-    odd = [name for name in rois if not NAME.fullmatch(name)]
-    notes += [f"ROI {name} is left out: a name may hold letters, digits and '-'" for name in odd]
-    rois = [name for name in rois if name not in odd]
-    if not rois:
-        raise ValueError(f"no ROI is in all of {', '.join(map(str, files.values()))}")
-    return subjects, rois, notes
 
 
 def from_arrays(
@@ -93,12 +59,6 @@ def from_arrays(
     return subjects, rois
 
 
-def _read_recording(file):
-    if file.suffix == ".mat" and is_hdf5(file):
-        raise ValueError("is of MATLAB 7.3; save it again in MATLAB with save(..., '-v7')")
-    return read_bdata(file)
-
-
 def _named(file, function, *arguments):
     try:
         return function(*arguments)
@@ -110,6 +70,10 @@ def _read_trials(file):
     table = read_csv_table(file, ("image_id", "category", "run"))
     if table.empty:
         raise ValueError("has no trials")
+    for name in table.columns.intersection(["run", "session"]):
+        if not pd.to_numeric(table[name], errors="coerce").notna().any():
+            hold_to([(table[name] == "", f"{name} is empty")], first=2)
+            table[name] = numbered(table[name]).astype(int).astype(str)
     for name in table.columns.intersection(list(NUMBERS)):
         numbers = pd.to_numeric(table[name], errors="coerce")
         wrong = ~np.isfinite(numbers) | (numbers != numbers.round())

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.description import Description
+from brain_teacher.dataset.foreign_files import read_mat
 from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 from brain_teacher.sources.recordings.source import Recording, files_at
@@ -104,9 +105,7 @@ def coordinates(dissimilarities):
 
 def read_pictures(raw):
     """The pictures (92, 175, 175, 3), uint8, and the category of each."""
-    from scipy.io import loadmat
-
-    stimuli = loadmat(Path(raw) / STIMULI, simplify_cells=True)["stimuli_92objs"]
+    stimuli = read_mat(Path(raw) / STIMULI, ["stimuli_92objs"])["stimuli_92objs"]
     images = np.stack([each["image"] for each in stimuli])
     return images, np.array([category_of(each) for each in stimuli])
 
@@ -126,12 +125,10 @@ def category_of(flags):
 
 def read_kriegeskorte(raw):
     """Subject -> ROI -> dissimilarities, the mean of a subject's two sessions."""
-    from scipy.io import loadmat
-
     sessions = defaultdict(list)
-    for each in np.ravel(loadmat(Path(raw) / HUMAN_IT, simplify_cells=True)["RDMs"]):
-        subject = each.name.split(" | ")[1]  # of "hIT | BE | Session: 1"
-        sessions[subject].append(each.RDM)
+    for each in read_mat(Path(raw) / HUMAN_IT, ["RDMs"])["RDMs"]:
+        subject = each["name"].split(" | ")[1]  # of "hIT | BE | Session: 1"
+        sessions[subject].append(each["RDM"])
     subjects = {name: {"IT": np.mean(values, axis=0)} for name, values in sessions.items()}
     return subjects | {MEAN: {"IT": np.mean([rois["IT"] for rois in subjects.values()], axis=0)}}
 

@@ -16,12 +16,11 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.bdata import read_recording
 from brain_teacher.dataset.description import Description
-from brain_teacher.dataset.stimuli import name_trials
+from brain_teacher.dataset.stimuli import name_labels
 from brain_teacher.dataset.trials import IMAGERY, TEST, TRAINING
 from brain_teacher.sources.transport.transfer import TIMEOUT, DownloadError, RemoteFile
 
@@ -125,11 +124,12 @@ def examine(path: str | PathLike) -> tuple[str, list[str], list[str]]:
     and harms nothing.
     """
     try:
-        voxels, rois, labels = read_bdata(path)
+        recording = read_recording(path)
+        voxels, rois, labels = recording.voxels, recording.rois, recording.labels.columns
         seen = labels["stimulus_id"][labels["DataType"] != IMAGERY]
         if seen.size and (seen == np.float32(seen)).all():
             return "", ["stimulus_id has the precision of float32: which image it was is lost"], []
-        trials = name_trials(labels["stimulus_id"], None, data_type=labels["DataType"])
+        trials = name_labels(labels, None)
     except ValueError as error:
         return "", [str(error)], []
     kind, problems, counts = labels["DataType"], [], []
@@ -150,10 +150,7 @@ def examine(path: str | PathLike) -> tuple[str, list[str], list[str]]:
         problems.append(f"row {row}: a voxel is not finite")
     size = int(rois["VC"].sum()) if "VC" in rois else 0
     made = f" (as the {VERSIONS[size]} version of subject 1)" if size in VERSIONS else ""
-    cautions = _cautions(labels)
-    with h5py.File(path) as file:
-        if "dataSet" in file:
-            cautions.append("has the layout of 2016 (dataSet, metaData); it is read all the same")
+    cautions = _cautions(labels) + recording.said
     return f"{', '.join(counts)} trials; VC {size:,} voxels{made}", problems, cautions
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.description import Description
+from brain_teacher.dataset.foreign_files import read_mat
 from brain_teacher.dataset.images import UNSEEN_FILE
 from brain_teacher.sources.formats.writing import write_rows, write_stimuli, write_subject
 from brain_teacher.sources.recordings.letters import CELL, write_letters
@@ -48,10 +49,7 @@ def read_trials(raw):
     rows : list of dict
         ``image_id``, ``identity`` (the letter), ``style``, ``run``, ... of each.
     """
-    from scipy.io import loadmat
-
-    names = ["fmriTrn", "fmriTest", "stimTrn", "stimTest"]
-    arrays = loadmat(Path(raw) / FILE, variable_names=names)
+    arrays = read_mat(Path(raw) / FILE, ["fmriTrn", "fmriTest", "stimTrn", "stimTest"])
     rows = _letters("trials.csv")
     split = {"train": "Trn", "test": "Test"}
     place = [(split[row["mat_split"]], int(row["mat_row"])) for row in rows]
