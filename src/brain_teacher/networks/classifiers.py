@@ -17,6 +17,9 @@ from brain_teacher.networks.torchvision import (
     read_weights,
 )
 
+# An exported network would carry the traces of its making: every line, with the paths of its maker.
+torch.fx.config.do_not_emit_stack_traces = True
+
 # Narrower networks were not tried: see `Sliced` for what a kernel may do.
 LEAST_WIDTH = 8
 # Of these the width and the stem can be chosen: blocks a stage.
