@@ -1,5 +1,6 @@
 """The command line: help at once, exit codes, one line an error, no option ignored."""
 
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from brain_teacher import __version__
 from brain_teacher.analysis.outcomes import primary_outcomes
 from brain_teacher.chain.params import load_params
 from brain_teacher.cli import main
+from brain_teacher.cli.options import say
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.errors import BrainTeacherError, UsageError
@@ -356,7 +358,36 @@ def test_quiet_says_nothing(name, called):
         run(*example_of(name), *with_settings(name), *["--quiet"] * quiet)
     loud, silent = (settings["say"] for _, settings in calls)
     assert silent("anything") is None
-    assert loud is click.echo
+    assert loud is say
+
+
+HOSTILE = "an id\x1b]0;owned\x07 of \udcff, \x9b2J and \u202e"
+SHOWN = r"an id\x1b]0;owned\x07 of \udcff, \x9b2J and \u202e"
+
+
+def test_what_steers_a_terminal_is_shown_as_its_code(capsys):
+    say(f"{HOSTILE}\nzwei\tGrößen ± 1 — 日本")
+    assert capsys.readouterr().out == f"{SHOWN}\nzwei\tGrößen ± 1 — 日本\n"
+
+
+@pytest.mark.parametrize("error", [BrainTeacherError, UsageError, OSError, RuntimeError])
+def test_an_error_is_one_line_and_steers_nothing(error, monkeypatch):
+    def fails(*_, **__):
+        raise error(f"{HOSTILE}\nError: forged, and so:\n  a list\n  of two")
+
+    monkeypatch.setattr("brain_teacher.commands.check.check", fails)
+    said = run("check", "x", "--params", PARAMS).stderr
+    end = " (unexpected; --debug shows where)" if error is RuntimeError else ""
+    start = "Error: RuntimeError: " if error is RuntimeError else "Error: "
+    assert said == f"{start}{SHOWN}\\nError: forged, and so:\n  a list\n  of two{end}\n"
+
+
+def test_letters_that_the_terminal_lacks_end_nothing(tmp_path):
+    command = [sys.executable, "-m", "brain_teacher", "check", "größer日", "--params", PARAMS]
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, check=False, capture_output=True, env=env, cwd=tmp_path)
+    said = "Error: there is no data set folder größer\\u65e5\n".encode("latin-1")
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_simulates_defaults_are_those_of_the_command(called):

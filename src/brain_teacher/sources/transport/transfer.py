@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from brain_teacher.files import regular
 from brain_teacher.sources.transport.answers import (
     PATIENCE,
     TooSlow,
@@ -74,6 +73,8 @@ class Partial:
     @property
     def version(self) -> str | None:
         """What ``If-Range`` may ask for; None where the server named nothing that it can be."""
+        from brain_teacher.files import regular  # loads numpy, and `--help` lists what there is
+
         try:
             found = json.loads(regular(self._version).read_text("utf-8"))
         except (OSError, ValueError):
