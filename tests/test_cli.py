@@ -15,6 +15,7 @@ from brain_teacher import __version__
 from brain_teacher.analysis.outcomes import primary_outcomes
 from brain_teacher.chain.params import load_params
 from brain_teacher.cli import main
+from brain_teacher.cli.options import say
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.errors import BrainTeacherError, UsageError
@@ -38,14 +39,15 @@ def run(*arguments):
     return CliRunner().invoke(main, list(map(str, arguments)))
 
 
-def in_a_fresh_process(code):
+def in_a_fresh_process(code, encoding="utf-8"):
     """What `code` prints in a new interpreter that knows the source."""
     command = [
         sys.executable,
         "-c",
         f"import sys\nsys.path.insert(0, {str(ROOT / 'src')!r})\n{code}",
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, encoding=encoding, check=True)
+    return done.stdout
 
 
 @pytest.fixture
@@ -356,7 +358,41 @@ def test_quiet_says_nothing(name, called):
         run(*example_of(name), *with_settings(name), *["--quiet"] * quiet)
     loud, silent = (settings["say"] for _, settings in calls)
     assert silent("anything") is None
-    assert loud is click.echo
+    assert loud is say
+
+
+HOSTILE = "an id\x1b]0;owned\x07 of \udcff, \x9b2J and \u202e"
+SHOWN = r"an id\x1b]0;owned\x07 of \udcff, \x9b2J and \u202e"
+
+
+def test_what_steers_a_terminal_is_shown_as_its_code(capsys):
+    say(f"{HOSTILE}\nzwei\tGrößen ± 1 — 日本")
+    assert capsys.readouterr().out == f"{SHOWN}\nzwei\tGrößen ± 1 — 日本\n"
+
+
+@pytest.mark.parametrize("error", [BrainTeacherError, UsageError, OSError, RuntimeError])
+def test_an_error_is_one_line_and_steers_nothing(error, monkeypatch):
+    def fails(*_, **__):
+        raise error(f"{HOSTILE}\nError: forged, and so:\n  a list\n  of two")
+
+    monkeypatch.setattr("brain_teacher.commands.check.check", fails)
+    said = run("check", "x", "--params", PARAMS).stderr
+    end = " (unexpected; --debug shows where)" if error is RuntimeError else ""
+    start = "Error: RuntimeError: " if error is RuntimeError else "Error: "
+    assert said == f"{start}{SHOWN}\\nError: forged, and so:\n  a list\n  of two{end}\n"
+
+
+def test_letters_that_the_terminal_lacks_end_nothing(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    said = in_a_fresh_process(
+        "import brain_teacher.commands.check as module\n"
+        "def check(params, *, data, say): say('gr\\xf6\\xdfer \\u65e5')\n"
+        "module.check = check\n"
+        "from brain_teacher.cli import main\n"
+        f"main(['check', 'x', '--params', {PARAMS!r}])\n",
+        encoding="latin-1",
+    )
+    assert said == "größer \\u65e5\n"
 
 
 def test_simulates_defaults_are_those_of_the_command(called):

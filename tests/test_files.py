@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,14 +17,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from brain_teacher import files
-from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
+from brain_teacher.cells.folder import OutputFolder, listed_in, run_folder
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import (
     atomic_folder,
     atomic_write,
     file_digest,
     fingerprint,
+    load_arrays,
     read_json,
+    regular,
     write_json,
     write_npz,
 )
@@ -42,7 +45,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
         assert temporary.name.startswith(".part-")
         temporary.write_text("whole")
         assert not path.exists()
-    assert path.read_text() == "whole" and path.stat().st_mode & 0o777 == 0o644
+    assert path.read_text() == "whole"
     assert names(tmp_path) == ["new", "new/table.csv"]
 
 
@@ -64,7 +67,18 @@ def test_a_folder_appears_when_it_is_whole(tmp_path):
         (temporary / "a").write_text("1")
         assert not path.exists()
     assert names(tmp_path) == ["new", "new/sample", "new/sample/a"]
-    assert path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(("mask", "file", "folder"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
+def test_modes_are_what_the_umask_leaves(mask, file, folder, tmp_path):
+    before = os.umask(mask)
+    try:
+        write_json(tmp_path / "a.json", 1)
+        with atomic_folder(tmp_path / "b"):
+            pass
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a.json", "b")] == [file, folder]
 
 
 def test_after_an_error_there_is_no_folder(tmp_path):
@@ -258,12 +272,39 @@ def test_the_memory_lies_beside_the_folder_and_not_in_it(output, tmp_path):
     assert (tmp_path / ".brain-teacher" / "out" / "cell" / "a.npz.json").is_file()
 
 
-def test_half_files_of_a_killed_process_are_removed(output):
-    (output.path / "cell").mkdir()
-    for name in (".part-abc.npz", "cell/.part-def.json", "whole.npz"):
+HALF = """
+import sys
+from brain_teacher.files import atomic_folder, atomic_write
+with atomic_write(sys.argv[1] + "/a.npz"), atomic_folder(sys.argv[1] + "/cell/b") as folder:
+    (folder / "c").touch()
+    print("half", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_half_files_are_removed_once_their_process_was_killed_and_no_sooner(output):
+    for name in (".part-of-another-program", "whole.npz"):
         (output.path / name).write_bytes(b"1")
-    with output.locked():
-        assert names(output.path) == ["cell", "whole.npz"]
+    mine = [".part-of-another-program", "cell", "whole.npz"]
+    with start(HALF, output.path) as process:
+        assert process.stdout.readline() == "half\n"
+        there = names(output.path)
+        assert len(there) == len(mine) + 3
+        with output.locked():
+            assert names(output.path) == there
+        process.kill()
+        process.wait(timeout=300)
+        with output.locked():
+            assert names(output.path) == mine
+
+
+def test_what_a_killed_process_left_goes_with_the_next_file_that_is_written_there(output):
+    with start(HALF, output.path) as process:
+        assert process.stdout.readline() == "half\n"
+        process.kill()
+        process.wait(timeout=300)
+    write_json(output.path / "new.json", 1)
+    assert [name for name in names(output.path) if "/" not in name] == ["cell", "new.json"]
 
 
 HOLD = """
@@ -362,14 +403,81 @@ def test_two_folders_have_two_locks(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("stage", [True, False])
-def test_former_cells_are_removed_by_their_place_and_under_dvc_only(stage, tmp_path, monkeypatch):
+@pytest.fixture(params=[True, False], ids=["stage", "by hand"])
+def stage(request, monkeypatch):
     monkeypatch.delenv("DVC_STAGE", raising=False)
-    if stage:
+    if request.param:
         monkeypatch.setenv("DVC_STAGE", "decode")
-    (tmp_path / "nested").mkdir()
-    for name in ("a.npz", "b.npz", "c.json", "nested/a.npz", "nested/b.npz"):
-        (tmp_path / name).touch()
-    remove_stale(tmp_path, {"a.npz", "nested/b.npz"}, "**/*.npz")
-    kept = ["a.npz", "c.json", "nested", "nested/b.npz"]
-    assert names(tmp_path) == (kept if stage else sorted([*kept, "b.npz", "nested/a.npz"]))
+    return request.param
+
+
+def written(output, *files):
+    """Files that the program wrote and remembers."""
+    for name in files:
+        (output.path / name).parent.mkdir(exist_ok=True)
+        (output.path / name).touch()
+        output.remember(name, None)
+
+
+def test_former_cells_are_removed_by_their_place_and_under_dvc_only(stage, output):
+    written(output, "a.npz", "b.npz", "figures/c.png", "nested/a.npz", "nested/b.npz", "old/a.npz")
+    output.prune({"a.npz", "nested/b.npz"}, pattern="*.npz")
+    kept = ["a.npz", "figures", "figures/c.png", "nested", "nested/b.npz"]
+    former = ["b.npz", "nested/a.npz", "old", "old/a.npz"]
+    assert names(output.path) == (kept if stage else sorted([*kept, *former]))
+
+
+def test_what_this_program_did_not_write_is_never_removed(output, monkeypatch, tmp_path):
+    monkeypatch.setenv("DVC_STAGE", "rivals")
+    for name in ("thesis.npz", "dataset.yaml", "holder"):
+        (output.path / name).touch()
+    written(output, "former.npz")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    written(output, "nested/a.npz")
+    (output.path / "nested").rename(elsewhere / "nested")
+    (output.path / "nested").symlink_to(elsewhere / "nested")
+    (tmp_path / "beside.npz").touch()
+    output.prune((), ["../beside.npz", f"{tmp_path}/beside.npz"])
+    assert names(output.path) == ["dataset.yaml", "holder", "nested", "thesis.npz"]
+    assert (tmp_path / "beside.npz").exists() and (elsewhere / "nested" / "a.npz").exists()
+
+
+def test_of_a_folder_that_was_pulled_its_own_index_says_what_was_written(output, monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "preprocess")
+    for name in ("S1_V1.npz", "S1_V2.npz", "mine.npz"):
+        (output.path / name).touch()
+    index = output.path / "index.json"
+    write_json(index, {"cells": [{"subject": "S1", "roi": roi} for roi in ("V1", "V2")]})
+    output.prune({"S1_V2.npz", "index.json"}, listed_in(index, "subject", "roi"))
+    assert names(output.path) == ["S1_V2.npz", "index.json", "mine.npz"]
+    index.write_text("[1, {}]")
+    assert listed_in(index, "subject", "roi") == set()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "socket"])
+def test_only_files_are_read_and_nothing_waits(kind, tmp_path):
+    path = tmp_path / "a.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
+    said = f"{path} is a {kind}, where a file is to be read"
+    for read in (regular, file_digest, load_arrays):
+        with pytest.raises(OSError, match=f"^{said}$"):
+            read(path)
+    with pytest.raises(BrainTeacherError, match=f"^{path} cannot be read as JSON \\({said}\\)$"):
+        read_json(path)
+    assert not OutputFolder(tmp_path / "out").is_kept("a.json", None)
+
+
+def test_links_in_a_circle_are_no_file(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        regular(tmp_path / "a")

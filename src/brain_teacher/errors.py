@@ -9,6 +9,7 @@ Pure functions raise ``ValueError``; a command adds which file it was about (`ab
 one of these. Messages say what is wrong, where, and what to do.
 """
 
+import re
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -33,6 +34,27 @@ def about(place: object, kind: type[BrainTeacherError] = BrainTeacherError) -> G
         yield
     except ValueError as error:
         raise kind(f"{place}: {error}") from error
+
+
+def plain(text: str) -> str:
+    """What is shown of a text, whoever wrote it: what would steer a terminal stands as its code.
+
+    Line breaks and tabs stay.
+
+    Examples
+    --------
+    >>> print(plain("an id of \\x1b]0;owned\\x07, \\udcff and \\u202e"))
+    an id of \\x1b]0;owned\\x07, \\udcff and \\u202e
+    """
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def one_line(text: str) -> str:
+    """The same of a message, which is one line, or a list below it with two blanks before each."""
+    return re.sub(r"\n(?!  )", r"\\n", plain(text))
 
 
 def nearest(name: object, names: Iterable[object]) -> str:

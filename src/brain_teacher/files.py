@@ -1,13 +1,16 @@
-"""Safe writing: whole files or none, one writer a folder, finished cells kept."""
+"""Safe reading and writing: regular files alone, whole files or none."""
 
+import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 import zipfile
-from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterable
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +19,42 @@ from numpy.lib.format import MAGIC_PREFIX
 
 from brain_teacher.errors import BrainTeacherError, UsageError
 
+# What is on its way is called so, and locked as long as its process lives.
+PART = ".part-brain-teacher-"
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def regular(path: str | Path) -> Path:
+    """The path of a file that can be read to its end: everything that reads one asks here first.
+
+    Opening a pipe may wait for ever, and a device may never end.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or something else by that name.
+    """
+    path = Path(path)
+    kind = stat.S_IFMT(path.stat().st_mode)
+    if kind != stat.S_IFREG:
+        raise OSError(f"{path} is {_KINDS.get(kind, 'no file')}, where a file is to be read")
+    return path
+
 
 @contextmanager
 def atomic_write(path: str | Path) -> Generator[Path]:
     """Give a temporary path beside `path`; rename it there when the block ends without error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The ending stays last: bdpy and numpy look at it.
-    descriptor, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
+    with _part(path.parent, path.suffix, _new_file) as temporary:
         yield temporary
-        temporary.chmod(0o644)
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -44,13 +67,68 @@ def atomic_folder(path: str | Path) -> Generator[Path]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path} exists already; choose another folder with --out, or remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
-    try:
+    with _part(path.parent, "", os.mkdir) as temporary:
         yield temporary
-        temporary.chmod(0o755)
         os.replace(temporary, path)
+
+
+@contextmanager
+def _part(parent: Path, suffix: str, make: Callable[[Path], None]) -> Generator[Path]:
+    """Something on its way, with the modes that the umask leaves; it goes when the block ends."""
+    _sweep_once(parent)
+    while True:
+        # The ending stays last: bdpy and numpy look at it.
+        temporary = parent / f"{PART}{secrets.token_hex(4)}{suffix}"
+        make(temporary)
+        with _locked(temporary):
+            if not temporary.exists():  # swept away before it was locked
+                continue
+            try:
+                yield temporary
+            finally:
+                _remove(temporary)
+            return
+
+
+def _new_file(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[bool]:
+    """Hold a lock on a file or folder, which dies with this process; gives whether it is held."""
+    # NFS locks only what may be written; a folder never may.
+    mode = os.O_RDONLY if path.is_dir() else os.O_RDWR
+    descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # another process lives, or the disk knows no locks
+            yield False
+        else:
+            yield True
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(descriptor)
+
+
+@cache
+def _sweep_once(folder: Path) -> None:
+    remove_parts(folder.glob(f"{PART}*"))
+
+
+def remove_parts(paths: Iterable[Path]) -> None:
+    """Remove of some parts (`PART`) those whose process died; another's, alive, is left alone."""
+    for path in paths:
+        with suppress(OSError), _locked(path) as is_left:
+            if is_left:
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:
@@ -62,7 +140,7 @@ def write_json(path: str | Path, content: Any) -> None:
 def read_json(path: str | Path) -> Any:
     """Read a JSON file; a file that is none is a failure that names it."""
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        return json.loads(regular(path).read_text("utf-8"))
     except FileNotFoundError:
         raise BrainTeacherError(f"{path} is missing") from None
     except (OSError, ValueError) as error:
@@ -81,14 +159,14 @@ def write_npz(path: str | Path, *, compress: bool = True, **arrays: Any) -> None
 
 def npz_shape(path: str | Path, name: str) -> tuple[int, ...]:
     """The shape of one array of an ``.npz`` file that this project wrote, from its header alone."""
-    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+    with zipfile.ZipFile(regular(path)) as archive, archive.open(f"{name}.npy") as stream:
         np.lib.format.read_magic(stream)
         return np.lib.format.read_array_header_1_0(stream)[0]
 
 
 def file_digest(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
+    with regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -132,7 +210,7 @@ def load_arrays(
     `wrong` is said of a file that is neither, or broken; ``{}`` becomes the reason.
     """
     # Opened here: np.load leaves a file open that turns out to be broken.
-    with Path(path).open("rb") as stream:
+    with regular(path).open("rb") as stream:
         if not stream.read(6).startswith((MAGIC_PREFIX, b"PK\3\4")):
             # Before numpy sees it, which would advise to load it unsafely.
             raise ValueError(wrong.format("it begins like neither .npy nor .npz"))

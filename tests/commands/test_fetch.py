@@ -147,9 +147,9 @@ def test_files_that_are_all_there_need_no_listing(mirror, published, monkeypatch
     place.parent.mkdir(parents=True)
     place.write_bytes((published / "Subject1.h5").read_bytes())  # by hand
     unread = (
-        "http://127.0.0.1:9/files: figshare's listing cannot be read (ConnectionError); try later, "
-        "give a mirror with --base-url, or download the files by hand from "
-        f"{god.PAGE}, to bdata/Subject1.h5 and so on in the data set"
+        "http://127.0.0.1:9/files: figshare's listing cannot be read (the server cannot be "
+        "reached, or hangs up); try later, give a mirror with --base-url, or download the files by "
+        f"hand from {god.PAGE}, to bdata/Subject1.h5 and so on in the data set"
     )
     caution = f"caution: {unread}. What is there is checked against checksums.txt alone\n"
     assert caution in run("fetch", "god", "--subjects", "S1")

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler
 
 
 class Server(ThreadingHTTPServer):
@@ -103,17 +104,51 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(rest[place : place + 2**16])
 
 
+class Raw(Server):
+    """Answers every request with the same bytes, whatever they are; `slow` seconds before each."""
+
+    def __init__(self, answer, slow):
+        super().__init__(".")
+        self.RequestHandlerClass = RawHandler
+        self.answer, self.slow = answer, slow
+
+
+class RawHandler(StreamRequestHandler):
+    def handle(self):
+        self.server.requests.append(self.rfile.readline())
+        while self.rfile.readline().strip():
+            pass
+        if not self.server.slow:
+            self.wfile.write(self.server.answer)
+            return
+        for place in range(len(self.server.answer)):
+            time.sleep(self.server.slow)
+            self.wfile.write(self.server.answer[place : place + 1])
+
+
 @contextmanager
 def serving(folder):
     """A server that answers while the block lasts."""
-    with Server(folder) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with Server(folder) as server, _at_work(server):
+        yield server
+
+
+@contextmanager
+def answering(answer, slow=0.0):
+    """A server that gives any bytes for an answer while the block lasts."""
+    with Raw(answer, slow) as server, _at_work(server):
+        yield server
+
+
+@contextmanager
+def _at_work(server):
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
 
 
 def kill_once_larger(process, path, size):

@@ -1,16 +1,23 @@
 """A folder with one writer, which remembers what its finished cells were made from."""
 
+import fnmatch
 import json
 import os
-import shutil
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import file_digest, write_json
+from brain_teacher.files import (
+    PART,
+    file_digest,
+    read_json,
+    regular,
+    remove_parts,
+    write_json,
+)
 
 STATE = ".brain-teacher"
 
@@ -20,15 +27,16 @@ def run_folder(command: str) -> Path:
     return Path("runs") / f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
-def remove_stale(folder: str | Path, names: Collection[str], pattern: str) -> None:
-    """Under DVC, remove files of former settings: the output holds what this stage makes.
+def listed_in(index: Path, *keys: str) -> set[str]:
+    """The files that a folder's own index lists, ``S1_HVC.npz``; none, where it is none.
 
-    `names` are relative to `folder`, as `pattern` is.
+    `keys` are those of a row of its ``cells`` that make the name.
     """
-    if is_stage():
-        for path in Path(folder).glob(pattern):
-            if path.relative_to(folder).as_posix() not in names:
-                path.unlink()
+    try:
+        rows = read_json(index)["cells"]
+        return {f"{'_'.join(row[key] for key in keys)}.npz" for row in rows}
+    except (BrainTeacherError, KeyError, TypeError):
+        return set()
 
 
 def is_stage() -> bool:
@@ -75,8 +83,7 @@ class OutputFolder:
             lock.acquire()
         try:
             write_json(holder, {"pid": os.getpid(), "since": f"{datetime.now(UTC):%H:%M:%S} UTC"})
-            for leftover in self.path.rglob(".part-*"):
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            remove_parts(self.path.rglob(f"{PART}*"))
             yield self
         finally:
             holder.unlink(missing_ok=True)
@@ -97,11 +104,37 @@ class OutputFolder:
         known = {"made_from": made_from, "sha256": file_digest(self.path / cell)}
         write_json(self.state / f"{cell}.json", known)
 
+    def prune(
+        self, keep: Collection[str], listed: Iterable[str] = (), *, pattern: str = "*"
+    ) -> None:
+        """Under DVC, remove files of former settings: the output holds what this stage makes.
+
+        Only what this program wrote goes, never what else lies there: what it remembers, and what
+        the folder's own index says (`listed`, of a folder that was pulled). Names are relative to
+        the folder; those to `keep` stay, and so do those unlike the `pattern`.
+        """
+        if not is_stage():
+            return
+        memories = (path.relative_to(self.state) for path in self.state.rglob("*.json"))
+        written = {memory.as_posix().removesuffix(".json") for memory in memories} - {"holder"}
+        for name in fnmatch.filter({*written, *listed} - set(keep), pattern):
+            path = self.path / name
+            # Not through a link, and not out of the folder.
+            if path.parent.resolve().is_relative_to(self.path.resolve()) and path.is_file():
+                path.unlink()
+                self._forget(path)
+
+    def _forget(self, path: Path) -> None:
+        """Forget a file that was removed, and take its folder away if it was the last."""
+        (self.state / f"{path.relative_to(self.path)}.json").unlink(missing_ok=True)
+        if path.parent != self.path and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
 
 def _read(path: Path) -> dict[str, Any]:
     """What a file of the state says; nothing, where it is missing, broken or no block."""
     try:
-        known = json.loads(path.read_text("utf-8"))
+        known = json.loads(regular(path).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -1,9 +1,11 @@
 """What the commands share: errors as exit codes, options, and how a command is called."""
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from inspect import signature
+from io import TextIOWrapper
 from itertools import pairwise
 from pathlib import Path
 from pkgutil import resolve_name
@@ -11,7 +13,7 @@ from typing import Any
 
 import click
 
-from brain_teacher.errors import BrainTeacherError, nearest
+from brain_teacher.errors import BrainTeacherError, nearest, one_line, plain
 from brain_teacher.machine import RunTime
 
 
@@ -28,6 +30,9 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        for stream in (sys.stdout, sys.stderr):  # a letter that this terminal lacks ends nothing
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -38,8 +43,13 @@ class Group(click.Group):
             text = str(error)
             if not isinstance(error, BrainTeacherError | OSError):
                 text = f"{type(error).__name__}: {error} (unexpected; --debug shows where)"
-            click.echo(f"Error: {text}", err=True)
+            click.echo(f"Error: {one_line(text)}", err=True)
             ctx.exit(error.exit_code if isinstance(error, BrainTeacherError) else 1)
+
+
+def say(text: str) -> None:
+    """Show what a command says."""
+    click.echo(plain(text))
 
 
 class Setting(click.Option):
@@ -75,7 +85,7 @@ class Command(click.Command):
         name = str(self.name).replace("-", "_")
         function = resolve_name(f"brain_teacher.commands.{name}:{name}")
         quiet = given.pop("quiet")
-        given["say"] = (lambda _: None) if quiet else click.echo
+        given["say"] = (lambda _: None) if quiet else say
         if run_time := {name: given.pop(name) for name in RUN_TIME if name in given}:
             given["run_time"] = _checked(RunTime(**run_time))
         takes = signature(function).parameters

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from brain_teacher.cells.cell import FileInput
-from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
+from brain_teacher.cells.folder import OutputFolder, listed_in, run_folder
 from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import INDEX, choose, open_dataset
 from brain_teacher.chain.params import Params
@@ -88,7 +88,8 @@ def preprocess(
             quiet=quiet,
         )
         index = listed(out, cells)
-        remove_stale(out, {file for cell in cells for file in cell.files}, "*.npz")
+        files_of_cells = {file for cell in cells for file in cell.files}
+        folder.prune(files_of_cells, listed_in(out / INDEX, "subject", "roi"))
         write_json(out / INDEX, dataset.origin | {"cells": index})
         voxels_of = {f"voxels/{row['subject']}_{row['roi']}": row["voxels"] for row in index}
         tracker.log(metrics=voxels_of, artifacts=[out / INDEX])

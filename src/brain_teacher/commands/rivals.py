@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brain_teacher.cells.folder import OutputFolder, remove_stale, run_folder
+from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import METRICS, choose, open_dataset
 from brain_teacher.chain.device import where
@@ -53,8 +53,8 @@ def rivals(
     out = Path(out or run_folder("rivals"))
     word, content = said_simulated(dataset.description.simulated), dataset.origin
     if not any(wanted.values()):
-        with OutputFolder(out, say).locked():
-            remove_stale(out, set(), "*.*")
+        with OutputFolder(out, say).locked() as folder:
+            folder.prune(())
             write_json(out / METRICS, content)
         say("rivals: none of distill.teacher needs a ResNet34")
         return out
@@ -80,14 +80,17 @@ def rivals(
             quiet=quiet,
             **where(run_time, device),
         )
-        names = {cell.name for cell in cells} | {METRICS, PRECISION}
+        names = {cell.name for cell in cells} | {PRECISION}
+        if (out / PRECISION).exists():
+            folder.remember(PRECISION, None)
         if wanted[RIVAL]:
             table = _table(out, cells, material, part, content)
             write_npz(out / TABLE, **table.arrays())
+            folder.remember(TABLE, None)
             names.add(TABLE)
             content |= {"top1": table.meta["top1"], "nll": table.meta["nll"]}
             say(f"rivals: out-of-fold top-1 of the ResNet34 {100 * content['top1']:.1f}% ({word})")
-        remove_stale(out, names, "*.*")
+        folder.prune(names)
         write_json(out / METRICS, content)
         numbers = {key: content[key] for key in ("top1", "nll") if key in content}
         tracker.log(metrics=numbers, artifacts=[out / METRICS])

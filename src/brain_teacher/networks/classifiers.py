@@ -6,6 +6,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.fx import config
 
 from brain_teacher.networks.narrow import FULL_WIDTH, NarrowResNet
 from brain_teacher.networks.torchvision import (
@@ -16,6 +17,9 @@ from brain_teacher.networks.torchvision import (
     check_name,
     read_weights,
 )
+
+# An exported network would carry the traces of its making: every line, with the paths of its maker.
+config.do_not_emit_stack_traces = True  # ty: ignore[invalid-assignment]
 
 # Narrower networks were not tried: see `Sliced` for what a kernel may do.
 LEAST_WIDTH = 8

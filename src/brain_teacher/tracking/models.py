@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from brain_teacher.errors import BrainTeacherError
@@ -10,6 +12,7 @@ from brain_teacher.tracking.store import find_looks, first_line, import_mlflow, 
 Make = Callable[[], Any]  # gives a torch module
 Card = dict[str, Any]  # what an MLflow model says of itself
 MODEL = "brain-teacher-student"
+NAME = "student"  # of each MLflow model
 DESCRIPTION = (
     "Networks that a brain taught: knowledge distillation from fMRI decoders. Every version says "
     "which brain, on what evidence, and whether the recordings were simulated."
@@ -43,27 +46,38 @@ def _model_of(mlflow: Any, mlflow_run: Any, make_model: Make, card: Card) -> str
     for model in logged:
         if model.status == "READY":
             return model.model_uri
+    made = client.create_logged_model(
+        mlflow_run.info.experiment_id, name=NAME, source_run_id=mlflow_run.info.run_id
+    )
+    with TemporaryDirectory() as folder:
+        _save_model(mlflow, made, Path(folder) / NAME, make_model(), card)
+        client.log_model_artifacts(made.model_id, str(Path(folder) / NAME))
+    output = mlflow.entities.LoggedModelOutput(made.model_id, step=0)
+    client.log_outputs(mlflow_run.info.run_id, [output])
+    client.finalize_logged_model(made.model_id, "READY")
+    return made.model_uri
+
+
+def _save_model(mlflow: Any, made: Any, folder: Path, module: Any, card: Card) -> None:
+    """Save as MLflow does, but for the place of the store, which it writes into each model."""
     import numpy as np
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     size, n_classes = card["image_size"], len(card["class_id"])
     # Without names: a named tensor arrives as a dict, which the PyTorch flavour refuses.
     pixels = TensorSpec(np.dtype(np.float32), (-1, 3, size, size))
     answer = TensorSpec(np.dtype(np.float32), (-1, n_classes))
+    ids = {"model_id": made.model_id, "model_uuid": made.model_id, "run_id": made.source_run_id}
     # The default format, an exported graph (pt2): no pickle, and no source needed to load it.
-    with mlflow.start_run(run_id=mlflow_run.info.run_id):
-        info = mlflow.pytorch.log_model(
-            make_model(),
-            name="student",
-            input_example=np.full((2, 3, size, size), 128, dtype=np.float32),
-            signature=ModelSignature(Schema([pixels]), Schema([answer])),
-            pip_requirements=[f"torch=={version('torch').split('+')[0]}"],
-            metadata=card,
-        )
-    # start_run ended it again, now; the student was finished when it was finished.
-    client.set_terminated(mlflow_run.info.run_id, end_time=mlflow_run.info.end_time)
-    return info.model_uri
+    mlflow.pytorch.save_model(
+        module,
+        folder,
+        mlflow_model=Model(artifact_path=NAME, metadata=card, **ids),
+        input_example=np.full((2, 3, size, size), 128, dtype=np.float32),
+        signature=ModelSignature(Schema([pixels]), Schema([answer])),
+        pip_requirements=[f"torch=={version('torch').split('+')[0]}"],
+    )
 
 
 class Registry:

@@ -27,7 +27,10 @@ def store_address() -> str:
 
 
 def import_mlflow() -> Any:
-    """Import mlflow, pointed at the store, with telemetry off unless a person turned it on."""
+    """Import mlflow, pointed at the store, with telemetry off unless a person turned it on.
+
+    Raises what a database says that cannot be opened.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # A server that is away must not hold up the work for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -37,7 +40,22 @@ def import_mlflow() -> Any:
 
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking", "mlflow.utils.environment"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    _check_opens(os.environ["MLFLOW_TRACKING_URI"])
     return mlflow
+
+
+def _check_opens(address: str) -> None:
+    """Raise at once what a database says that cannot be opened: mlflow would try for minutes."""
+    from mlflow.store.db.db_types import DATABASE_ENGINES
+    from mlflow.store.db.utils import create_sqlalchemy_engine
+
+    if address.partition(":")[0].partition("+")[0] in DATABASE_ENGINES:
+        engine = create_sqlalchemy_engine(address)
+        try:
+            with engine.connect() as connection:
+                engine.dialect.has_table(connection, "experiments")
+        finally:
+            engine.dispose()
 
 
 def prepare_store(mlflow: Any, experiment: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from brain_teacher.errors import one_line
 from brain_teacher.tracking.models import Card, Make, log_student_model
 from brain_teacher.tracking.store import (
     code_commit,
@@ -148,7 +149,7 @@ class Tracker:
             self._try(lambda: self._client.set_terminated(self.mlflow_run_id, status))
         if self.problem is not None:
             words = f"not tracked in MLflow ({self.problem}); the results are written all the same"
-            sys.stderr.write(f"{words}\n")
+            sys.stderr.write(f"{one_line(words)}\n")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Downloads from a server that misbehaves in every way."""
 
 import errno
+import gc
 import gzip
 import hashlib
 import os
@@ -13,10 +14,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from brain_teacher.sources.transport import transfer
+from brain_teacher.sources.transport import answers, transfer
 from brain_teacher.sources.transport.download import CHECKSUMS, download, forget
 from brain_teacher.sources.transport.transfer import DownloadError, RemoteFile
-from helpers.serving import kill_once_larger, serving
+from helpers.serving import answering, kill_once_larger, serving
 
 SRC = Path(__file__).parents[3] / "src"
 # Five pieces and a bit: a server that drops every connection after 1 MiB is asked six times.
@@ -298,23 +299,117 @@ def test_a_busy_server_is_waited_for_as_long_as_it_asks(server, here):
     [
         ("7", 7.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
-        ("1e9", transfer.MOST_WAIT),
+        ("1e9", 1e9),
         ("-1", 0.0),
         ("nan", 0.0),
         ("soon", None),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
         ("", None),
     ],
 )
 def test_what_a_busy_server_may_ask(asked, waited):
     answer = requests.Response()
     answer.headers["Retry-After"] = asked
-    assert transfer.retry_after(answer) == waited
+    assert answers.retry_after(answer) == waited
 
 
 def test_a_server_that_stays_busy(server, here):
     server.refuse = [(503, {})] * 5
     message = "the server answers 503 Service Unavailable, 5 times; try again later: it goes on at"
     fails([file(server)], here, rf".*: {message} 0 bytes")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("600", "10 minutes"),
+        ("86400", "24 hours"),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "days or years"),
+        ("1e300", "days or years"),
+    ],
+)
+def test_who_is_to_come_back_much_later_is_told_so_at_once(server, here, asked, said):
+    server.refuse = [(503, {"Retry-After": asked})]
+    message = (
+        f".*S1.h5: the server answers 503 Service Unavailable, and asks to come back in {said}; "
+        "fetch again then: it goes on at 0 bytes"
+    )
+    fails([file(server)], here, message)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("part", ["head", "body", "chunks"])
+def test_a_byte_now_and_then_is_too_slow(part, here, monkeypatch):
+    monkeypatch.setattr(transfer, "PATIENCE", 0.3)
+    monkeypatch.setattr(transfer, "TRIES", 2)
+    head = {
+        "head": b"HTTP/1.1 100 Continue\r\n\r\n" * 9,
+        "body": b"HTTP/1.1 200 OK\r\n\r\n" + bytes(99),
+        "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 99,
+    }[part]
+    with answering(head, slow=0.01) as server:
+        says = r".*: the server sends too slowly, 2 times; try again later: it goes on at 0 bytes"
+        fails([RemoteFile("bdata/S1.h5", server.url)], here, says)
+
+
+def test_a_byte_a_connection_is_no_way_to_get_there(here):
+    with answering(b"HTTP/1.1 206 OK\r\nContent-Length: 9\r\n\r\nx") as server:
+        fails([RemoteFile("bdata/S1.h5", server.url)], here, ".*, 5 times; try again later: .*")
+        assert len(server.requests) == 5
+
+
+def test_a_file_without_end_has_one(here, monkeypatch):
+    monkeypatch.setattr(transfer, "MOST", 100_000)
+    with answering(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(2**20)) as server:
+        (path,) = fetch([RemoteFile("a", server.url)], here)
+    assert 100_000 < path.stat().st_size < 120_000
+
+
+# urllib3 leaves the socket of a length that it refuses to be collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"\x1b]0;owned\x07\r\n\r\n", "the server cannot be reached, or hangs up, 5 times; .*"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n", ".*is the address right.*"),
+        (b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n", "its answer makes no .*"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nx", ".*"),
+        (b"HTTP/1.1 503 " + b"no " * 9000 + b"\r\n\r\n", r"the server answers 503 (no ){19}no, .*"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n", ".*5 times; .*"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_a_line(answer, said, here):
+    with answering(answer) as server:
+        with pytest.raises(DownloadError, match=rf"^{server.url}/a: {said}$") as caught:
+            fetch([RemoteFile("a", f"{server.url}/a")], here)
+        assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
+    gc.collect()
+
+
+def test_a_length_without_sense_is_none(here):
+    head = b"HTTP/1.1 200 OK\r\nContent-Range: bytes 0-1/" + b"9" * 5000
+    with answering(head + b"\r\n\r\nxy") as server:
+        (path,) = fetch([RemoteFile("a", f"{server.url}/a")], here)
+    assert path.read_bytes() == b"xy"
+
+
+@pytest.mark.parametrize("ending", ["partial", "version"])
+def test_nothing_is_written_through_a_link_that_lies_in_wait(ending, server, here, tmp_path):
+    (here / "bdata").mkdir(parents=True)
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (here / "bdata" / f".S1.h5.{ending}").symlink_to(victim)
+    (path,) = fetch([file(server)], here)
+    assert path.read_bytes() == CONTENT and not path.is_symlink()
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"no digest", b"\n\n"])
+def test_checksums_that_make_no_sense_are_of_no_file(content, server, here):
+    here.mkdir()
+    (here / CHECKSUMS).write_bytes(content)
+    fetch([file(server)], here)
+    assert f"{SHA256}  bdata/S1.h5" in (here / CHECKSUMS).read_text("utf-8", "replace")
 
 
 def test_no_server_at_all(here):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brain_teacher.cells.folder import remove_stale
+from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.chain.dataset import DataSet
 from brain_teacher.dataset import images as pictures
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
@@ -61,7 +61,10 @@ def write_figures(
             points.to_csv(temporary, index=False)
         files += [png, csv]
     # Those of a former cell that had pictures, say.
-    remove_stale(out / FOLDER, {path.name for path in files}, "*")
+    folder, drawn = OutputFolder(out), {path.relative_to(out).as_posix() for path in files}
+    for name in drawn:
+        folder.remember(name, None)
+    folder.prune(drawn, pattern=f"{FOLDER}/*")
     return files
 
 

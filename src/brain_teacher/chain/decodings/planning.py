@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from brain_teacher.cells.cell import FileInput
-from brain_teacher.cells.folder import OutputFolder, remove_stale
+from brain_teacher.cells.folder import OutputFolder, listed_in
 from brain_teacher.cells.making import make_cells
-from brain_teacher.chain.dataset import INDEX, DataSet, choose, open_dataset
+from brain_teacher.chain.dataset import INDEX, METRICS, DataSet, choose, open_dataset
 from brain_teacher.chain.decodings.cells import DecodeCell, Shared
 from brain_teacher.chain.decodings.image_features import features_for
 from brain_teacher.chain.device import device_for, where
@@ -112,7 +112,8 @@ class Decodings:
                 say=say,
                 quiet=quiet,
             )
-            remove_stale(out, {cell.name for cell in cells}, "**/*.npz")
+            before = listed_in(out / METRICS, "subject", "roi", "decoder")
+            folder.prune({cell.name for cell in cells}, before, pattern="*.npz")
             yield tracker
 
 

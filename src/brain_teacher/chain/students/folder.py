@@ -1,6 +1,5 @@
 """The students' folder: writing it cell by cell, keeping the best weights, reading it."""
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell, T
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, read_student
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import atomic_write, file_digest, write_npz
+from brain_teacher.files import atomic_write, file_digest, regular, write_npz
 from brain_teacher.report.kinds import BY_WAY_OF, called, kind_of
 from brain_teacher.tracking import Tracker
 
@@ -184,9 +183,8 @@ class Writer:
         names = {cell.name for cell in cells}
         for name in names - best.keys():  # left by a kill between two steps of `write`
             (self.folder.path / name / WEIGHTS).unlink(missing_ok=True)
-        for path in self.folder.path.iterdir() if is_stage() else ():
-            if path.is_dir() and path.name not in names:
-                shutil.rmtree(path)
+        keep = {f"{name}/{file}" for name in names for file in (ANSWERS, WEIGHTS)}
+        self.folder.prune(keep, _listed(self.folder.path / TABLE))
         table = self._write_table(cells)
         by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
         means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
@@ -213,6 +211,17 @@ class Writer:
         with atomic_write(self.folder.path / TABLE) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
         return table
+
+
+def _listed(table: Path) -> set[str]:
+    """The files of the students that a folder's table lists; none where there is none."""
+    try:
+        rows = pd.read_csv(regular(table)).fillna("").to_dict("records")
+        ids = [(row["teacher"], row["seed"], row.get("fold", "")) for row in rows]
+    except (OSError, ValueError, KeyError):
+        return set()
+    names = [f"{who}_{seed}" + (f"_fold{fold:g}" if fold != "" else "") for who, seed, fold in ids]
+    return {f"{name}/{file}" for name in names for file in (ANSWERS, WEIGHTS)}
 
 
 def _measures(answers: Answers, splits: Iterable[str]) -> dict[str, Any]:

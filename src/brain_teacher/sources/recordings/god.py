@@ -15,14 +15,17 @@ References
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from brain_teacher.dataset.bdata import read_recording
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.stimuli import name_labels
 from brain_teacher.dataset.trials import IMAGERY, TEST, TRAINING
-from brain_teacher.sources.transport.transfer import TIMEOUT, DownloadError, RemoteFile
+from brain_teacher.sources.transport.listing import read_listing
+from brain_teacher.sources.transport.transfer import DownloadError, RemoteFile
 
 LISTING = "https://api.figshare.com/v2/articles/7387130/files?page_size=1000"
 PAGE = "https://figshare.com/articles/Generic_Object_Decoding/7387130"
@@ -40,6 +43,20 @@ Generic Object Decoding: 5 subjects, 150 training and 50 test categories ({PAGE}
 Horikawa & Kamitani (2017), Nat. Commun. 8:15037. The licence stands on that page; the raw
 recordings are OpenNeuro ds001246 (CC0). The pictures are ImageNet's and do not come with
 it."""
+
+
+class _Entry(BaseModel):
+    """What is taken of a file in the listing."""
+
+    name: str
+    download_url: Annotated[str, Field(pattern="^https?://")]
+    size: Annotated[int, Field(ge=0)]
+    supplied_md5: str | None = None
+    computed_md5: str | None = None
+
+
+# Entries of another shape are passed over.
+_LISTED = TypeAdapter(list[_Entry | Any])
 
 
 def bdata_paths(subjects: Iterable[str]) -> dict[str, str]:
@@ -71,8 +88,8 @@ def list_files(
     listed = {entry["name"]: entry for entry in _listing()}
     if missing := [name for name in places if name not in listed]:
         raise DownloadError(
-            f"{LISTING} lists no file {missing[0]} (it has {', '.join(listed)}); give a mirror "
-            f"with --base-url, or {BY_HAND}"
+            f"{LISTING} lists no file {missing[0]} (it has {', '.join([*listed][:20])}); give a "
+            f"mirror with --base-url, or {BY_HAND}"
         )
     files = []
     for name, path in places.items():
@@ -83,26 +100,15 @@ def list_files(
 
 
 def _listing():
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    # 3 s of waiting, whatever Retry-After says: the command can be given again.
-    busy = (429, 500, 502, 503, 504)
-    again = Retry(3, backoff_factor=0.5, status_forcelist=busy, respect_retry_after_header=False)
     try:
-        with requests.Session() as session:
-            for kind in ("https://", "http://"):
-                session.mount(kind, HTTPAdapter(max_retries=again))
-            answer = session.get(LISTING, timeout=TIMEOUT)
-            answer.raise_for_status()
-            files = answer.json()
-        return [entry for entry in files if {"name", "download_url", "size"} <= set(entry)]
-    except (requests.RequestException, ValueError, TypeError) as error:
+        entries = _LISTED.validate_python(read_listing(LISTING))
+    except ValueError as error:
+        why = "it is no list of files" if isinstance(error, ValidationError) else error
         raise DownloadError(
-            f"{LISTING}: figshare's listing cannot be read ({type(error).__name__}); try later, "
-            f"give a mirror with --base-url, or {BY_HAND}"
+            f"{LISTING}: figshare's listing cannot be read ({why}); try later, give a mirror with "
+            f"--base-url, or {BY_HAND}"
         ) from error
+    return [entry.model_dump() for entry in entries if isinstance(entry, _Entry)]
 
 
 def describe(subjects: Iterable[str]) -> Description:

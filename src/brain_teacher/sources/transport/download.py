@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 from threading import Event, Lock
 
-from brain_teacher.files import atomic_write, file_digest
+from brain_teacher.files import atomic_write, file_digest, regular
 from brain_teacher.sources.transport.transfer import WAIT, DownloadError, Partial, RemoteFile, fill
 
 CHECKSUMS = "checksums.txt"
@@ -60,7 +60,9 @@ class Checksums:
 
     def __init__(self, folder: Path):
         self._path, self._lock = folder / CHECKSUMS, Lock()
-        lines = self._path.read_text("utf-8").splitlines() if self._path.exists() else []
+        # A line that makes no sense is of no file.
+        known = regular(self._path).read_text("utf-8", "replace") if self._path.exists() else ""
+        lines = known.splitlines()
         self._known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
     def of(self, file: RemoteFile) -> str | None:
@@ -124,7 +126,7 @@ def _bring(
 def _check(path: Path, file: RemoteFile, checksums: Checksums, remedy: str) -> None:
     """Raise unless a file is the one that was asked for; records what nobody pinned."""
     name = path.with_name(Path(file.path).name)
-    size = path.stat().st_size
+    size = regular(path).stat().st_size
     if file.size is not None and size != file.size:
         much = "more than " if size > file.size else ""
         raise DownloadError(f"{name} has {much}{size:,} bytes, not {file.size:,}; {remedy}")

@@ -2,21 +2,31 @@
 
 import errno
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from brain_teacher.sources.transport.answers import (
+    PATIENCE,
+    TooSlow,
+    in_time,
+    in_words,
+    retry_after,
+    said_by,
+    waiting,
+    within,
+)
 
 if TYPE_CHECKING:
     from requests import Response, Session
     from tqdm import tqdm
 
 TRIES = 5  # without a byte more
-WAIT, MOST_WAIT = 1.0, 60.0  # seconds before the next try; of a server's Retry-After at most
-TIMEOUT = (20, 60)  # seconds to connect; between two bytes
+WAIT, MOST_WAIT = 0.5, 60.0  # seconds before the next try; that a server may ask to wait
+TIMEOUT = (20, 30)  # seconds to connect; between two bytes
+MOST = 2**35  # bytes of a file whose size nobody knows
 # What of a piece has come when a connection falls silent is lost: small.
 CHUNK = 2**14
 FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
@@ -52,6 +62,8 @@ class Partial:
         self.file, self.target, self.trusted = file, target, trusted
         self.path = target.with_name(f".{target.name}.partial")
         self._version = target.with_name(f".{target.name}.version")
+        if any(path.is_symlink() or path.is_fifo() for path in (self.path, self._version)):
+            self.discard()  # not ours, and what is written there would land elsewhere
 
     @property
     def size(self) -> int:
@@ -60,11 +72,14 @@ class Partial:
 
     @property
     def version(self) -> str | None:
-        """What ``If-Range`` may ask for; None where the server named nothing."""
+        """What ``If-Range`` may ask for; None where the server named nothing that it can be."""
+        from brain_teacher.files import regular  # loads numpy, and `--help` lists what there is
+
         try:
-            return json.loads(self._version.read_text("utf-8"))
+            found = json.loads(regular(self._version).read_text("utf-8"))
         except (OSError, ValueError):
             return None
+        return found if isinstance(found, str) and found.isascii() and found.isprintable() else None
 
     def begin(self, version: str | None) -> None:
         """Start anew, from a version."""
@@ -80,9 +95,9 @@ class Partial:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer without the file: what the server said, and the seconds it asks to wait."""
+    """A try that did not bring the file: why, and the seconds that the server asks to wait."""
 
-    status: str
+    said: str
     wait: float | None = None
 
 
@@ -96,30 +111,21 @@ def fill(partial: Partial, bar: "tqdm", wait: float, stop: Event) -> None:
     DownloadError
         If it cannot be had; what has come is kept.
     """
-    import requests
-    import urllib3
-
-    tries, problem = 0, ""
+    tries, most, problem = 0, 0, ""
     while tries < TRIES and not stop.is_set():
-        before = partial.size
         pause = min(wait * 2**tries, MOST_WAIT)
-        try:
-            with requests.Session() as session:
-                refusal = _once(session, partial, bar, stop)
-            if refusal is None:
-                return
-            problem = f"the server answers {refusal.status}"
-            pause = pause if refusal.wait is None else refusal.wait
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            problem = _in_words(error)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
+        refusal = _tried(partial, bar, stop)
+        if refusal is None:
+            return
+        problem, pause = refusal.said, pause if refusal.wait is None else refusal.wait
+        if pause > MOST_WAIT:
             raise DownloadError(
-                f"{partial.target}: {FULL[error.errno]}; make room, and fetch again: it goes on "
-                f"at {partial.size:,} bytes"
-            ) from error
-        tries = 0 if partial.size > before else tries + 1
+                f"{partial.file.url}: {problem}, and asks to come back in {waiting(pause)}; fetch "
+                f"again then: it goes on at {partial.size:,} bytes"
+            )
+        # A byte more a time, or what came before once more, is no way to get there.
+        tries = 0 if partial.size >= most + CHUNK else tries + 1
+        most = max(most, partial.size)
         if tries < TRIES:
             stop.wait(pause)
     if stop.is_set():
@@ -130,6 +136,31 @@ def fill(partial: Partial, bar: "tqdm", wait: float, stop: Event) -> None:
     )
 
 
+def _tried(partial: Partial, bar: "tqdm", stop: Event) -> Refusal | None:
+    """One try; gives what went wrong, where another may go well, or None."""
+    import requests
+    import urllib3
+
+    try:
+        with requests.Session() as session:
+            return _once(session, partial, bar, stop)
+    except DownloadError:
+        raise
+    except ValueError as error:  # of an address or a header: the next would be the same
+        raise DownloadError(
+            f"{partial.file.url}: {in_words(error)}; is the address right?"
+        ) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, TooSlow) as error:
+        return Refusal(in_words(error))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DownloadError(
+            f"{partial.target}: {FULL[error.errno]}; make room, and fetch again: it goes on "
+            f"at {partial.size:,} bytes"
+        ) from error
+
+
 def _once(session: "Session", partial: Partial, bar: "tqdm", stop: Event) -> Refusal | None:
     """One request; gives how the server refused, or None where the file is whole."""
     file, headers = partial.file, {"Accept-Encoding": "identity"}
@@ -138,23 +169,24 @@ def _once(session: "Session", partial: Partial, bar: "tqdm", stop: Event) -> Ref
         headers["Range"] = f"bytes={partial.size}-"
         if partial.version:
             headers["If-Range"] = partial.version
-    with session.get(file.url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        code = answer.status_code
+    asked: dict[str, Any] = {"headers": headers, "stream": True, "timeout": TIMEOUT}
+    with within(PATIENCE, lambda: session.get(file.url, **asked)) as answer:
+        code, said = answer.status_code, said_by(answer)
         if code == 416:  # there is nothing after what has come: it is whole, or another file
             if _total(answer) == partial.size:
                 return None
             partial.discard()
-            return Refusal("416 (another file than before); starting anew", 0.0)
+            return Refusal("the server answers 416 (another file than before); starting anew", 0.0)
         if code >= 500 or code in BUSY:
-            return Refusal(f"{code} {answer.reason}", retry_after(answer))
+            return Refusal(f"the server answers {said}", retry_after(answer))
         if code not in (200, 206):
             raise DownloadError(
-                f"{file.url}: the server answers {code} {answer.reason}; is the address right? "
+                f"{file.url}: the server answers {said}; is the address right? "
                 f"(A file put at {partial.target} by hand is verified and kept.)"
             )
         if code == 206 and not _continues(answer, partial):
             partial.discard()
-            return Refusal("with another piece than was asked for", 0.0)
+            return Refusal("the server answers with another piece than was asked for", 0.0)
         if code == 200:
             partial.begin(_version_of(answer))
         # Without a length, an answer that breaks off looks like a whole one.
@@ -162,25 +194,25 @@ def _once(session: "Session", partial: Partial, bar: "tqdm", stop: Event) -> Ref
         bar.total = file.size or expected
         _append(answer, partial, bar, stop)
     if stop.is_set():
-        return Refusal("nothing")
+        return Refusal("nothing more was wanted")
     # Longer than was announced, it is another file, and the rest of it would change nothing.
-    longer = file.size is not None and partial.size > file.size
+    longer = partial.size > (MOST if file.size is None else file.size)
     is_whole = longer or expected is None or partial.size >= expected
-    return None if is_whole else Refusal("with less than it said")
+    return None if is_whole else Refusal("the server answers with less than it said")
 
 
 def _append(answer: "Response", partial: Partial, bar: "tqdm", stop: Event) -> None:
     bar.n = partial.size
     bar.refresh()
-    most = partial.file.size
+    most = MOST if partial.file.size is None else partial.file.size
     # The bytes as they lie there: some servers call what is packed encoded, and requests would
     # unpack it.
     chunks: Iterator[bytes] = answer.raw.stream(CHUNK, decode_content=False)
     with partial.path.open("ab") as stream:
-        for chunk in chunks:
+        for chunk in in_time(PATIENCE, chunks):
             stream.write(chunk)
             bar.update(len(chunk))
-            if stop.is_set() or (most is not None and stream.tell() > most):
+            if stop.is_set() or stream.tell() > most:
                 return
 
 
@@ -191,7 +223,7 @@ def _continues(answer: "Response", partial: Partial) -> bool:
     is_same = None in (version, partial.version) or version == partial.version
     # Of "bytes 100-199/200", 100.
     start = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return is_same and start.isdecimal() and int(start) == partial.size
+    return is_same and start == str(partial.size)
 
 
 def _version_of(answer: "Response") -> str | None:
@@ -204,36 +236,4 @@ def _total(answer: "Response") -> int | None:
     """The size of the whole file, where the server says it."""
     length = answer.headers.get("Content-Length", "")
     total = answer.headers.get("Content-Range", length).rpartition("/")[2]
-    return int(total) if total.isdecimal() else None
-
-
-def retry_after(answer: "Response") -> float | None:
-    """Seconds that the server asks to wait (RFC 9110, 10.2.3), a minute at most."""
-    value = answer.headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
-            return None
-    return min(max(0.0, seconds), MOST_WAIT)  # in this order "nan" is 0
-
-
-def _in_words(error: Exception) -> str:
-    """What went wrong with a connection, without the library's own names."""
-    import requests
-    import urllib3
-
-    words = {
-        requests.exceptions.ProxyError: "the proxy cannot be reached",
-        requests.exceptions.SSLError: "the server's certificate is not accepted",
-        requests.exceptions.ConnectTimeout: "the server cannot be reached (timeout)",
-        requests.exceptions.ReadTimeout: "the server sends nothing more (timeout)",
-        urllib3.exceptions.ReadTimeoutError: "the server sends nothing more (timeout)",
-        urllib3.exceptions.HTTPError: "the connection broke",
-        requests.exceptions.ConnectionError: "the server cannot be reached, or hangs up",
-    }
-    return next((said for kind, said in words.items() if isinstance(error, kind)), str(error))
+    return int(total) if total.isdecimal() and len(total) < 16 else None
