@@ -11,7 +11,7 @@ from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import number_from_image_id
 from brain_teacher.sources.imagenet.pictures import hash_order
-from helpers.pictures import picture, write_folder, write_tar
+from helpers.pictures import NO_PICTURE, picture, write_folder, write_tar
 from helpers.running import project, run
 
 FISH, OSTRICH, COW = "n01443537", "n01518878", "n01887787"
@@ -157,14 +157,14 @@ def test_what_is_missing_is_named_and_the_rest_goes_on(folder, tree):
         "images: 3 of 5 shown (2 missing), 6 unseen of 2 categories (2 validation, 4 test; "
         "1 passed over) -> data/god",
         f"missing: shown {FISH}_7 (not in {at})",
-        f"missing: unseen {broken} ({at}/{broken}.JPEG: not a picture)",
+        f"missing: unseen {broken} ({at}/{broken}.JPEG: {NO_PICTURE})",
         f"missing: shown {OSTRICH}_5958 (not in {tar})",
         f"1 of 2 categories have fewer than 4 unseen images ({OSTRICH} 2)",
     ]
     missing = pd.read_csv(folder / "images/missing.csv")
     assert list(missing.itertuples(index=False, name=None)) == [
         (f"{FISH}_7", FISH, "shown", f"not in {at}"),
-        (broken, FISH, "unseen", f"{at}/{broken}.JPEG: not a picture"),
+        (broken, FISH, "unseen", f"{at}/{broken}.JPEG: {NO_PICTURE}"),
         (f"{OSTRICH}_5958", OSTRICH, "shown", f"not in {tar}"),
     ]
     assert read_description(folder).pictures

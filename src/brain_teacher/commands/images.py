@@ -24,6 +24,7 @@ from brain_teacher.dataset.images import (
     find_unseen,
     read_unseen_splits,
 )
+from brain_teacher.dataset.picture_files import strict
 from brain_teacher.dataset.stimuli import name_trials
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -162,10 +163,11 @@ def _in_threads(work: Callable, wishes: list[Wish], quiet: bool) -> list[Gathere
     # Threads: PIL decodes, and files are read, without the interpreter's lock.
     pool = ThreadPoolExecutor(cores())
     bar: Given = {"total": len(wishes), "unit": "category", "disable": quiet or None}
-    try:
-        return list(tqdm(pool.map(work, wishes), **bar))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with strict():
+        try:
+            return list(tqdm(pool.map(work, wishes), **bar))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _write_tables(data: Path, found: list[Gathered], table: pd.DataFrame) -> pd.DataFrame:
