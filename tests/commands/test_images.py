@@ -130,10 +130,19 @@ def test_more_are_added_fewer_or_another_seed_change_nothing(folder, tree):
     assert list(drawn["image_id"]) == [*unseen_of(FISH, 2, 5), *unseen_of(OSTRICH, 2, 5)]
 
 
-def test_students_can_be_taught_with_what_was_brought(folder, tree):
+def test_links_are_followed_where_the_environment_says_so(folder, tree):
+    said = run("images", "--from", "imagenet", "--link", code=2)
+    assert said == (
+        "Error: --link makes links out of data/god, which are followed only where you say so: set "
+        f"BRAIN_TEACHER_LINKS={tree.resolve()} in the environment, also of later commands\n"
+    )
+
+
+def test_students_can_be_taught_with_what_was_brought(folder, tree, monkeypatch):
     from brain_teacher.dataset.images import find_shown, find_unseen, read_unseen_splits
     from brain_teacher.dataset.images import split_unseen as split
 
+    monkeypatch.setenv("BRAIN_TEACHER_LINKS", str(tree))
     run("images", "--from", "imagenet", "--unseen", "4", "--link")
     table = split(
         find_unseen(folder),

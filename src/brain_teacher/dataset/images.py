@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.csv_tables import read_csv_table
+from brain_teacher.dataset.links import refuse_foreign_links
 from brain_teacher.dataset.picture_files import decoded, each_picture, open_picture
 from brain_teacher.dataset.rules import hold_to
 
@@ -21,8 +22,16 @@ DECODED = 1.4
 
 
 def find_shown(folder):
-    """Image id -> file of the images shown in the scanner (``images/shown/<image_id>.<ext>``)."""
-    files = sorted((Path(folder) / "images" / "shown").glob("[!.]*.*"))
+    """Image id -> file of the images shown in the scanner (``images/shown/<image_id>.<ext>``).
+
+    Raises
+    ------
+    ValueError
+        If an image has two files, or one lies outside the data set (`refuse_foreign_links`).
+    """
+    place = Path(folder) / "images" / "shown"
+    files = sorted(place.glob("[!.]*.*"))
+    refuse_foreign_links(folder, [place, *files])
     shown = {file.stem: file for file in files}
     for file in files:
         if shown[file.stem] != file:
@@ -49,8 +58,15 @@ def find_unseen(folder):
     """The images that no subject saw (``images/unseen/<category>/<image_id>.<ext>``).
 
     Gives columns ``image_id``, ``category``, ``path``, in the order of the ids.
+
+    Raises
+    ------
+    ValueError
+        As of `find_shown`.
     """
-    files = sorted((Path(folder) / "images" / "unseen").glob("*/[!.]*.*"))
+    place = Path(folder) / "images" / "unseen"
+    files = sorted(place.glob("*/[!.]*.*"))
+    refuse_foreign_links(folder, [place, *place.glob("*"), *files])
     rows = [(file.stem, file.parent.name, file) for file in files]
     table = pd.DataFrame(rows, columns=["image_id", "category", "path"])
     twice = table["image_id"].duplicated()

@@ -119,12 +119,12 @@ def split_in_order(
     return splits
 
 
-def picture_error(source: bytes | Path) -> str | None:
-    """Why bytes, or a file, are no picture that can be decoded to its end; None if they are one."""
+def picture_error(data: bytes) -> str | None:
+    """Why bytes are no picture that can be decoded to its end; None if they are one."""
     try:
         # Opened twice: `verify` checks sums and leaves nothing to load.
         for check in (methodcaller("verify"), decoded):
-            with open_picture(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            with open_picture(io.BytesIO(data)) as image:
                 check(image)
     except Unreadable as error:
         return error.reason
@@ -134,13 +134,13 @@ def picture_error(source: bytes | Path) -> str | None:
 def _put(image_id, folder, there, picture, *, why, link):
     """See to it that a whole picture lies in `folder`; why there is none, or None."""
     if there is not None:
-        error = picture_error(there)
+        _, error = _read(there.read_bytes)
         if error is None:
             return None
         why = f"{there}: {error}"
     if picture is None:
         return why
-    data, error = _read(picture)
+    data, error = _read(picture.read)
     if error is not None:
         return f"{picture.path}: {error}"
     if there is not None:
@@ -155,10 +155,10 @@ def _put(image_id, folder, there, picture, *, why, link):
     return None
 
 
-def _read(picture):
+def _read(read):
     """The bytes of a picture, and what is wrong with them."""
     try:
-        data = picture.read()
+        data = read()
     except OSError as error:
         return None, f"cannot be read ({error.strerror})"
     return data, picture_error(data)
