@@ -11,7 +11,7 @@ from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import number_from_image_id
 from brain_teacher.sources.imagenet.pictures import hash_order
-from helpers.pictures import picture, write_folder, write_tar
+from helpers.pictures import NO_PICTURE, picture, write_folder, write_tar
 from helpers.running import project, run
 
 FISH, OSTRICH, COW = "n01443537", "n01518878", "n01887787"
@@ -130,10 +130,19 @@ def test_more_are_added_fewer_or_another_seed_change_nothing(folder, tree):
     assert list(drawn["image_id"]) == [*unseen_of(FISH, 2, 5), *unseen_of(OSTRICH, 2, 5)]
 
 
-def test_students_can_be_taught_with_what_was_brought(folder, tree):
+def test_links_are_followed_where_the_environment_says_so(folder, tree):
+    said = run("images", "--from", "imagenet", "--link", code=2)
+    assert said == (
+        "Error: --link makes links out of data/god, which are followed only where you say so: set "
+        f"BRAIN_TEACHER_LINKS={tree.resolve()} in the environment, also of later commands\n"
+    )
+
+
+def test_students_can_be_taught_with_what_was_brought(folder, tree, monkeypatch):
     from brain_teacher.dataset.images import find_shown, find_unseen, read_unseen_splits
     from brain_teacher.dataset.images import split_unseen as split
 
+    monkeypatch.setenv("BRAIN_TEACHER_LINKS", str(tree))
     run("images", "--from", "imagenet", "--unseen", "4", "--link")
     table = split(
         find_unseen(folder),
@@ -157,14 +166,14 @@ def test_what_is_missing_is_named_and_the_rest_goes_on(folder, tree):
         "images: 3 of 5 shown (2 missing), 6 unseen of 2 categories (2 validation, 4 test; "
         "1 passed over) -> data/god",
         f"missing: shown {FISH}_7 (not in {at})",
-        f"missing: unseen {broken} ({at}/{broken}.JPEG: not a picture)",
+        f"missing: unseen {broken} ({at}/{broken}.JPEG: {NO_PICTURE})",
         f"missing: shown {OSTRICH}_5958 (not in {tar})",
         f"1 of 2 categories have fewer than 4 unseen images ({OSTRICH} 2)",
     ]
     missing = pd.read_csv(folder / "images/missing.csv")
     assert list(missing.itertuples(index=False, name=None)) == [
         (f"{FISH}_7", FISH, "shown", f"not in {at}"),
-        (broken, FISH, "unseen", f"{at}/{broken}.JPEG: not a picture"),
+        (broken, FISH, "unseen", f"{at}/{broken}.JPEG: {NO_PICTURE}"),
         (f"{OSTRICH}_5958", OSTRICH, "shown", f"not in {tar}"),
     ]
     assert read_description(folder).pictures

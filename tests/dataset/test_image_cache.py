@@ -100,7 +100,7 @@ def test_what_is_written_into_the_array_does_not_reach_the_file(paths, tmp_path)
 
 def test_a_broken_picture_is_named_and_nothing_is_kept(paths, tmp_path):
     paths[3].write_text("not an image")
-    message = f"{paths[3]} cannot be read as an image (cannot identify image file "
+    message = f"{paths[3]} cannot be read as an image (not a JPEG, "
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         cached_images(paths, 7, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []

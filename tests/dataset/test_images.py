@@ -19,6 +19,7 @@ from brain_teacher.dataset.images import (
 )
 from brain_teacher.seeds import named_rng
 from brain_teacher.sources.imagenet.pictures import picture_error
+from helpers.pictures import NO_PICTURE
 
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)
 
@@ -255,12 +256,6 @@ def test_every_mode_becomes_rgb(tmp_path, mode, colour):
     assert (load_images([path], 4) == colour).all()
 
 
-def test_a_palette_with_transparency_keeps_its_colour(tmp_path):
-    # PIL warns about converting these to RGB, and warnings are errors here.
-    path = save(tmp_path / "a.png", RED, mode="P", transparency=bytes([0, 128, 255] * 85))
-    assert (load_images([path], 4) == RED).all()
-
-
 @pytest.mark.parametrize("share", [0, 0.1, 0.9])
 def test_a_broken_image_is_named(tmp_path, share):
     good, bad = save(tmp_path / "a.png", RED), save(tmp_path / "b.png", RED, (99, 99))
@@ -274,8 +269,8 @@ def test_a_broken_image_is_named(tmp_path, share):
 
 def test_what_is_no_image_is_named(tmp_path):
     (tmp_path / "a.png").write_text("not an image")
-    message = f"{tmp_path / 'a.png'} cannot be read as an image (cannot identify image file "
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}.+\\)$"):
+    message = f"{tmp_path / 'a.png'} cannot be read as an image ({NO_PICTURE})"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         load_images([tmp_path / "a.png"], 4)
 
 
@@ -295,15 +290,14 @@ def test_a_bomb_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_bomb_is_refused_where_a_notebook_took_pils_limit_away(tmp_path, monkeypatch):
-    # It was a TypeError, of a comparison with None. 9,500 x 9,500 are more than PIL's 89,478,485.
     path, small = tmp_path / "a.png", save(tmp_path / "b.png", RED, (40, 40))
     Image.new("1", (9500, 9500)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    reason = "cannot be read as an image (9500 x 9500 pixels are too many)"
-    with pytest.raises(ValueError, match=f"^{re.escape(f'{path} {reason}')}$"):
+    too_large = "9500 x 9500 pixels are too many, at most 50,000,000 are read"
+    message = f"{path} cannot be read as an image ({too_large})"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         load_images([path], 4)
     assert (load_images([small], 4) == RED).all()
-    too_large = "too large a picture (9500 x 9500 pixels)"
     assert [picture_error(each.read_bytes()) for each in (path, small)] == [too_large, None]
 
 

@@ -6,6 +6,9 @@ import tarfile
 import numpy as np
 from PIL import Image
 
+# Why no bytes of another kind are a picture.
+NO_PICTURE = "not a JPEG, PNG, GIF, BMP, TIFF or WebP picture"
+
 
 def picture(name, *, kind="JPEG", mode="RGB", size=(12, 9)):
     """The bytes of a picture that differs from name to name."""

@@ -149,7 +149,8 @@ def check() -> None:
 @click.option(
     "--link/--copy",
     default=False,
-    help="Link to the tree's files (until `dvc add` copies them), or copy.  [default: copy]",
+    help="Link to the tree's files (until `dvc add` copies them), which BRAIN_TEACHER_LINKS must "
+    "name, or copy.  [default: copy]",
 )
 def images() -> None:
     """Bring the shown and the unseen pictures from an ImageNet tree.

@@ -24,6 +24,8 @@ from brain_teacher.dataset.images import (
     find_unseen,
     read_unseen_splits,
 )
+from brain_teacher.dataset.links import VARIABLE, linked_folders
+from brain_teacher.dataset.picture_files import strict
 from brain_teacher.dataset.stimuli import name_labels
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -58,6 +60,11 @@ def images(
     dataset = open_dataset(data)
     if not tree.is_dir():
         raise UsageError(f"there is no folder {tree}; name an ImageNet tree with --from")
+    if link and not any(tree.resolve().is_relative_to(each) for each in linked_folders()):
+        raise UsageError(
+            f"--link makes links out of {data}, which are followed only where you say so: set "
+            f"{VARIABLE}={tree.resolve()} in the environment, also of later commands"
+        )
     training, seen = _trials(dataset)
     with OutputFolder(data, say).locked():
         with about(data):
@@ -162,10 +169,11 @@ def _in_threads(work: Callable, wishes: list[Wish], quiet: bool) -> list[Gathere
     # Threads: PIL decodes, and files are read, without the interpreter's lock.
     pool = ThreadPoolExecutor(cores())
     bar: Given = {"total": len(wishes), "unit": "category", "disable": quiet or None}
-    try:
-        return list(tqdm(pool.map(work, wishes), **bar))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with strict():
+        try:
+            return list(tqdm(pool.map(work, wishes), **bar))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _write_tables(data: Path, found: list[Gathered], table: pd.DataFrame) -> pd.DataFrame:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from brain_teacher.dataset.images import load_images, unreadable
-from brain_teacher.files import atomic_write, file_digest, fingerprint
+from brain_teacher.dataset.images import load_images
+from brain_teacher.dataset.picture_files import picture_digest
+from brain_teacher.files import atomic_write, fingerprint
 
 # One more whenever `load_images` gives other pixels than before.
-FORMAT = 1
+FORMAT = 2
 
 
 def image_file(
@@ -29,7 +30,7 @@ def image_file(
         If a file is no image; it is named.
     """
     # Pillow's version: another one may bring another decoder, which rounds otherwise.
-    name = fingerprint([_digest(path) for path in paths], size, FORMAT, PIL.__version__)
+    name = fingerprint([picture_digest(path) for path in paths], size, FORMAT, PIL.__version__)
     file = folder / f"{name}.npy"
     if not _is_whole(file, (len(paths), size, size, 3)):
         with atomic_write(file) as temporary:
@@ -50,10 +51,3 @@ def _is_whole(file, shape):
     except (OSError, ValueError, EOFError):
         return False
     return images.shape == shape and images.dtype == np.uint8
-
-
-def _digest(path):
-    try:
-        return file_digest(path)
-    except OSError as error:
-        raise unreadable(path, error) from error

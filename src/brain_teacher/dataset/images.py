@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from os import PathLike
 from pathlib import Path
@@ -11,21 +10,28 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.csv_tables import read_csv_table
+from brain_teacher.dataset.links import refuse_foreign_links
+from brain_teacher.dataset.picture_files import decoded, each_picture, open_picture
 from brain_teacher.dataset.rules import hold_to
-from brain_teacher.machine import cores
 
 SPLITS = ("validation", "test")
 UNSEEN_FILE = "unseen.csv"
 MISSING_FILE = "images/missing.csv"
-# PIL's own limit, of a quarter of a gigabyte of RGB.
-MOST_PIXELS = 2**30 // 4 // 3
 # The least side that a JPEG is decoded at, in sides of the picture wanted.
 DECODED = 1.4
 
 
 def find_shown(folder):
-    """Image id -> file of the images shown in the scanner (``images/shown/<image_id>.<ext>``)."""
-    files = sorted((Path(folder) / "images" / "shown").glob("[!.]*.*"))
+    """Image id -> file of the images shown in the scanner (``images/shown/<image_id>.<ext>``).
+
+    Raises
+    ------
+    ValueError
+        If an image has two files, or one lies outside the data set (`refuse_foreign_links`).
+    """
+    place = Path(folder) / "images" / "shown"
+    files = sorted(place.glob("[!.]*.*"))
+    refuse_foreign_links(folder, [place, *files])
     shown = {file.stem: file for file in files}
     for file in files:
         if shown[file.stem] != file:
@@ -52,8 +58,15 @@ def find_unseen(folder):
     """The images that no subject saw (``images/unseen/<category>/<image_id>.<ext>``).
 
     Gives columns ``image_id``, ``category``, ``path``, in the order of the ids.
+
+    Raises
+    ------
+    ValueError
+        As of `find_shown`.
     """
-    files = sorted((Path(folder) / "images" / "unseen").glob("*/[!.]*.*"))
+    place = Path(folder) / "images" / "unseen"
+    files = sorted(place.glob("*/[!.]*.*"))
+    refuse_foreign_links(folder, [place, *place.glob("*"), *files])
     rows = [(file.stem, file.parent.name, file) for file in files]
     table = pd.DataFrame(rows, columns=["image_id", "category", "path"])
     twice = table["image_id"].duplicated()
@@ -140,11 +153,10 @@ def load_images(
 ) -> np.ndarray:
     """Decode image files into one array, each resized on its shorter side and centre-cropped.
 
-    A JPEG is decoded at a half or a quarter of its side, which libjpeg does on the way, where that
-    leaves 1.4 times `size` or more. The result then differs from that of the whole picture by less
-    than 1 grey level (of 255) in the mean, at most 5 in 99% of the pixels (measured on textured
-    pictures of 500 x 375, at 24 to 128 pixels). All other files are decoded whole: of animated ones
-    the first picture, of 16 bits a pixel the upper 8, CMYK as RGB without a colour profile.
+    What is read, and how, says `picture_files`. A JPEG is decoded at a half or a quarter of its
+    side, which libjpeg does on the way, where that leaves 1.4 times `size` or more. The result then
+    differs from that of the whole picture by less than 1 grey level (of 255) in the mean, at most 5
+    in 99% of the pixels (measured on textured pictures of 500 x 375, at 24 to 128 pixels).
 
     Gives RGB, uint8 of shape (n_images, size, size, 3). `workers` threads decode, one a core if not
     given; the result is the same.
@@ -152,63 +164,32 @@ def load_images(
     Raises
     ------
     ValueError
-        If a file is no image, has other pixels than these, or more of them than PIL's limit; the
-        first one is named.
+        If a file is no image, or more of one than is read; the first one is named.
     """
     images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
 
     def load(row):
         images[row] = _load_image(paths[row], size)
 
-    # Threads: PIL decodes and resizes without the interpreter's lock.
-    with ThreadPoolExecutor(workers or cores()) as pool:
-        list(pool.map(load, range(len(paths))))  # the first error ends it
+    each_picture(load, range(len(paths)), workers)
     return images
 
 
 def _load_image(path, size):
     from PIL import Image, ImageOps
 
-    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-    try:
-        with Image.open(path) as opened:
-            image: Image.Image = opened
-            if is_too_large(image):
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            if image.mode.startswith("I;16"):  # PIL would cut all above 255 off
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            elif image.mode in ("I", "F"):
-                raise ValueError(f"its pixels are of 32 bits ({image.mode}); save it with 8 or 16")
-            # Does nothing to other files than JPEG. Not at an eighth: the pixels are then means of
-            # blocks, and the result would differ by 2 grey levels.
-            least = max(int(DECODED * size), min(image.size) // 4)
-            image.draft(None, (least, least))
-            if image.mode == "P":  # PIL warns of palettes with transparency otherwise
-                image = image.convert("RGBA")
-            rgb = image if image.mode == "RGB" else image.convert("RGB")
-            return np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
-    except (OSError, SyntaxError, ValueError, *bombs) as error:
-        raise unreadable(path, error) from error
+    with open_picture(path) as image:
+        # Not at an eighth: the pixels are then means of blocks, and the result would differ by 2
+        # grey levels.
+        rgb = decoded(image, least=max(int(DECODED * size), min(image.size) // 4))
+        return np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
 
 
-def is_too_large(image):
-    """Whether an opened picture has more pixels than PIL's limit, or its default where that is off.
+def usual_side(paths: Iterable[str | PathLike], *, most: int) -> int:
+    """The median of pictures' shorter sides, at most `most`: what they need not be blown up to."""
 
-    Notebooks set ``PIL.Image.MAX_IMAGE_PIXELS`` to None: no file of anybody may fill the memory.
-    """
-    from PIL import Image
+    def side(path):
+        with open_picture(path) as image:
+            return min(image.size)
 
-    return image.width * image.height > (Image.MAX_IMAGE_PIXELS or MOST_PIXELS)
-
-
-def unreadable(path, error):
-    """The ``ValueError`` that says which file is no image, and why."""
-    return ValueError(f"{path} cannot be read as an image ({error})")
-
-
-def size_of(path, *, most):
-    """The shorter side of an image file, at most `most`: what `load_images` need not blow up."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return min(most, *image.size)
+    return min(most, int(np.median(each_picture(side, paths))))

@@ -14,7 +14,7 @@ from brain_teacher.sources.imagenet.pictures import (
     picture_error,
     split_in_order,
 )
-from helpers.pictures import picture, write_folder, write_tar
+from helpers.pictures import NO_PICTURE, picture, write_folder, write_tar
 
 FISH = "n01443537"
 IDS = [f"{FISH}_{number}" for number in range(1, 13)]
@@ -40,30 +40,36 @@ def test_whatever_imagenet_calls_jpeg_is_a_picture(kind, mode):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "not a picture"),
-        (b"<html>Not found</html>", "not a picture"),
+        (b"", NO_PICTURE),
+        (b"<html>Not found</html>", NO_PICTURE),
         # PIL would hand it to Ghostscript.
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not a picture"),
-        (png_header(20_000, 20_000), "too large a picture"),  # PIL's error: twice its limit
-        (png_header(10_000, 10_000), "too large a picture"),  # PIL's warning
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", NO_PICTURE),
+        (
+            png_header(20_000, 20_000),
+            "Image size (400000000 pixels) exceeds limit of ",
+        ),  # PIL's error: twice its limit
+        (
+            png_header(10_000, 10_000),
+            "Image size (100000000 pixels) exceeds limit of ",
+        ),  # PIL's warning
     ],
     ids=["empty", "page", "postscript", "bomb", "large"],
 )
 def test_what_is_none_is_refused(data, said):
-    assert picture_error(data) == said
+    assert picture_error(data).startswith(said)
 
 
 @pytest.mark.parametrize(("kind", "part"), [("JPEG", 0.8), ("PNG", 0.8), ("GIF", 0.8)])
 def test_a_picture_cut_short_is_broken(kind, part):
     data = picture("a", kind=kind, mode="P" if kind == "GIF" else "RGB", size=(64, 64))
     said = picture_error(data[: int(part * len(data))])
-    assert said.startswith("cannot be decoded (") and "\n" not in said
+    assert "truncated" in said.lower() and "\n" not in said
 
 
 def test_a_png_with_a_wrong_checksum_is_broken():
     data = bytearray(picture("a", kind="PNG"))
     data[60] ^= 1
-    assert picture_error(bytes(data)).startswith("cannot be decoded (")
+    assert picture_error(bytes(data)).startswith("broken PNG file (bad header checksum")
 
 
 @given(st.sets(st.sampled_from(IDS)), st.permutations(IDS), st.integers(0, 9))
@@ -130,8 +136,8 @@ def test_a_broken_one_is_passed_over_and_the_next_taken(tmp_path):
     path = place / FISH
     assert list(found.unseen) == [order[1], order[3], order[4]]
     assert found.missing == [
-        (order[0], "shown", f"{path / order[0]}.JPEG: not a picture"),
-        (order[2], "unseen", f"{path / order[2]}.JPEG: not a picture"),
+        (order[0], "shown", f"{path / order[0]}.JPEG: {NO_PICTURE}"),
+        (order[2], "unseen", f"{path / order[2]}.JPEG: {NO_PICTURE}"),
     ]
     assert files(images) == sorted(f"unseen/{FISH}/{name}.JPEG" for name in found.unseen)
 
@@ -154,7 +160,7 @@ def test_a_broken_one_there_with_no_other_is_left_and_named(tmp_path):
     cut = tmp_path / f"{IDS[0]}.JPEG"
     cut.write_bytes(b"")
     found = bring(tmp_path / "images", [], shown=IDS[:1], there={IDS[0]: cut})
-    assert found.missing == [(IDS[0], "shown", f"{cut}: not a picture")] and cut.exists()
+    assert found.missing == [(IDS[0], "shown", f"{cut}: {NO_PICTURE}")] and cut.exists()
 
 
 def test_why_one_is_missing(tmp_path):

@@ -77,6 +77,6 @@ def _pictures(
     chosen = [i for i in choose_images(soft_labels.image_id, category) if i in shown]
     if not chosen:
         return None
-    size = pictures.size_of(shown[chosen[0]], most=SIZE)
-    loaded = pictures.load_images([shown[image] for image in chosen], size)
+    files = [shown[image] for image in chosen]
+    loaded = pictures.load_images(files, pictures.usual_side(files, most=SIZE))
     return dict(zip(chosen, loaded, strict=True))

@@ -36,8 +36,9 @@ def features_for(params: Params, decoders: Iterable[str], dataset: DataSet) -> I
     with about(data):
         shown = pictures.find_shown(data)
         names = sorted(shown)
-        size = pictures.size_of(shown[names[0]], most=LARGEST)
-        images = pictures.load_images([shown[name] for name in names], size)
+        files = [shown[name] for name in names]
+        size = pictures.usual_side(files, most=LARGEST)
+        images = pictures.load_images(files, size)
         return network_features(
             images,
             names,

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from operator import methodcaller
 from pathlib import Path
 
-from brain_teacher.dataset.images import SPLITS, is_too_large
+from brain_teacher.dataset.images import SPLITS
+from brain_teacher.dataset.picture_files import Unreadable, decoded, open_picture
 from brain_teacher.files import atomic_write
 from brain_teacher.sources.imagenet.tree import list_pictures
-
-# What ImageNet's files are, whatever they are called. Not PIL's whole list: it starts other
-# programs for some formats.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -123,25 +120,14 @@ def split_in_order(
 
 
 def picture_error(data: bytes) -> str | None:
-    """Why bytes are no picture that can be decoded to its end; None if they are one.
-
-    A picture of more pixels than PIL's limit (`is_too_large`) is none.
-    """
-    from PIL import Image, UnidentifiedImageError
-
+    """Why bytes are no picture that can be decoded to its end; None if they are one."""
     try:
         # Opened twice: `verify` checks sums and leaves nothing to load.
-        for check in (methodcaller("verify"), methodcaller("load")):
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                if is_too_large(image):
-                    return f"too large a picture ({image.width} x {image.height} pixels)"
+        for check in (methodcaller("verify"), decoded):
+            with open_picture(io.BytesIO(data)) as image:
                 check(image)
-    except UnidentifiedImageError:
-        return "not a picture"
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return "too large a picture"
-    except (OSError, SyntaxError, ValueError) as error:
-        return f"cannot be decoded ({error})"
+    except Unreadable as error:
+        return error.reason
     return None
 
 
