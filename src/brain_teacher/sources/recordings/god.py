@@ -15,6 +15,7 @@ References
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
+from urllib.parse import urljoin
 
 import h5py
 import numpy as np
@@ -25,6 +26,9 @@ from brain_teacher.dataset.stimuli import name_trials
 from brain_teacher.dataset.trials import IMAGERY, TEST, TRAINING
 from brain_teacher.sources.transport.transfer import TIMEOUT, DownloadError, RemoteFile
 
+# The addresses that it gives are a website's, which turns programs away (202, 403); `FILE` is its
+# documented way for them.
+FILE = "/v2/file/download/{}"
 LISTING = "https://api.figshare.com/v2/articles/7387130/files?page_size=1000"
 PAGE = "https://figshare.com/articles/Generic_Object_Decoding/7387130"
 SUBJECTS = {f"S{number}": f"Subject{number}.h5" for number in range(1, 6)}
@@ -79,7 +83,9 @@ def list_files(
     for name, path in places.items():
         known = listed[name]
         md5 = known.get("supplied_md5") or known.get("computed_md5") or None
-        files.append(RemoteFile(path, known["download_url"], size=known["size"], md5=md5))
+        other = urljoin(LISTING, FILE.format(known["id"])) if "id" in known else None
+        file = RemoteFile(path, known["download_url"], size=known["size"], md5=md5, other=other)
+        files.append(file)
     return files
 
 

@@ -4,7 +4,7 @@ import errno
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Event
@@ -22,6 +22,8 @@ CHUNK = 2**14
 FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 # Of 4xx, those that another try may change.
 BUSY = (408, 425, 429)
+# Of who would first see a browser, or nobody: another address may be answered.
+TURNED_AWAY = (202, 403)
 
 
 class DownloadError(ValueError):
@@ -32,7 +34,8 @@ class DownloadError(ValueError):
 class RemoteFile:
     """A file elsewhere, with its size in bytes and its checksums in hexadecimal, where known.
 
-    `path` says where it goes, relative to the folder.
+    `path` says where it goes, relative to the folder; `other` is another address of it, for where
+    `url` is not answered.
     """
 
     path: str
@@ -40,6 +43,7 @@ class RemoteFile:
     size: int | None = None
     sha256: str | None = None
     md5: str | None = None
+    other: str | None = None
 
 
 class Partial:
@@ -148,10 +152,7 @@ def _once(session: "Session", partial: Partial, bar: "tqdm", stop: Event) -> Ref
         if code >= 500 or code in BUSY:
             return Refusal(f"{code} {answer.reason}", retry_after(answer))
         if code not in (200, 206):
-            raise DownloadError(
-                f"{file.url}: the server answers {code} {answer.reason}; is the address right? "
-                f"(A file put at {partial.target} by hand is verified and kept.)"
-            )
+            return _elsewhere(partial, answer)
         if code == 206 and not _continues(answer, partial):
             partial.discard()
             return Refusal("with another piece than was asked for", 0.0)
@@ -167,6 +168,18 @@ def _once(session: "Session", partial: Partial, bar: "tqdm", stop: Event) -> Ref
     longer = file.size is not None and partial.size > file.size
     is_whole = longer or expected is None or partial.size >= expected
     return None if is_whole else Refusal("with less than it said")
+
+
+def _elsewhere(partial: Partial, answer: "Response") -> Refusal:
+    """Turn to a file's other address; raises where there is none, or it would not help."""
+    file, said = partial.file, f"{answer.status_code} {answer.reason}"
+    if answer.status_code not in TURNED_AWAY or file.other is None:
+        raise DownloadError(
+            f"{file.url}: the server answers {said}; is the address right? "
+            f"(A file put at {partial.target} by hand is verified and kept.)"
+        )
+    partial.file = replace(file, url=file.other, other=None)
+    return Refusal(said, 0.0)
 
 
 def _append(answer: "Response", partial: Partial, bar: "tqdm", stop: Event) -> None:
