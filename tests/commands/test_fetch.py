@@ -141,6 +141,39 @@ def test_figshares_listing_gives_addresses_sizes_and_checksums(mirror, published
         assert said.count("\n") == 5 and "figshare" in said.splitlines()[-1]
 
 
+@pytest.mark.parametrize("status", [202, 403])
+def test_where_the_website_turns_programs_away_the_api_is_asked(
+    status, mirror, published, monkeypatch
+):
+    content = (published / "Subject1.h5").read_bytes()
+    listed = {
+        "id": 24080120,
+        "name": "Subject1.h5",
+        "download_url": f"{mirror.url}/ndownloader/files/24080120",
+        "size": len(content),
+        "computed_md5": hashlib.md5(content).hexdigest(),
+    }
+    mirror.replace["/v2/articles/7387130/files?page_size=1000"] = json.dumps([listed]).encode()
+    address = "/v2/articles/7387130/files?page_size=1000"
+    monkeypatch.setattr(god, "LISTING", mirror.url + address)
+    # figshare sends programs on to where the file lies.
+    mirror.redirect["/v2/file/download/24080120"] = "/Subject1.h5"
+    mirror.turns_away["/ndownloader/files/24080120"] = status
+    assert "S1: 1,200 training" in run("fetch", "god", "--subjects", "S1")
+    assert Path("data/god/bdata/Subject1.h5").read_bytes() == content
+    assert [path for path, _ in mirror.requests] == [
+        address, "/ndownloader/files/24080120", "/v2/file/download/24080120", "/Subject1.h5",
+    ]  # fmt: skip
+    # Turned away there as well, it is one line with the remedy.
+    Path("data/god/bdata/Subject1.h5").unlink()
+    mirror.turns_away["/v2/file/download/24080120"] = status
+    said = run("fetch", "god", "--subjects", "S1", "--quiet", code=1)
+    assert said.startswith(f"Error: {mirror.url}/v2/file/download/24080120: the server answers ")
+    assert said.endswith(
+        "(A file put at data/god/bdata/Subject1.h5 by hand is verified and kept.)\n"
+    )
+
+
 def test_files_that_are_all_there_need_no_listing(mirror, published, monkeypatch):
     monkeypatch.setattr(god, "LISTING", "http://127.0.0.1:9/files")
     place = Path("data/god/bdata/Subject1.h5")

@@ -21,6 +21,7 @@ class Server(ThreadingHTTPServer):
         self.drop_after = None  # bytes of each answer, then the connection ends
         self.slow = 0.0  # seconds before each piece of 64 KiB
         self.refuse = []  # (status, headers) of the next answers
+        self.turns_away = {}  # path -> status, without a word
         self.redirect = {}  # path -> path
         self.replace = {}  # path -> bytes sent in the file's place
         self.says_length = True
@@ -48,6 +49,9 @@ class Handler(BaseHTTPRequestHandler):
         if server.refuse:
             status, headers = server.refuse.pop(0)
             self._empty(status, headers)
+            return
+        if path in server.turns_away:
+            self._empty(server.turns_away[path], {})
             return
         if path in server.redirect:
             self._empty(302, {"Location": server.redirect[path]})

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urljoin
 
 import numpy as np
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -27,6 +28,9 @@ from brain_teacher.dataset.trials import IMAGERY, TEST, TRAINING
 from brain_teacher.sources.transport.listing import read_listing
 from brain_teacher.sources.transport.transfer import DownloadError, RemoteFile
 
+# The addresses that it gives are a website's, which turns programs away (202, 403); `FILE` is its
+# documented way for them.
+FILE = "/v2/file/download/{}"
 LISTING = "https://api.figshare.com/v2/articles/7387130/files?page_size=1000"
 PAGE = "https://figshare.com/articles/Generic_Object_Decoding/7387130"
 SUBJECTS = {f"S{number}": f"Subject{number}.h5" for number in range(1, 6)}
@@ -51,6 +55,7 @@ class _Entry(BaseModel):
     name: str
     download_url: Annotated[str, Field(pattern="^https?://")]
     size: Annotated[int, Field(ge=0)]
+    id: int | None = None
     supplied_md5: str | None = None
     computed_md5: str | None = None
 
@@ -95,7 +100,9 @@ def list_files(
     for name, path in places.items():
         known = listed[name]
         md5 = known.get("supplied_md5") or known.get("computed_md5") or None
-        files.append(RemoteFile(path, known["download_url"], size=known["size"], md5=md5))
+        other = urljoin(LISTING, FILE.format(known["id"])) if known["id"] else None
+        file = RemoteFile(path, known["download_url"], size=known["size"], md5=md5, other=other)
+        files.append(file)
     return files
 
 

@@ -3,7 +3,7 @@
 import errno
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ CHUNK = 2**14
 FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 # Of 4xx, those that another try may change.
 BUSY = (408, 425, 429)
+# Of who would first see a browser, or nobody: another address may be answered.
+TURNED_AWAY = (202, 403)
 
 
 class DownloadError(ValueError):
@@ -42,7 +44,8 @@ class DownloadError(ValueError):
 class RemoteFile:
     """A file elsewhere, with its size in bytes and its checksums in hexadecimal, where known.
 
-    `path` says where it goes, relative to the folder.
+    `path` says where it goes, relative to the folder; `other` is another address of it, for where
+    `url` is not answered.
     """
 
     path: str
@@ -50,6 +53,7 @@ class RemoteFile:
     size: int | None = None
     sha256: str | None = None
     md5: str | None = None
+    other: str | None = None
 
 
 class Partial:
@@ -180,10 +184,7 @@ def _once(session: "Session", partial: Partial, bar: "tqdm", stop: Event) -> Ref
         if code >= 500 or code in BUSY:
             return Refusal(f"the server answers {said}", retry_after(answer))
         if code not in (200, 206):
-            raise DownloadError(
-                f"{file.url}: the server answers {said}; is the address right? "
-                f"(A file put at {partial.target} by hand is verified and kept.)"
-            )
+            return _elsewhere(partial, answer)
         if code == 206 and not _continues(answer, partial):
             partial.discard()
             return Refusal("the server answers with another piece than was asked for", 0.0)
@@ -199,6 +200,18 @@ def _once(session: "Session", partial: Partial, bar: "tqdm", stop: Event) -> Ref
     longer = partial.size > (MOST if file.size is None else file.size)
     is_whole = longer or expected is None or partial.size >= expected
     return None if is_whole else Refusal("the server answers with less than it said")
+
+
+def _elsewhere(partial: Partial, answer: "Response") -> Refusal:
+    """Turn to a file's other address; raises where there is none, or it would not help."""
+    file, said = partial.file, said_by(answer)
+    if answer.status_code not in TURNED_AWAY or file.other is None:
+        raise DownloadError(
+            f"{file.url}: the server answers {said}; is the address right? "
+            f"(A file put at {partial.target} by hand is verified and kept.)"
+        )
+    partial.file = replace(file, url=file.other, other=None)
+    return Refusal(f"the server answers {said}", 0.0)
 
 
 def _append(answer: "Response", partial: Partial, bar: "tqdm", stop: Event) -> None:
