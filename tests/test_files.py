@@ -23,10 +23,10 @@ from brain_teacher.files import (
     atomic_write,
     file_digest,
     fingerprint,
-    read_json,
     write_json,
     write_npz,
 )
+from brain_teacher.reading import read_json
 
 SRC = str(Path(files.__file__).parents[1])
 

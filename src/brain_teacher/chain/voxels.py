@@ -11,9 +11,9 @@ import numpy as np
 from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
 from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.stimuli import name_trials, read_stimuli
-from brain_teacher.dataset.trials import Voxels, trial_columns
+from brain_teacher.dataset.trials import FORMAT, Voxels, trial_columns
 from brain_teacher.errors import BrainTeacherError, about, nearest
-from brain_teacher.files import npz_shape
+from brain_teacher.reading import npz_shape
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,7 +55,7 @@ class RecordingCell(Cell):
             with about(f"{file}, ROI {roi}"):
                 voxels = Voxels(data[:, masks[roi]].astype(np.float32), **columns)
             meta = {key: getattr(self, key) for key in ("dataset", "simulated", "subject")}
-            text = json.dumps(meta | {"format": 1, "roi": roi}, sort_keys=True)
+            text = json.dumps(meta | {"format": FORMAT, "roi": roi}, sort_keys=True)
             made[name] = {"data": voxels.data, **voxels.columns(), "meta": np.array(text)}
         return made
 

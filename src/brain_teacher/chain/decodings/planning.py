@@ -20,8 +20,9 @@ from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
-from brain_teacher.files import fingerprint, read_json, write_npz
+from brain_teacher.files import fingerprint, write_npz
 from brain_teacher.machine import RunTime
+from brain_teacher.reading import read_json
 from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import Tracker, flat, tracked
 

@@ -7,8 +7,9 @@ from typing import Any
 from brain_teacher.chain.device import device_for
 from brain_teacher.chain.params import Params
 from brain_teacher.errors import UsageError
-from brain_teacher.files import read_json, write_json
+from brain_teacher.files import write_json
 from brain_teacher.machine import RunTime
+from brain_teacher.reading import read_json
 
 PRECISION = "precision.json"
 
