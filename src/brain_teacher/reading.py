@@ -9,6 +9,7 @@ import math
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -60,9 +61,9 @@ def cut(text: object, most: int = LONGEST) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def read_text(path: str | Path, *, most: int = MOST_TEXT) -> str:
+def read_text(path: str | PathLike, *, most: int = MOST_TEXT) -> str:
     """The text of a UTF-8 file of at most so many bytes; ``ValueError`` if it is none."""
-    with _open(path) as stream:
+    with open_file(path) as stream:
         return text_of(stream, most=most)
 
 
@@ -100,7 +101,7 @@ def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | PathLike) -> Any:
     """Read a JSON file; a file that is none is a failure that names it."""
     try:
         return parse_json(read_text(path))
@@ -110,7 +111,7 @@ def read_json(path: str | Path) -> Any:
         raise BrainTeacherError(f"{path} cannot be read as JSON ({error})") from error
 
 
-def read_record(path: str | Path, model: type[M], *, remedy: str) -> M:
+def read_record(path: str | PathLike, model: type[M], *, remedy: str) -> M:
     """Read a JSON file of this program's; another content is a failure that says the remedy."""
     content = read_json(path)
     try:
@@ -165,19 +166,19 @@ def _check_plain(event: Any, depth: int) -> None:
         raise ValueError(f"{line}: tag '{cut(tag)}' is not read; put text in quotes")
 
 
-def read_yaml(path: str | Path) -> Any:
+def read_yaml(path: str | PathLike) -> Any:
     """Read a YAML file, as `parse_yaml` does."""
     return parse_yaml(read_text(path, most=MOST_YAML))
 
 
-def npz_shape(path: str | Path, name: str) -> tuple[int, ...]:
+def npz_shape(path: str | PathLike, name: str) -> tuple[int, ...]:
     """The shape of one array of an ``.npz`` file that this project wrote, from its header alone."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
         return _header(stream)[0]
 
 
 def read_npz(
-    path: str | Path,
+    path: str | PathLike,
     needed: Collection[str],
     *,
     arrays: Mapping[str, tuple[str, int]],
@@ -252,7 +253,7 @@ def _check_text(name: str, array: np.ndarray) -> None:
 
 
 def load_arrays(
-    path: str | Path,
+    path: str | PathLike,
     names: Collection[str] | None = None,
     *,
     wrong: str = "is no .npy or .npz of numbers ({})",
@@ -263,7 +264,7 @@ def load_arrays(
     there are; an archive may unpack to 1 GiB, or to eight times its own size. `wrong` is said of a
     file that is neither, or broken; ``{}`` becomes the reason.
     """
-    with _open(path) as stream:
+    with open_file(path) as stream:
         start = stream.read(6)
         size = stream.seek(0, 2)
         stream.seek(0)
@@ -323,6 +324,6 @@ def _array(stream: IO[bytes], size: int) -> np.ndarray:
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _open(path: str | Path) -> IO[bytes]:
-    """Open a file to be read."""
+def open_file(path: str | PathLike) -> IO[bytes]:
+    """Open a file to be read: everything that others may have written is opened here."""
     return Path(path).open("rb")

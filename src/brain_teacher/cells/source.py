@@ -16,7 +16,7 @@ WITHOUT_CONSEQUENCE = {
     "brain_teacher.cells": "hands out work and keeps what comes back, as it is",
     "brain_teacher.decoding.decoders.table": "hands on functions, of which a cell names its own",
     "brain_teacher.errors": "classes of errors, and their words",
-    "brain_teacher.files": "writes files",
+    "brain_teacher.files": "writes what is finished, whole or not at all",
     "brain_teacher.machine": "says where work runs",
     "brain_teacher.networks.memory": "keeps freed memory for the next step; no number is touched",
     "brain_teacher.reading": "reads files; what was read stands in a cell's fingerprint",
