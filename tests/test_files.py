@@ -24,12 +24,11 @@ from brain_teacher.files import (
     atomic_write,
     file_digest,
     fingerprint,
-    load_arrays,
-    read_json,
     regular,
     write_json,
     write_npz,
 )
+from brain_teacher.reading import load_arrays, read_json
 
 SRC = str(Path(files.__file__).parents[1])
 

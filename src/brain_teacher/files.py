@@ -7,17 +7,15 @@ import os
 import secrets
 import shutil
 import stat
-import zipfile
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import MAGIC_PREFIX
 
-from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.errors import UsageError
 
 # What is on its way is called so, and locked as long as its process lives.
 PART = ".part-brain-teacher-"
@@ -30,7 +28,7 @@ _KINDS = {
 }
 
 
-def regular(path: str | Path) -> Path:
+def regular(path: str | os.PathLike) -> Path:
     """The path of a file that can be read to its end: everything that reads one asks here first.
 
     Opening a pipe may wait for ever, and a device may never end.
@@ -137,16 +135,6 @@ def write_json(path: str | Path, content: Any) -> None:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file; a file that is none is a failure that names it."""
-    try:
-        return json.loads(regular(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise BrainTeacherError(f"{path} is missing") from None
-    except (OSError, ValueError) as error:
-        raise BrainTeacherError(f"{path} cannot be read as JSON ({error})") from error
-
-
 def write_npz(path: str | Path, *, compress: bool = True, **arrays: Any) -> None:
     """Write arrays as ``.npz``, whole or not at all; the same arrays give the same bytes.
 
@@ -155,13 +143,6 @@ def write_npz(path: str | Path, *, compress: bool = True, **arrays: Any) -> None
     save = np.savez_compressed if compress else np.savez
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         save(file, allow_pickle=False, **arrays)
-
-
-def npz_shape(path: str | Path, name: str) -> tuple[int, ...]:
-    """The shape of one array of an ``.npz`` file that this project wrote, from its header alone."""
-    with zipfile.ZipFile(regular(path)) as archive, archive.open(f"{name}.npy") as stream:
-        np.lib.format.read_magic(stream)
-        return np.lib.format.read_array_header_1_0(stream)[0]
 
 
 def file_digest(path: str | Path) -> str:
@@ -181,51 +162,6 @@ def fingerprint(*values: Any) -> str:
             digest.update(json.dumps(value, sort_keys=True).encode())
         digest.update(b"\0")
     return digest.hexdigest()
-
-
-def read_npz(
-    path: str | Path, names: Collection[str], *, what: str
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """All arrays of an ``.npz`` file that must hold some `names`, and its ``meta`` (JSON)."""
-    wrong = f"is broken, or not a {what} file ({{}}); fetch it again"
-    arrays = load_arrays(path, wrong=wrong)
-    if isinstance(arrays, np.ndarray):
-        raise ValueError(wrong.format("a single array"))
-    if missing := {*names, "meta"} - set(arrays):
-        raise ValueError(f"holds no array {min(missing)!r}: it is not a {what} file")
-    meta = json.loads(str(arrays.pop("meta")))
-    if not isinstance(meta, dict):
-        raise ValueError(f"meta is {meta!r}: it is not a {what} file")
-    return arrays, meta
-
-
-def load_arrays(
-    path: str | Path,
-    names: Collection[str] | None = None,
-    *,
-    wrong: str = "is no .npy or .npz of numbers ({})",
-) -> np.ndarray | dict[str, np.ndarray]:
-    """Load an ``.npy``, or of an ``.npz`` all arrays or some, by name; nothing is unpickled.
-
-    `wrong` is said of a file that is neither, or broken; ``{}`` becomes the reason.
-    """
-    # Opened here: np.load leaves a file open that turns out to be broken.
-    with regular(path).open("rb") as stream:
-        if not stream.read(6).startswith((MAGIC_PREFIX, b"PK\3\4")):
-            # Before numpy sees it, which would advise to load it unsafely.
-            raise ValueError(wrong.format("it begins like neither .npy nor .npz"))
-        stream.seek(0)
-        try:
-            content = np.load(stream, allow_pickle=False)
-            if isinstance(content, np.ndarray):
-                return content
-            wanted = [name for name in content.files if names is None or name in names]
-            # A member of the archive that is no array comes as bytes.
-            return {name: np.asarray(content[name]) for name in wanted}
-        except Exception as error:
-            # numpy, zipfile, zlib and tokenize have a dozen kinds of them for a broken file.
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(wrong.format(reason)) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -3,10 +3,19 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from brain_teacher.errors import UsageError, nearest
+from brain_teacher.reading import cut
 
 UNKNOWN = "unknown_key"
 
@@ -17,17 +26,24 @@ def _no_bool(value: object) -> object:
     return value
 
 
+def _not_tiny(value: float) -> float:
+    if value < 1e-30:
+        raise ValueError("give 1e-30 or more")
+    return value
+
+
 All = Literal["all"]
 Names = Annotated[list[str], Field(min_length=1)]
 Yes = Annotated[bool, Field(strict=True)]
-Whole = Annotated[int, Field(strict=True)]
+# Beyond these nobody means it, and arithmetic ends: seeds are of 32 bits, 1e-320 has no inverse.
+Whole = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**32)]
 # Not strict: YAML 1.1 reads 1e-3 as text.
-Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
-Count = Annotated[Whole, Field(ge=1)]
+Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
+Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
 Share = Annotated[Number, Field(gt=0, lt=1)]
-Positive = Annotated[Number, Field(gt=0)]
+Positive = Annotated[Number, Field(gt=0), AfterValidator(_not_tiny)]
 Alpha = Annotated[Number, Field(ge=0, le=1)]
-Penalties = Annotated[list[Positive], Field(min_length=1)]
+Penalties = Annotated[list[Positive], Field(min_length=1, max_length=1000)]
 
 
 class Block(BaseModel):
@@ -80,15 +96,15 @@ class Block(BaseModel):
 def _first_error(error: ValidationError) -> str:
     # A misspelt key may be missing too: the misspelling says more.
     first = min(error.errors(), key=lambda each: each["type"] != UNKNOWN)
-    place = [str(part) for part in first["loc"] if "[" not in str(part) and part != "literal"]
+    place = [cut(part) for part in first["loc"] if "[" not in str(part) and part != "literal"]
     if first["type"] == UNKNOWN:
-        where = ".".join([*place, first["ctx"]["key"]])
+        where = ".".join([*place, cut(first["ctx"]["key"])])
         return f"unknown key {where!r}{first['ctx']['guess']}"
     where = ".".join(place)
     if first["type"] == "missing":
         return f"{where} is missing"
     value = first["input"]
-    shown = f" (it is {value!r})" if isinstance(value, str | int | float) else ""
+    shown = f" (it is {cut(repr(value))})" if isinstance(value, str | int | float) else ""
     if first["type"] == "literal_error" and first["loc"][-1] == "literal['all']":
         example = f"[{value}], say" if isinstance(value, str) else "at least one"
         return f"{where}: give 'all', or a list of names ({example}){shown}"

@@ -303,11 +303,9 @@ def test_what_is_no_yaml_is_named_in_one_line(tmp_path):
     path.write_text("dataset:\n  name: [a\ndecode: {}\n")
     with pytest.raises(UsageError) as caught:
         load_params(path)
-    assert str(caught.value) == (
-        f'{path} is not YAML: while parsing a flow sequence in "<unicode string>", line 2, '
-        "column 9: name: [a ^ expected ',' or ']', but got ':' in \"<unicode string>\", line 3, "
-        "column 7: decode: {} ^"
-    )
+    said = str(caught.value)
+    assert said.startswith(f"{path}: is not YAML: while parsing a flow sequence ")
+    assert "line 2" in said and "\n" not in said
 
 
 def test_bytes_that_are_no_text_are_not_yaml(tmp_path):
@@ -315,10 +313,7 @@ def test_bytes_that_are_no_text_are_not_yaml(tmp_path):
     path.write_bytes(b"dataset: \xff\n")
     with pytest.raises(UsageError) as caught:
         load_params(path)
-    assert str(caught.value) == (
-        f"{path} is not YAML: 'utf-8' codec can't decode byte 0xff in position 9: invalid start "
-        "byte"
-    )
+    assert str(caught.value) == f"{path}: byte 9 is not UTF-8: save it in UTF-8"
 
 
 @pytest.mark.parametrize("text", ["", "just text", "- a\n- b\n"])
@@ -333,7 +328,7 @@ def test_a_file_without_blocks_is_named(text, tmp_path):
 def test_yaml_may_not_make_objects(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("dataset: !!python/object/apply:os.getcwd []\n")
-    with pytest.raises(UsageError, match="could not determine a constructor for the tag"):
+    with pytest.raises(UsageError, match=r"line 1: tag '.+' is not read; put text in quotes$"):
         load_params(path)
 
 

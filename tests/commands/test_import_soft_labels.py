@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 
 import numpy as np
@@ -9,7 +10,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from brain_teacher.chain.dataset import open_dataset
+from brain_teacher.chain.params import load_params
 from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.setting import open_setting
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from helpers.running import ROOT, project, run
 
@@ -247,3 +251,35 @@ def test_export_of_something_else_is_an_error(work):
         "is broken, or not a soft-label file (it begins like neither .npy nor .npz); fetch it again"
     )
     assert run("export", "choices.csv", code=1) == f"Error: choices.csv: {message}\n"
+
+
+def test_what_is_simulated_stays_so_in_a_data_set_that_is_not(work):
+    shutil.copytree("data/tiny", "data/real")
+    file = work / "data/real/dataset.yaml"
+    content = yaml.safe_load(file.read_text()) | {"name": "real", "simulated": False}
+    del content["simulation"]
+    file.write_text(yaml.safe_dump(content))
+    table = pd.read_csv("choices.csv").set_index("image_id")
+    arrays = {"counts": table.to_numpy(), "image_id": table.index.to_numpy(dtype=str)}
+    arrays["class_id"] = table.columns.to_numpy(dtype=str)
+    np.savez("choices.npz", **arrays, meta=np.array('{"simulated": true}'))
+    named = ["--data", "data/real", "--kind", "people", "--decoder", "sim"]
+    said = run("import-soft-labels", "choices.npz", *named)
+    assert "choices.npz says that it is simulated: so will every result that it is in\n" in said
+    place = "data/real/soft_labels/people_choices_sim.npz"
+    assert read_soft_labels(place).meta["simulated"] is True
+    params = load_params("params.yaml", {"distill": {"decoder": "sim", "roi": ["choices"]}})
+    where = {"soft_labels": "outputs/soft_labels", "controls": "x", "rivals": "y"}
+    setting = open_setting(
+        params.with_distill(teacher=["none", "brain"]), dataset=open_dataset("data/real"), **where
+    )
+    assert setting.origin["simulated"] is True and setting.dataset.description.simulated is True
+
+
+def test_a_class_that_no_image_shows_is_named(work):
+    table = pd.read_csv("choices.csv")
+    table["kitty"] = 0
+    table.to_csv("renamed.csv", index=False)
+    named = ["--kind", "people", "--decoder", "renamed", "--values", "counts"]
+    said = run("import-soft-labels", "renamed.csv", *named)
+    assert "no shown image is of its class 'kitty': renamed, or of other images?\n" in said

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from brain_teacher.dataset.stimuli import image_categories, name_trials, read_stimuli
 from brain_teacher.dataset.trials import Voxels, numbered, place_in_run, read_voxels, trial_columns
 from brain_teacher.decoding.voxel_scaling import zscore_by_run
-from brain_teacher.files import read_npz
+from brain_teacher.reading import Said, read_npz
 from helpers.recordings import GOD_TRIALS, needs_god
 
 STIMULI = """\
@@ -23,6 +23,9 @@ stimulus_id,image_id,category,style
 2,e_long,e,long
 3.5,n_thin,n,thin
 """
+
+
+META = {"format": 1, "dataset": "tiny", "simulated": True}
 
 
 @pytest.fixture
@@ -49,7 +52,8 @@ def stimuli_of(folder, text):
 
 
 def save(path, voxels, **meta):
-    np.savez(path, data=voxels.data, **voxels.columns(), meta=np.array(json.dumps(meta)))
+    text = json.dumps(META | meta)
+    np.savez(path, data=voxels.data, **voxels.columns(), meta=np.array(text))
     return path
 
 
@@ -237,8 +241,8 @@ def test_labels_that_would_be_cut_off_are_refused(wrong, message):
 
 
 def test_a_voxel_file_survives_the_round_trip(voxels, tmp_path):
-    again, meta = read_voxels(save(tmp_path / "S1_V1.npz", voxels, subject="S1", format=1))
-    assert meta == {"subject": "S1", "format": 1}
+    again, meta = read_voxels(save(tmp_path / "S1_V1.npz", voxels, subject="S1"))
+    assert meta == META | {"subject": "S1"}
     assert list(again.groups) == ["style"]
     for name, column in ({"data": voxels.data} | voxels.columns()).items():
         read = again.data if name == "data" else again.columns()[name]
@@ -254,7 +258,7 @@ def test_a_voxel_file_without_an_array_says_which(voxels, tmp_path):
 def test_a_voxel_file_of_an_earlier_version_says_what_to_do(voxels, tmp_path):
     columns = voxels.columns()
     del columns["position"]
-    np.savez(tmp_path / "a.npz", data=voxels.data, **columns, meta=np.array("{}"))
+    np.savez(tmp_path / "a.npz", data=voxels.data, **columns, meta=np.array(json.dumps(META)))
     refuses(
         "holds no array 'position': it was made by an earlier version; preprocess again",
         read_voxels,
@@ -302,14 +306,14 @@ def test_a_lone_array_is_no_voxel_file(tmp_path):
 def test_meta_must_be_a_dictionary(voxels, tmp_path, meta):
     np.savez(tmp_path / "a.npz", meta=np.array(meta))
     with pytest.raises(ValueError, match=r"^meta is .+: it is not a voxel file$"):
-        read_npz(tmp_path / "a.npz", [], what="voxel")
+        read_npz(tmp_path / "a.npz", [], arrays={}, meta=Said, format=1, what="voxel")
 
 
 def test_pickles_stay_shut(voxels, tmp_path):
     path = tmp_path / "a.npz"
     names = voxels.columns() | {"image_id": voxels.image_id.astype(object)}
     np.savez(path, data=voxels.data, **names, meta=np.array("{}"))
-    reason = "Object arrays cannot be loaded when allow_pickle=False"
+    reason = "an array of object is not read; give real numbers or text"
     message = f"is broken, or not a voxel file ({reason}); fetch it again"
     refuses(message, read_voxels, path)
 

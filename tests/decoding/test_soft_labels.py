@@ -549,7 +549,7 @@ def test_pickles_stay_shut(labels, tmp_path):
 
     arrays = labels.arrays() | {"image_id": np.array([Bomb()] * 3, dtype=object)}
     np.savez(tmp_path / "a.npz", **arrays)
-    reason = "Object arrays cannot be loaded when allow_pickle=False"
+    reason = "an array of object is not read; give real numbers or text"
     message = f"is broken, or not a soft-label file ({reason}); fetch it again"
     refuses(message, read_soft_labels, tmp_path / "a.npz")
 

@@ -1,7 +1,6 @@
 """A folder with one writer, which remembers what its finished cells were made from."""
 
 import fnmatch
-import json
 import os
 from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
@@ -10,14 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import (
-    PART,
-    file_digest,
-    read_json,
-    regular,
-    remove_parts,
-    write_json,
-)
+from brain_teacher.files import PART, file_digest, remove_parts, write_json
+from brain_teacher.reading import M, Said, parse_json, read_json, read_text, validated
 
 STATE = ".brain-teacher"
 
@@ -73,8 +66,8 @@ class OutputFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            known = _read(holder)
-            who = f"process {known['pid']} (since {known['since']})" if known else "another process"
+            known = _read(holder, _Holder)
+            who = f"process {known.pid} (since {known.since})" if known else "another process"
             if not is_stage():
                 raise BrainTeacherError(
                     f"{self.path} is being written by {who}; wait for it, or choose another --out"
@@ -91,12 +84,12 @@ class OutputFolder:
 
     def is_kept(self, cell: str, made_from: Any) -> bool:
         """Whether `cell` (a file name) is whole and was made from exactly `made_from`."""
-        known, path = _read(self.state / f"{cell}.json"), self.path / cell
+        known, path = _read(self.state / f"{cell}.json", _Memory), self.path / cell
         return (
-            bool(known)
-            and known.get("made_from") == made_from
+            known is not None
+            and known.made_from == made_from
             and path.is_file()
-            and known.get("sha256") == file_digest(path)
+            and known.sha256 == file_digest(path)
         )
 
     def remember(self, cell: str, made_from: Any) -> None:
@@ -131,10 +124,23 @@ class OutputFolder:
             path.parent.rmdir()
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What a file of the state says; nothing, where it is missing, broken or no block."""
+class _Holder(Said):
+    """Who holds the lock."""
+
+    pid: int
+    since: str
+
+
+class _Memory(Said):
+    """What a finished cell was made from."""
+
+    made_from: Any
+    sha256: str
+
+
+def _read(path: Path, model: type[M]) -> M | None:
+    """What a file of the state says; None where it is missing, broken or of another shape."""
     try:
-        known = json.loads(regular(path).read_text("utf-8"))
+        return validated(model, parse_json(read_text(path)))
     except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
+        return None

@@ -1,9 +1,9 @@
 """A data set, opened once and handed on, with the errors that a person's mistake deserves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,12 @@ class DataSet:
     def origin(self) -> dict[str, Any]:
         """What every table, figure and MLflow run says of its numbers."""
         return {"dataset": self.name, "simulated": self.description.simulated}
+
+    def with_said(self, *, simulated: bool) -> Self:
+        """The same, simulated if what was made from it, or comes to it, says so: that stays."""
+        if not simulated or self.description.simulated:
+            return self
+        return replace(self, description=self.description.model_copy(update={"simulated": True}))
 
     def category_of(self, image_ids: Sequence[str] | np.ndarray) -> np.ndarray:
         """The category of each of some images."""

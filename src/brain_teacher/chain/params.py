@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
 from brain_teacher.analysis.outcomes import OUTCOMES, primary_outcomes
@@ -17,7 +16,8 @@ from brain_teacher.dataset.ids import NAME
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.teachers import OWN_TABLE, TEACHERS
-from brain_teacher.errors import UsageError, nearest
+from brain_teacher.errors import UsageError, about, nearest
+from brain_teacher.reading import read_yaml
 from brain_teacher.settings import (
     All,
     Alpha,
@@ -130,14 +130,17 @@ class Own(Block):
     epochs: Count | None = None
 
 
+Tried = Field(min_length=1, max_length=100)
+
+
 class Search(Block):
     """What `brain-teacher search` tries, for every teacher as many recipes."""
 
     seeds: Count = 2
-    temperature: Annotated[list[Positive], Field(min_length=1)] = [1, 2, 4]
-    alpha: Annotated[list[Alpha], Field(min_length=1)] = [0.5, 0.8]
-    learning_rate: Annotated[list[Positive], Field(min_length=1)] = [0.001, 0.003, 0.01]
-    epochs: Annotated[list[Count], Field(min_length=1)] = [30, 60]
+    temperature: Annotated[list[Positive], Tried] = [1, 2, 4]
+    alpha: Annotated[list[Alpha], Tried] = [0.5, 0.8]
+    learning_rate: Annotated[list[Positive], Tried] = [0.001, 0.003, 0.01]
+    epochs: Annotated[list[Count], Tried] = [30, 60]
 
     @model_validator(mode="after")
     def _budget(self) -> Self:
@@ -178,7 +181,7 @@ class _Distill(Block):
     stem: Literal["auto", "small", "large"] = "auto"
     width: Count = 16
     weights: str = "none"
-    image_size: Annotated[Whole, Field(ge=8)] = 24
+    image_size: Annotated[Whole, Field(ge=8, le=2048)] = 24
     batch: Annotated[Whole, Field(ge=2)] = 32
     learning_rate: Positive = 0.003
     weight_decay: Annotated[Number, Field(ge=0)] = 0.05
@@ -304,15 +307,14 @@ def load_params(
 
     Of these (block -> key -> value) None means: as in the file. What is given of ``distill`` holds
     for every teacher, whatever its own recipe says. A missing file, and a key that is unknown (the
-    nearest is offered), missing or out of range, are UsageErrors.
+    nearest is offered), twice there, missing or out of range, are UsageErrors.
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        with about(path, UsageError):
+            content = read_yaml(path)
     except FileNotFoundError:
         raise UsageError(f"{path} is missing; name the settings with --params FILE") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no blocks (dataset, preprocess, decode, ...)")
     given = {

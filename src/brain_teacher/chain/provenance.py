@@ -3,14 +3,32 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from brain_teacher.chain.params import Params
+from brain_teacher.errors import about
+from brain_teacher.reading import Said, read_yaml, validated
 from brain_teacher.tracking import flat
+
+
+class _Tracked(Said):
+    path: str
+    md5: str | None = None
+
+
+class _Stage(Said):
+    outs: Sequence[_Tracked] = ()
+    deps: Sequence[_Tracked] = ()
+
+
+class _Lock(Said):
+    """What is read of ``dvc.lock``."""
+
+    stages: dict[str, _Stage]
+
 
 # From a place in params.yaml, or ``data``, to what stands there.
 Plan = dict[str, Any]
@@ -94,13 +112,10 @@ def _said(value: Any) -> str:
 
 def dvc_hash(place: str | Path) -> str | None:
     """DVC's hash of what a stage wrote or read, from ``dvc.lock``; None where it is not tracked."""
-    try:
-        lock = yaml.safe_load(Path("dvc.lock").read_text("utf-8"))
-    except (OSError, yaml.YAMLError):
+    file = Path("dvc.lock")
+    if not file.exists():
         return None
-    stages = (lock or {}).get("stages", {}).values()
-    for kind in ("outs", "deps"):
-        for each in (each for stage in stages for each in stage.get(kind, [])):
-            if each.get("path") == str(place):
-                return each.get("md5")
-    return None
+    with about(f"{file} (`git checkout {file}` brings it back)"):
+        stages = validated(_Lock, read_yaml(file)).stages.values()
+    listed = [*(each.outs for each in stages), *(each.deps for each in stages)]
+    return next((each.md5 for each in chain(*listed) if each.path == str(place)), None)

@@ -4,16 +4,35 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
 from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.stimuli import name_labels, read_stimuli
-from brain_teacher.dataset.trials import Voxels, trial_columns
+from brain_teacher.dataset.trials import FORMAT, Voxels, trial_columns
 from brain_teacher.errors import BrainTeacherError, about, nearest
-from brain_teacher.files import npz_shape
+from brain_teacher.reading import Said, npz_shape
+
+
+class VoxelFile(Said):
+    """What ``index.json`` says of a voxel file, which these names find."""
+
+    subject: Annotated[str, Field(pattern=NAME)]
+    roi: Annotated[str, Field(pattern=NAME)]
+    trials: int
+    voxels: int
+
+
+class Index(Said):
+    """What ``index.json`` of a folder of voxels says."""
+
+    dataset: str
+    simulated: bool
+    cells: Annotated[list[VoxelFile], Field(min_length=1)]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,7 +73,7 @@ class RecordingCell(Cell):
             with about(f"{file}, ROI {roi}"):
                 voxels = Voxels(data[:, masks[roi]].astype(np.float32), **columns)
             meta = {key: getattr(self, key) for key in ("dataset", "simulated", "subject")}
-            text = json.dumps(meta | {"format": 1, "roi": roi}, sort_keys=True)
+            text = json.dumps(meta | {"format": FORMAT, "roi": roi}, sort_keys=True)
             made[name] = {"data": voxels.data, **voxels.columns(), "meta": np.array(text)}
         return made
 

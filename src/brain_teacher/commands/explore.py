@@ -74,7 +74,7 @@ def explore(
     params = params.with_distill(subject=subjects, roi=rois[:1], **asked)
     tables: Given = {"soft_labels": soft_labels, "controls": Path(), "rivals": Path()}
     setting = open_setting(params, dataset=dataset, **tables)
-    word = said_simulated(dataset.description.simulated)
+    word = said_simulated(setting.origin["simulated"])
     name = f"{dataset.name}: subjects and ROIs ({word})"
     tags = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder", "kind")}
     settings = flat(params.distill.model_dump(), "distill")

@@ -1,16 +1,25 @@
 """``import-soft-labels``: anybody's table of class probabilities, for ``distill`` to teach with."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from brain_teacher.chain.dataset import open_dataset
+import numpy as np
+
+from brain_teacher.chain.dataset import DataSet, open_dataset
 from brain_teacher.commands import Place, Say
+from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
 from brain_teacher.decoding.decoders.table import DECODERS
-from brain_teacher.decoding.soft_labels import FOREIGN, IMPORTED, KINDS
+from brain_teacher.decoding.soft_labels import FOREIGN, IMPORTED, KINDS, SoftLabels
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import file_digest, write_npz
-from brain_teacher.sources.formats.soft_label_tables import read_table, to_soft_labels
+from brain_teacher.reading import cut
+from brain_teacher.sources.formats.soft_label_tables import (
+    is_simulated,
+    read_table,
+    to_soft_labels,
+)
 
 
 def import_soft_labels(
@@ -46,7 +55,8 @@ def import_soft_labels(
     file, data = Path(file), Path(data)
     if not file.is_file():
         raise UsageError(f"there is no file {file}")
-    dataset = open_dataset(data)
+    with about(file):
+        dataset = open_dataset(data).with_said(simulated=is_simulated(file))
     imported = {"file": file.name, "sha256": file_digest(file)}
     meta = called | {"kind": kind, "calibrated": False} | dataset.origin | {IMPORTED: imported}
     with about(file):
@@ -75,5 +85,16 @@ def import_soft_labels(
         f"the class with most is the right one in {100 * right:.1f}%; "
         f"{len(shown) - len(kept)} shown images have no row"
     )
+    for line in _odd(file, dataset, labels, category):
+        say(line)
     say(f"teach with it: brain-teacher distill --decoder {decoder} --subject {subject} --roi {roi}")
     return out
+
+
+def _odd(file: Path, dataset: DataSet, labels: SoftLabels, category: np.ndarray) -> Iterator[str]:
+    """What a person may not expect of the table."""
+    if dataset.description.simulated and not read_description(dataset.folder).simulated:
+        yield f"{file} says that it is simulated: so will every result that it is in"
+    if unseen := sorted(set(labels.class_id.tolist()) - set(category)):
+        names = f"'{cut(unseen[0])}'" + (f" and {len(unseen) - 1} more" if unseen[1:] else "")
+        yield f"no shown image is of its class {names}: renamed, or of other images?"

@@ -12,7 +12,7 @@ from brain_teacher.chain.students.answers import check_alike, digest_of_test_ima
 from brain_teacher.commands import Place, Say
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import read_json
+from brain_teacher.reading import read_json
 from brain_teacher.report.kinds import BRAIN, called, kind_of, not_ours
 from brain_teacher.report.model_card import model_card_text
 from brain_teacher.tracking import MODEL, Registry

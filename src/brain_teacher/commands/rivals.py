@@ -25,8 +25,9 @@ from brain_teacher.decoding.log_probs import mean_nll
 from brain_teacher.decoding.soft_labels import FORMAT, MODEL, SoftLabels
 from brain_teacher.distillation.students import Student
 from brain_teacher.distillation.teachers import RIVAL, table_of
-from brain_teacher.files import atomic_write, load_arrays, write_json, write_npz
+from brain_teacher.files import atomic_write, write_json, write_npz
 from brain_teacher.machine import HERE, RunTime
+from brain_teacher.reading import load_arrays
 from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import flat, tracked
 

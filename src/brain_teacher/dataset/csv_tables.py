@@ -1,44 +1,79 @@
 """CSV files that people write: every row as long as the header, or the row is named."""
 
 import csv
+import gzip
 import io
-from collections.abc import Sequence
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from os import PathLike
-from pathlib import Path
 
 import pandas as pd
+
+from brain_teacher.reading import cut, open_file, read_text, text_of
+
+# Text of 32 MiB at most (`reading`): so much of it Python holds in less than 2 GiB.
+MOST_COLUMNS, MOST_ROWS = 20_000, 1_000_000
+NAMED = 20  # columns in a message
 
 
 def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV as text; other encodings and ragged rows are errors, a byte order mark is not.
 
     pandas would take the first cells of rows that are longer than the header for an index. The
-    `columns` must be there, others may be. Row k of the table is row k + 2 of the file, whose
-    header is row 1.
+    `columns` must be there, others may be; each has a name. Row k of the table is row k + 2 of the
+    file, whose header is row 1. A name that ends in ``.gz`` is of a table that gzip packed.
 
     Raises
     ------
     ValueError
-        If the file is no such table; the row is given.
+        If the file is no such table; the row is given. Also if it has more than 32 MiB of text,
+        20,000 columns or a million rows.
     """
+    text = _unzipped(path) if str(path).endswith(".gz") else read_text(path)
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start} is not UTF-8: save it as CSV in UTF-8") from None
-    try:
-        rows = list(csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""), strict=True))
+        rows = csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""), strict=True)
+        header = next(rows, None)
+        if header is None:
+            raise ValueError("is empty")
+        _check_header(header, columns)
+        return pd.DataFrame(_whole_rows(rows, len(header)), columns=header, dtype=str)
     except csv.Error as error:
         raise ValueError(f"is no CSV ({error})") from error
-    if not rows:
-        raise ValueError("is empty")
-    header = rows[0]
+
+
+def _unzipped(path: str | PathLike) -> str:
+    try:
+        with open_file(path) as packed, gzip.GzipFile(fileobj=packed) as stream:
+            return text_of(stream)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"cannot be unpacked ({error})") from error
+
+
+def _check_header(header: list[str], columns: Sequence[str]) -> None:
+    if len(header) > MOST_COLUMNS:
+        raise ValueError(f"has {len(header)} columns, more than {MOST_COLUMNS}; give a .npz of it")
     for column in columns:
         if column not in header:
-            raise ValueError(f"has no column {column!r} (it has {', '.join(header)})")
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise ValueError(f"column {twice!r} stands twice")
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(header):
-            raise ValueError(f"row {number}: {len(row)} cells, but the header has {len(header)}")
-    return pd.DataFrame(rows[1:], columns=header, dtype=str)
+            more = f", and {len(header) - NAMED} more" if len(header) > NAMED else ""
+            names = ", ".join(map(cut, header[:NAMED]))
+            raise ValueError(f"has no column {column!r} (it has {names}{more})")
+    name, times = Counter(header).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"column {cut(name)!r} stands twice")
+    if "" in header:
+        raise ValueError(
+            f"column {header.index('') + 1} has no name, as pandas writes its index: write the "
+            "table with index=False, or name the column"
+        )
+
+
+def _whole_rows(rows: Iterable[list[str]], columns: int) -> list[list[str]]:
+    kept = []
+    for number, row in enumerate(rows, start=2):
+        if len(row) != columns:
+            raise ValueError(f"row {number}: {len(row)} cells, but the header has {columns}")
+        if number > MOST_ROWS + 1:
+            raise ValueError(f"has more than {MOST_ROWS} rows")
+        kept.append(row)
+    return kept

@@ -5,17 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
 
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.files import atomic_write
+from brain_teacher.reading import read_yaml, validated
 
 FILE = "dataset.yaml"
 
@@ -67,6 +61,12 @@ class Description(BaseModel):
             raise ValueError("subjects is empty, and there are no pictures")
         return self
 
+    @model_validator(mode="after")
+    def _said(self):
+        if self.simulation and not self.simulated:
+            raise ValueError("'simulation' says how it was simulated, so 'simulated' is true")
+        return self
+
     def write(self, folder: str | PathLike) -> None:
         """Write ``dataset.yaml``."""
         content = self.model_dump(exclude_defaults=True)
@@ -83,23 +83,6 @@ def read_description(folder: str | PathLike) -> Description:
     FileNotFoundError
         If the folder or the file is not there.
     ValueError
-        If the file is no YAML, or a key is missing, unknown or of the wrong kind.
+        If the file is no YAML, a key stands twice, or is missing, unknown or of the wrong kind.
     """
-    text = (Path(folder) / FILE).read_text(encoding="utf-8")
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from error
-    try:
-        return Description.model_validate(content)
-    except ValidationError as error:
-        raise ValueError(wrong_keys(error)[0]) from error
-
-
-def wrong_keys(error: ValidationError) -> list[str]:
-    """Every key that a pydantic ``ValidationError`` is about, and what is wrong with it."""
-    return [
-        f"{'.'.join(map(str, each['loc'])) or 'top level'}: "
-        f"{each['msg'].removeprefix('Value error, ')}"
-        for each in error.errors()
-    ]
+    return validated(Description, read_yaml(Path(folder) / FILE))

@@ -37,7 +37,9 @@ def rows_of(wanted: Collection[str], known: Collection[str], *, lacks: str) -> n
             raise ValueError(f"'{name}' stands twice among the ids to be joined on")
     missing = [name for name in dict.fromkeys(wanted) if name not in row_of]
     if missing:
-        raise ValueError(lacks.format(missing[0], len(missing)))
+        # Not str.format: names within `lacks` may hold braces.
+        told = iter((missing[0], str(len(missing))))
+        raise ValueError(re.sub(r"\{\}", lambda _: next(told, "{}"), lacks))
     return np.array([row_of[name] for name in wanted], dtype=int)
 
 

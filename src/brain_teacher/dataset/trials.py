@@ -7,10 +7,25 @@ import numpy as np
 
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.rules import hold_to
-from brain_teacher.files import read_npz
+from brain_teacher.reading import Said, read_npz
 
 # GOD's DataType: 1 training images, 2 test images, 3 imagery.
 DATA_TYPES = TRAINING, TEST, IMAGERY = 1, 2, 3
+
+
+# Of a voxel file.
+FORMAT = 1
+ARRAYS = {
+    "data": ("f", 2), "image_id": ("U", 1), "category": ("U", 1), "run": ("iu", 1),
+    "data_type": ("iu", 1), "position": ("iu", 1), "group_*": ("U", 1),
+}  # fmt: skip
+
+
+class Meta(Said):
+    """What ``meta`` of a voxel file says."""
+
+    dataset: str
+    simulated: bool
 
 
 @dataclass(frozen=True)
@@ -267,7 +282,8 @@ def read_voxels(path):
         If the file is broken, holds no voxels, or was made by an earlier version.
     """
     own = [field.name for field in fields(Voxels)[:-1]]
-    arrays, meta = read_npz(path, [name for name in own if name != "position"], what="voxel")
+    needed = [name for name in own if name != "position"]
+    arrays, meta = read_npz(path, needed, arrays=ARRAYS, meta=Meta, format=FORMAT, what="voxel")
     if "position" not in arrays:
         raise ValueError(
             "holds no array 'position': it was made by an earlier version; preprocess again"

@@ -2,15 +2,20 @@
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from pydantic import NonNegativeFloat
 
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.log_probs import check_log_probs, soften, with_prior
-from brain_teacher.files import read_npz
+from brain_teacher.reading import Said, read_npz
 
 FORMAT = 1
-ARRAYS = ("log_probs", "image_id", "class_id", "fold")
+ARRAYS = {
+    "log_probs": ("f", 2), "image_id": ("U", 1), "class_id": ("U", 1), "fold": ("iu", 1),
+}  # fmt: skip
+VOTES = {"votes": ("f", 1)}
 # What can be behind a table (`meta["kind"]`), and what it is called.
 BRAIN, PEOPLE, WORDS, MODEL = "brain", "people", "words", "model"
 KINDS = {BRAIN: "a brain", PEOPLE: "people", WORDS: "words", MODEL: "a model"}
@@ -19,6 +24,21 @@ IMPORTED = "imported"
 # In a data set's folder: the tables of others.
 FOREIGN = "soft_labels"
 NO_COLUMN = "has no column for category '{}'"
+
+
+class Meta(Said):
+    """What ``meta`` of a soft-label file says, where it says it."""
+
+    dataset: str = ""
+    simulated: bool = False
+    subject: str = ""
+    roi: str = ""
+    decoder: str = ""
+    kind: str = BRAIN
+    calibrated: bool = False
+    prior: NonNegativeFloat = 0
+    features: dict[str, Any] | None = None
+    quality: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +64,8 @@ class SoftLabels:
     Raises
     ------
     ValueError
-        If shapes and ids do not agree, an id stands twice, a row does not sum to 1 within 1e-4, or
-        there is no such kind.
+        If shapes and ids do not agree, an id stands twice, a row does not sum to 1 within 1e-4,
+        there is no such kind, or votes are without a prior.
     """
 
     log_probs: np.ndarray
@@ -67,7 +87,15 @@ class SoftLabels:
             values, counts = np.unique(getattr(self, name), return_counts=True)
             if (counts > 1).any():
                 raise ValueError(f"{name} '{values[counts > 1][0]}' stands twice")
+        if self.votes is not None:
+            self._check_votes(self.votes)
         check_log_probs(self.log_probs, self.image_id)
+
+    def _check_votes(self, votes):
+        if len(votes) != len(self.image_id) or "prior" not in self.meta:
+            raise ValueError("votes are one an image, and meta.prior says how they are smoothed")
+        if not (np.isfinite(votes) & (votes > 0)).all():
+            raise ValueError("votes are counts above 0")
 
     def take(self, image_ids):
         """The rows of some images, in the order given; joined by id."""
@@ -132,15 +160,15 @@ def read_soft_labels(path):
         If the file is broken, an array is missing, the format is a later one, the content is not
         soft labels, or the table was imported and does not say what it is.
     """
-    arrays, meta = read_npz(path, ARRAYS, what="soft-label")
-    if meta.get("format") != FORMAT:
-        raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
+    arrays, meta = read_npz(
+        path, ARRAYS, arrays=ARRAYS | VOTES, meta=Meta, format=FORMAT, what="soft-label"
+    )
     if "imported" in meta and "kind" not in meta:
         raise ValueError(
             "was imported before tables said what is behind them: import it again, with --kind "
             f"{', '.join(KINDS)}"
         )
-    there = {name: arrays[name] for name in (*ARRAYS, "votes") if name in arrays}
+    there = {name: arrays[name] for name in ARRAYS | VOTES if name in arrays}
     return SoftLabels(meta=meta, **there)
 
 

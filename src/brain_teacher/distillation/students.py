@@ -2,16 +2,53 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.decoding.log_probs import check_log_probs, mean_nll
-from brain_teacher.files import read_npz
+from brain_teacher.reading import Said, read_npz
 
 FORMAT = 1
 CURVE_POINTS = 5
+# Of each split; and of the whole file.
+_OF_SPLIT = {"log_probs": ("f", 2), "image_id": ("U", 1), "category": ("U", 1)}
+ARRAYS = {"class_id": ("U", 1)} | {
+    f"{split}_{name}": form for split in SPLITS for name, form in _OF_SPLIT.items()
+}
+
+
+class Settings(Said):
+    """How a student was trained, as far as others read it."""
+
+    network: str
+    weights: str
+    width: int
+    image_size: int
+    epochs: int
+    temperature: float
+    alpha: float
+    learning_rate: float
+
+
+class Meta(Said):
+    """What ``meta`` of a student file says."""
+
+    teacher: str
+    seed: int
+    dataset: str
+    simulated: bool
+    subject: str
+    roi: str
+    decoder: str
+    diverged: bool
+    settings: Settings
+    curves: dict[str, list[float | None]]
+    plan: dict[str, Any] | str
+    fold: int | None = None
+    folds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +83,8 @@ class Answers:
             if log_probs.shape != (rows, len(self.class_id)) or len(self.category[split]) != rows:
                 raise ValueError(f"{split}: log_probs and ids have different lengths")
             check_log_probs(log_probs, self.image_id[split])
+            if len(set(self.image_id[split])) < rows:
+                raise ValueError(f"{split}: an image stands twice")
             self.truth(split)
 
     @property
@@ -110,12 +149,11 @@ def student_arrays(student, *, class_id, image_id, category, meta):
 
 def read_student(path):
     """Read a student file; ``ValueError`` if it is broken, another file, or of a later format."""
-    arrays, meta = read_npz(path, ("class_id",), what="student")
-    if meta.get("format") != FORMAT:
-        raise ValueError(f"has format {meta.get('format')!r}; this version reads {FORMAT}")
+    arrays, meta = read_npz(
+        path, ("class_id",), arrays=ARRAYS, meta=Meta, format=FORMAT, what="student"
+    )
+    if not meta["diverged"] and (missing := ARRAYS.keys() - arrays):
+        raise ValueError(f"holds no array {min(missing)!r}: it is not a student file")
     there = [split for split in SPLITS if f"{split}_log_probs" in arrays]
-    parts = [
-        {split: arrays[f"{split}_{name}"] for split in there}
-        for name in ("log_probs", "image_id", "category")
-    ]
+    parts = [{split: arrays[f"{split}_{name}"] for split in there} for name in _OF_SPLIT]
     return Answers(meta, arrays["class_id"], *parts)

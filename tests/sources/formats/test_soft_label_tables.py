@@ -1,5 +1,6 @@
 """Tables of other people: every format in, every format out, and what they may hold."""
 
+import gzip
 import re
 
 import numpy as np
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.sources.formats import soft_label_tables
 from brain_teacher.sources.formats.soft_label_tables import (
     FORMATS,
+    is_simulated,
     read_table,
     to_soft_labels,
     write_table,
@@ -98,16 +101,97 @@ def test_npy_takes_its_names_from_two_files(tmp_path):
     [
         ("a,n01,n02\n1,2,3\n", "has no column 'image_id' (it has a, n01, n02)"),
         (CSV + "b,0,1\n", "image id 'b' stands twice"),
-        ("image_id,n01,n01\na,0,1\n", "class id 'n01' stands twice"),
+        ("image_id,n01,n01\na,0,1\n", "column 'n01' stands twice"),
         (CSV + ",0,1\n", "row 5: image_id is empty"),
         (CSV + "d,0,much\n", "image 'd': class 'n02' is 'much', no number"),
-        (CSV + "d,0\n", "image 'd': class 'n02' is '', no number"),
+        (CSV + "d,0\n", "row 5: 2 cells, but the header has 3"),
+        (CSV + "d,0,\n", "image 'd': class 'n02' is '', no number"),
         ("image_id,n01,n02\n", "has 0 images and 2 classes"),
         ("image_id,n01\na,1\n", "has 1 images and 1 classes"),
     ],
 )
 def test_what_is_wrong_with_a_csv_is_said(tmp_path, text, message):
     refuses(message, read_table, write(tmp_path / "t.csv", text))
+
+
+def test_the_index_that_pandas_writes_is_no_class(tmp_path):
+    content = table().rename_axis("image_id").reset_index()
+    content.to_csv(tmp_path / "t.csv")
+    remedy = "write the table with index=False, or"
+    refuses(
+        f"column 1 has no name, as pandas writes its index: {remedy} name the column",
+        read_table,
+        tmp_path / "t.csv",
+    )
+    pd.read_csv(tmp_path / "t.csv").to_csv(tmp_path / "t.csv", index=False)
+    refuses(
+        f"class 'Unnamed: 0' is what pandas calls its row numbers: {remedy} take that column out",
+        read_table,
+        tmp_path / "t.csv",
+    )
+    # Parquet keeps an index apart.
+    content.set_index(np.array([7, 5, 6])).to_parquet(tmp_path / "t.parquet")
+    found, _ = read_table(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(found, table(), check_names=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(CSV.encode())[:-9], "^cannot be unpacked "),
+        (b"no gzip", "^cannot be unpacked "),
+        (gzip.compress(bytes(2**25 + 1)), "^is larger than 32 MiB, which no such file is$"),
+        (gzip.compress(CSV.encode("utf-16")), "^byte 0 is not UTF-8: save it in UTF-8$"),
+    ],
+)
+def test_what_was_packed_is_read_to_a_limit(tmp_path, content, message):
+    (tmp_path / "t.csv.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_table(tmp_path / "t.csv.gz")
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(CSV.encode()))
+    found, _ = read_table(tmp_path / "t.csv.gz")
+    assert found.index.tolist() == IMAGES
+
+
+@pytest.mark.parametrize("ids", [np.array("a"), np.array([["a", "b"]]), np.array([b"a", b"b"])])
+def test_ids_of_another_shape_are_refused(tmp_path, ids):
+    np.savez(tmp_path / "t.npz", image_id=ids, class_id=CLASSES, probs=PROBS[:2])
+    with pytest.raises(ValueError, match=r"^image ids (have shape|are not text)"):
+        read_table(tmp_path / "t.npz")
+
+
+def test_a_parquet_file_that_unpacks_without_end_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(soft_label_tables, "MOST_CELLS", 8)
+    table().rename_axis("image_id").reset_index().to_parquet(tmp_path / "t.parquet")
+    message = "cannot be read as Parquet (it has 9 cells, more than 8)"
+    refuses(message, read_table, tmp_path / "t.parquet")
+
+
+def test_dates_and_lists_are_no_numbers(tmp_path):
+    dates = table().rename_axis("image_id").reset_index()
+    dates["n02"] = pd.to_datetime(["2026-01-01"] * 3)
+    dates.to_parquet(tmp_path / "t.parquet")
+    refuses("class 'n02' is datetime64[us], no numbers", read_table, tmp_path / "t.parquet")
+    dates["n02"] = [[1], [2], [3]]
+    dates.to_parquet(tmp_path / "t.parquet")
+    message = "image '007': class 'n02' is array([1]), no number"
+    refuses(message, read_table, tmp_path / "t.parquet")
+
+
+def test_a_table_that_says_it_is_simulated_is_believed(tmp_path):
+    arrays = {"image_id": IMAGES, "class_id": CLASSES, "probs": PROBS}
+    for meta, said in (
+        ('{"simulated": true}', True),
+        ('{"simulated": false}', False),
+        ("{}", False),
+        ("anything", False),
+        ("[1]", False),
+    ):
+        np.savez(tmp_path / "t.npz", **arrays, meta=np.array(meta))
+        assert is_simulated(tmp_path / "t.npz") is said
+    np.savez(tmp_path / "t.npz", **arrays)
+    assert not is_simulated(tmp_path / "t.npz")
+    assert not is_simulated(write(tmp_path / "t.csv", CSV))
 
 
 def test_ids_of_numbers_are_refused(tmp_path):
@@ -122,7 +206,7 @@ def test_ids_of_numbers_are_refused(tmp_path):
 def test_a_file_of_something_else_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x93something else")
     names = {"image_ids": write(tmp_path / "i", "a"), "class_ids": write(tmp_path / "c", "a")}
-    with pytest.raises(ValueError, match=r"cannot be read as|has no column|codec can't decode"):
+    with pytest.raises(ValueError, match=r"cannot be read as|has no column|is not UTF-8"):
         read_table(tmp_path / name, **names if name == "t.npy" else {})
     refuses("ends in '.txt'; give .npz, .npy, .csv or .parquet", read_table, tmp_path / "t.txt")
 
@@ -130,7 +214,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, name):
 def test_nothing_is_unpickled(tmp_path):
     np.save(tmp_path / "t.npy", np.array([{}], dtype=object), allow_pickle=True)
     names = {"image_ids": write(tmp_path / "i", "a"), "class_ids": write(tmp_path / "c", "a")}
-    with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+    with pytest.raises(ValueError, match="an array of object is not read"):
         read_table(tmp_path / "t.npy", **names)
 
 

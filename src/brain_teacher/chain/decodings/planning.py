@@ -14,14 +14,16 @@ from brain_teacher.chain.decodings.cells import DecodeCell, Shared
 from brain_teacher.chain.decodings.image_features import features_for
 from brain_teacher.chain.device import device_for, where
 from brain_teacher.chain.params import Params
+from brain_teacher.chain.voxels import Index
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
-from brain_teacher.files import fingerprint, read_json, write_npz
+from brain_teacher.files import fingerprint, write_npz
 from brain_teacher.machine import RunTime
+from brain_teacher.reading import read_record
 from brain_teacher.report.words import said_simulated
 from brain_teacher.tracking import Tracker, flat, tracked
 
@@ -33,18 +35,18 @@ class Decodings:
     params: Params
     dataset: DataSet
     voxels: Path
-    index: dict[str, Any]
+    index: Index
 
     def cells(
         self, *, subject: Sequence[str], roi: Sequence[str], decoder: Sequence[str]
     ) -> list[DecodeCell]:
         """One for each subject, ROI and decoder; of subjects and ROIs, none named means all."""
-        known = self.index["cells"]
-        there = {key: [*dict.fromkeys(c[key] for c in known)] for key in ("subject", "roi")}
+        known = [(each.subject, each.roi) for each in self.index.cells]
+        subjects, rois = (list(dict.fromkeys(names)) for names in zip(*known, strict=True))
         decoders = choose(decoder, list(DECODERS), "decode.decoder")
         cells = []
-        for s in choose(subject or "all", there["subject"], "subject"):
-            for r in choose(roi or "all", there["roi"], "roi"):
+        for s in choose(subject or "all", subjects, "subject"):
+            for r in choose(roi or "all", rois, "roi"):
                 file = self.voxels / f"{s}_{r}.npz"
                 if not file.is_file():
                     raise BrainTeacherError(
@@ -125,13 +127,14 @@ def open_decodings(params: Params, *, data: str | Path, voxels: str | Path) -> D
             f"{voxels} holds no voxels ({INDEX} is missing): run `dvc repro preprocess`, or "
             "`brain-teacher preprocess`"
         )
-    index, dataset = read_json(voxels / INDEX), open_dataset(data)
-    if index["dataset"] != dataset.name:
+    index = read_record(voxels / INDEX, Index, remedy="preprocess again")
+    dataset = open_dataset(data)
+    if index.dataset != dataset.name:
         raise BrainTeacherError(
-            f"{voxels} holds voxels of data set {index['dataset']!r}, but {data} is "
+            f"{voxels} holds voxels of data set {index.dataset!r}, but {data} is "
             f"{dataset.name!r}; name the right one with --data or dataset.name"
         )
-    return Decodings(params, dataset, voxels, index)
+    return Decodings(params, dataset.with_said(simulated=index.simulated), voxels, index)
 
 
 def nested_cells(cells: Sequence[DecodeCell]) -> list[DecodeCell]:

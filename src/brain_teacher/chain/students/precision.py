@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from brain_teacher.chain.device import device_for
 from brain_teacher.chain.params import Params
 from brain_teacher.errors import UsageError
-from brain_teacher.files import read_json, write_json
+from brain_teacher.files import write_json
 from brain_teacher.machine import RunTime
+from brain_teacher.reading import Said, read_record
 
 PRECISION = "precision.json"
+
+
+class _Record(Said):
+    precision: Literal["float32", "bfloat16"]
 
 
 def settle(
@@ -40,7 +45,8 @@ def settle(
 
 def _recorded(record: Path, device: str, run_time: RunTime) -> str:
     """The precision of the folder's students, which this machine must have, if it trains them."""
-    precision = read_json(record)["precision"]
+    remedy = "take it away, and students are trained anew where that changes them"
+    precision = read_record(record, _Record, remedy=remedy).precision
     if precision == "bfloat16" and not run_time.elsewhere:
         from brain_teacher.networks.devices import has_bfloat16
 

@@ -196,6 +196,8 @@ def open_setting(
         if OWN_TABLE + name in teachers
     }
     check_different({BRAIN: parts[0].brain, **tables})
+    said = any(each.meta.get("simulated") for each in (parts[0].brain, *tables.values()))
+    dataset = dataset.with_said(simulated=said)
     return Setting(
         params=params,
         dataset=dataset,
@@ -203,6 +205,7 @@ def open_setting(
         rivals=Path(rivals),
         teachers=teachers,
         origin=origin
+        | dataset.origin
         | digest_of_labels(part.brain for part in parts)
         | _notable(parts[0].brain)
         | ({} if limit is None else {"limit": limit}),

@@ -13,7 +13,7 @@ class Mlp(Block):
 
     seed: Annotated[Whole, Field(ge=0)] = 0
     starts: Count = 1
-    steps: Annotated[list[Count], Field(min_length=1)] = [100, 200, 300]
+    steps: Annotated[list[Count], Field(min_length=1, max_length=100)] = [100, 200, 300]
     batch: Count = 128
     hidden: Count = 256
     layers: Annotated[Whole, Field(ge=0)] = 1

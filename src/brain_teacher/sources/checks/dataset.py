@@ -12,10 +12,11 @@ import pandas as pd
 from pydantic import ValidationError
 
 from brain_teacher.dataset.bdata import read_recording
-from brain_teacher.dataset.description import FILE, read_description, wrong_keys
+from brain_teacher.dataset.description import FILE, read_description
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.stimuli import STIMULI_FILE, name_labels, read_stimuli
 from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_of
+from brain_teacher.reading import wrong_keys
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 from brain_teacher.sources.checks.pictures import check_pictures
 

@@ -4,14 +4,17 @@ A table has a row an image and a column a class, both named: CSV and Parquet hol
 themselves, an ``.npy`` array takes them from two files.
 """
 
+import re
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
-from brain_teacher.files import atomic_write, load_arrays
+from brain_teacher.files import atomic_write
+from brain_teacher.reading import cut, load_arrays, open_file, parse_json, read_text
 
 # So that every logarithm is finite, and no more: the smallest that float32 holds whole. Softened by
 # T = 2, a floor of 1e-6 would have 13% of a row of 150 classes; of this it is 2e-17.
@@ -21,6 +24,10 @@ ROW_TOLERANCE = 5e-3
 # Votes in all that a prior adds to the choices of each image.
 PRIOR = 1.0
 IMAGE_ID = "image_id"
+# Of a Parquet file: of numbers 1 GiB.
+MOST_CELLS = 2**27
+# What pandas calls an index that has no name: in Parquet, and read again from CSV.
+_INDEX, _NUMBERED = re.compile(r"__index_level_\d+__"), re.compile(r"|Unnamed: \d+")
 VALUES = ("probabilities", "log-probabilities", "counts")
 FORMATS = ("npy", "csv", "parquet")
 
@@ -63,7 +70,7 @@ def read_table(
     elif ending == ".npz":
         table, kind = _read_npz(path)
     elif ending in (".csv", ".csv.gz"):
-        table = _named(_read_csv(path))
+        table = _named(read_csv_table(path, (IMAGE_ID,)))
     elif ending == ".parquet":
         table = _named(_read_parquet(path))
     else:
@@ -71,24 +78,41 @@ def read_table(
     for name, values in (("image", table.index), ("class", table.columns)):
         if values.duplicated().any():
             raise ValueError(f"{name} id '{values[values.duplicated()][0]}' stands twice")
+    if index := [name for name in map(str, table.columns) if _NUMBERED.fullmatch(name)]:
+        raise ValueError(
+            f"class {index[0]!r} is what pandas calls its row numbers: write the table with "
+            "index=False, or take that column out"
+        )
     return _numbers(table), kind
 
 
-def _read_csv(path):
-    # As text: ids of digits keep their zeros. The header too: pandas would rename a name that
-    # stands twice.
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None)
-    return rows.iloc[1:].set_axis(rows.iloc[0].tolist(), axis=1)
+def is_simulated(path: str | PathLike) -> bool:
+    """Whether an ``.npz`` says of itself, in ``meta``, that its numbers are simulated."""
+    if Path(path).suffix != ".npz":
+        return False
+    arrays = load_arrays(path, ("meta",), wrong="cannot be read as .npz ({})")
+    try:
+        meta = parse_json(str(arrays["meta"]))
+    except (KeyError, ValueError):
+        return False  # another program's
+    return isinstance(meta, dict) and bool(meta.get("simulated"))
 
 
 def _read_parquet(path):
     import pyarrow
+    from pyarrow.parquet import ParquetFile
 
     try:
-        table = pd.read_parquet(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise ValueError(f"cannot be read as Parquet ({error})") from error
-    return table.reset_index() if table.index.name == IMAGE_ID else table
+        with open_file(path) as stream, ParquetFile(stream) as file:
+            cells = file.metadata.num_rows * file.metadata.num_columns
+            if cells > MOST_CELLS:
+                raise ValueError(f"it has {cells} cells, more than {MOST_CELLS}")
+            # What pandas says beside the columns is its own; an index of numbers is no class.
+            columns = [name for name in file.schema_arrow.names if not _INDEX.fullmatch(name)]
+            table = file.read(columns=columns).to_pandas(ignore_metadata=True)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise ValueError(f"cannot be read as Parquet ({cut(error, 200)})") from error
+    return table
 
 
 def _named(table):
@@ -100,7 +124,7 @@ def _named(table):
         raise ValueError(f"{IMAGE_ID} is not text: ids of numbers lose digits")
     empty = (table[IMAGE_ID] == "") | table[IMAGE_ID].isna()
     if empty.any():
-        # The header is row 1.
+        # A CSV's header is row 1.
         raise ValueError(f"row {empty.to_numpy().argmax() + 2}: {IMAGE_ID} is empty")
     return table.set_index(IMAGE_ID)
 
@@ -127,7 +151,10 @@ def _read_npy(path, image_ids, class_ids):
 
 
 def _lines(path):
-    names = Path(path).read_text("utf-8-sig").splitlines()
+    try:
+        names = read_text(path).splitlines()
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
     for row, name in enumerate(names):
         if not name.strip():
             raise ValueError(f"{path} line {row + 1} is empty")
@@ -136,8 +163,10 @@ def _lines(path):
 
 def _frame(values, image_ids, class_ids):
     for name, ids in (("image", image_ids), ("class", class_ids)):
-        if np.asarray(ids).dtype.kind not in "UO":
+        if np.asarray(ids).dtype.kind != "U":
             raise ValueError(f"{name} ids are not text: ids of numbers lose digits")
+        if np.ndim(ids) != 1:
+            raise ValueError(f"{name} ids have shape {np.shape(ids)}, not one name each")
     if values.shape != (len(image_ids), len(class_ids)):
         raise ValueError(
             f"values have shape {values.shape}, but there are names for {len(image_ids)} images "
@@ -148,13 +177,20 @@ def _frame(values, image_ids, class_ids):
 
 def _numbers(table):
     table = table.rename(index=str, columns=str)
-    numbers = table.apply(pd.to_numeric, errors="coerce").astype(float)
+    for name, dtype in table.dtypes.items():
+        if dtype.kind not in "iufbO" and not pd.api.types.is_string_dtype(dtype):
+            raise ValueError(f"class '{cut(name)}' is {dtype}, no numbers")
+    values = table.to_numpy()
+    if values.dtype.kind not in "iufb":
+        text = values.astype(object).ravel()
+        values = pd.to_numeric(text, errors="coerce").reshape(values.shape)
+    numbers = pd.DataFrame(values.astype(float), index=table.index, columns=table.columns)
     wrong = numbers.isna().to_numpy()
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise ValueError(
             f"image '{table.index[row]}': class '{table.columns[column]}' is "
-            f"{table.iat[row, column]!r}, no number"
+            f"{cut(repr(table.iat[row, column]))}, no number"
         )
     if not len(numbers) or numbers.shape[1] < 2:
         raise ValueError(f"has {len(numbers)} images and {numbers.shape[1]} classes")
