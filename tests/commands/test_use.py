@@ -97,7 +97,8 @@ def params(tmp_path, monkeypatch):
     (tmp_path / ".dvc").mkdir()
     file = tmp_path / "params.yaml"
     file.write_text(SAMPLE)
-    remote("\n".join(f"['remote \"{path.stem}\"']\nurl = ../../elsewhere" for path in PRESETS))
+    names = [*(path.stem for path in PRESETS), "mine"]
+    remote("\n".join(f"['remote \"{name}\"']\nurl = ../../elsewhere" for name in names))
     git("init", "-q")
     git("add", "params", "params.yaml")
     git("commit", "-qm", "the sample")

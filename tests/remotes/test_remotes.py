@@ -210,9 +210,8 @@ def test_what_lies_beside_the_sample_stays_on_the_disk(lab):
         (clone / "data" / name / "file").write_text(name)
     lab.type("ours", "dvc add -q data/tracked", "dvc pull --remote sample data.dvc")
     assert (clone / "data" / "sample" / "dataset.yaml").is_file()
-    lab.type("ours", "dvc checkout", code=1)  # of outputs, which nobody pushed
+    lab.type("ours", "dvc checkout", code=255)  # of outputs, which nobody pushed
     lab.type("ours", "dvc pull", code=1)
-    lab.type("ours", "git checkout -q HEAD~0", "dvc checkout --force data.dvc")
     kept = {path.parent.name: path.read_text() for path in clone.glob("data/*/file")}
     assert kept == {"mine": "mine", "tracked": "tracked"}
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME
+from brain_teacher.dataset.stimuli import read_stimuli
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import atomic_folder
-from brain_teacher.sources.formats.own_arrays import copy_pictures, from_arrays, from_bdata
+from brain_teacher.sources.formats.own_arrays import from_arrays, from_bdata
+from brain_teacher.sources.formats.own_pictures import copy_shown, copy_unseen
 
 
 def new_dataset(
@@ -40,14 +42,18 @@ def new_dataset(
     for lacking in sorted(files["voxels"].keys() ^ files["trials"].keys()):
         raise UsageError(f"subject {lacking!r} has not both --voxels and --trials")
     _check_pictures(images, unseen)
-    notes = []
     try:
         with atomic_folder(folder) as new:
             if bdata:
                 subjects, rois, notes = from_bdata(new, files["bdata"])
             else:
-                subjects, rois = from_arrays(new, files["voxels"], files["trials"])
-            copy_pictures(new, shown=images, unseen=unseen)
+                subjects, rois, notes = from_arrays(new, files["voxels"], files["trials"])
+            stimuli = read_stimuli(new)
+            if images is not None:
+                known = None if stimuli is None else list(dict.fromkeys(stimuli["image_id"]))
+                notes += copy_shown(new, images, known)
+            if unseen is not None:
+                copy_unseen(new, unseen)
             Description(
                 name=folder.name, simulated=simulated, subjects=subjects, roi=rois,
                 pictures=images is not None,

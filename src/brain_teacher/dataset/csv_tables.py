@@ -12,6 +12,8 @@ import pandas as pd
 def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV as text; other encodings and ragged rows are errors, a byte order mark is not.
 
+    Cells are separated by what there is most of in the header: commas, tabs or semicolons.
+
     pandas would take the first cells of rows that are longer than the header for an index. The
     `columns` must be there, others may be. Row k of the table is row k + 2 of the file, whose
     header is row 1.
@@ -26,7 +28,9 @@ def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is not UTF-8: save it as CSV in UTF-8") from None
     try:
-        rows = list(csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""), strict=True))
+        delimiter = max(",\t;", key=text.partition("\n")[0].count)
+        stream = io.StringIO(text.rstrip("\r\n"), newline="")
+        rows = list(csv.reader(stream, delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise ValueError(f"is no CSV ({error})") from error
     if not rows:
