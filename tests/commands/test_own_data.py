@@ -229,8 +229,9 @@ def test_a_table_with_semicolons(work):
 
 
 def test_two_names_of_one_image_are_refused(work):
-    Path("t.csv").write_text(TRIALS.replace("a,cat,1", "a.png,cat,1").replace("a,cat,2", "a.jpg,cat,2")
-                             .replace("b,dog", "b.png,dog"))  # fmt: skip
+    endings = {"b,dog": "b.png,dog", "a,cat,1": "a.png,cat,1", "a,cat,2": "a.jpg,cat,2"}
+    for plain, ending in endings.items():
+        Path("t.csv").write_text(Path("t.csv").read_text().replace(plain, ending))
     assert new(*ARRAYS, code=1) == (
         "Error: t.csv: a.png and a.jpg are both image 'a': give each image an id of its own\n"
     )
@@ -313,8 +314,9 @@ def test_a_wrong_table_names_its_row_and_leaves_nothing(work, trials, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (np.array([[1.0, np.nan]] * 4), "v.npy: all: 1 of 2 voxels are not finite, first voxel 1 in "
-         "trial 0 (nan); leave such voxels out: array[:, numpy.isfinite(array).all(axis=0)]"),
+        (np.array([[1.0, np.nan]] * 4), "v.npy: all: 1 of 2 voxels are not finite, "
+         "first voxel 1 in trial 0 (nan); leave such voxels out: "
+         "array[:, numpy.isfinite(array).all(axis=0)]"),
         (np.array([[np.nan] * 2, *[[1.0] * 2] * 3]), "v.npy: all: 2 of 2 voxels are not finite, "
          "first voxel 0 in trial 0 (nan); leave such trials out, in the table too: "
          "array[numpy.isfinite(array).all(axis=1)]"),

@@ -48,12 +48,7 @@ def new_dataset(
                 subjects, rois, notes = from_bdata(new, files["bdata"])
             else:
                 subjects, rois, notes = from_arrays(new, files["voxels"], files["trials"])
-            stimuli = read_stimuli(new)
-            if images is not None:
-                known = None if stimuli is None else list(dict.fromkeys(stimuli["image_id"]))
-                notes += copy_shown(new, images, known)
-            if unseen is not None:
-                copy_unseen(new, unseen)
+            notes += _copy_pictures(new, images, unseen)
             Description(
                 name=folder.name, simulated=simulated, subjects=subjects, roi=rois,
                 pictures=images is not None,
@@ -67,6 +62,16 @@ def new_dataset(
     say(f"{folder}: {len(subjects)} subjects, ROIs {', '.join(rois)}")
     say(f"next: brain-teacher check {folder}; then set dataset.name: {folder.name} in params.yaml")
     return folder
+
+
+def _copy_pictures(new: Path, images: Place | None, unseen: Place | None) -> list[str]:
+    """Bring the pictures; gives notes."""
+    if unseen is not None:
+        copy_unseen(new, unseen)
+    if images is None:
+        return []
+    stimuli = read_stimuli(new)
+    return copy_shown(new, images, None if stimuli is None else list(stimuli["image_id"].unique()))
 
 
 def _check_pictures(images: Place | None, unseen: Place | None) -> None:

@@ -14,7 +14,7 @@ from brain_teacher.dataset.trials import DATA_TYPES
 IDS = ("image_id", "category")
 # Columns that are numbers, and their label in BData.
 NUMBERS = {"run": "Run", "data_type": "DataType", "session": "Session", "block": "Block"}
-# BIDS' columns of a trial, and the index that pandas writes: of no image, even if it was shown once.
+# BIDS' columns of a trial, and the index that pandas writes: never an image's.
 OF_THE_TRIAL = {
     "onset", "duration", "response_time", "trial", "trial_type", "stim_file", "sample", "value",
     "subject", "participant_id", "HED", "", "Unnamed: 0",
