@@ -174,6 +174,24 @@ def test_sessions_of_a_table_of_trials(work):
     assert voxels.groups["session"].tolist() == ["1", "1", "2", "2"]
 
 
+def test_superclasses_of_a_table_are_the_categories(work):
+    table = pd.read_csv("t.csv").assign(superclass=["animal"] * 4)
+    table.to_csv("t.csv", index=False)
+    new(*ARRAYS)
+    content = yaml.safe_load(Path("data/mine/dataset.yaml").read_text())
+    assert content["superclasses"] == {"cat": "animal", "dog": "animal"}
+
+
+def test_a_category_of_two_superclasses_is_refused(work):
+    Path("t.csv").write_text(
+        "image_id,category,run,superclass\na,cat,1,x\nb,cat,1,y\na,cat,2,x\nb,cat,2,y\n"
+    )
+    assert new(*ARRAYS, code=1) == (
+        "Error: category 'cat' has several superclasses: give each one, or call the column "
+        "'superclass' otherwise\n"
+    )
+
+
 def labels_of(*columns):
     labels = read_bdata("data/mine/bdata/S1.h5")[2]
     return [labels[name].tolist() for name in columns]

@@ -12,6 +12,9 @@ from brain_teacher.files import atomic_folder
 from brain_teacher.sources.formats.own_arrays import from_arrays, from_bdata
 from brain_teacher.sources.formats.own_pictures import copy_shown, copy_unseen
 
+# A column of a table of trials: what the control ``semantic`` goes by.
+SUPERCLASS = "superclass"
+
 
 def new_dataset(
     folder: Place,
@@ -51,7 +54,7 @@ def new_dataset(
             notes += _copy_pictures(new, images, unseen)
             Description(
                 name=folder.name, simulated=simulated, subjects=subjects, roi=rois,
-                pictures=images is not None,
+                pictures=images is not None, superclasses=_superclasses(new),
             ).write(new)  # fmt: skip
     except ValueError as error:
         raise BrainTeacherError(str(error)) from error
@@ -62,6 +65,21 @@ def new_dataset(
     say(f"{folder}: {len(subjects)} subjects, ROIs {', '.join(rois)}")
     say(f"next: brain-teacher check {folder}; then set dataset.name: {folder.name} in params.yaml")
     return folder
+
+
+def _superclasses(new: Path) -> dict[str, str]:
+    """Of each category, where the stimuli have such a column, and a category has one."""
+    stimuli = read_stimuli(new)
+    if stimuli is None or SUPERCLASS not in stimuli:
+        return {}
+    pairs = stimuli[["category", SUPERCLASS]].drop_duplicates()
+    several = pairs["category"][pairs["category"].duplicated()]
+    if len(several):
+        raise ValueError(
+            f"category {several.iloc[0]!r} has several superclasses: give each one, or call the "
+            f"column {SUPERCLASS!r} otherwise"
+        )
+    return dict(pairs.itertuples(index=False))
 
 
 def _copy_pictures(new: Path, images: Place | None, unseen: Place | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Columns as notebooks have them (lists, pandas, arrays of objects) as arrays of text or numbers."""
+"""Columns as notebooks have them, lists or pandas or objects, as arrays of text or of numbers."""
 
 import numpy as np
 
