@@ -32,9 +32,9 @@ $(INSTALLED): requirements.txt pyproject.toml | is-clone
 	@touch $@
 
 demo: $(INSTALLED)
-	@echo "bringing the sample out of store/ into data/: $$(sed -n 's/.*nfiles: //p' data.dvc) files," \
+	@echo "bringing the sample out of store/ into data/sample/: $$(sed -n 's/.*nfiles: //p' data.dvc) files," \
 	  "$$(sed -n 's/.*size: //p' data.dvc) bytes; seconds, no network"
-	$(BIN)/dvc pull data.dvc
+	$(BIN)/dvc pull --remote sample data.dvc
 	$(BIN)/dvc repro
 	$(BIN)/brain-teacher promote
 	@echo
@@ -86,7 +86,7 @@ check-lock: $(INSTALLED)
 sample: $(INSTALLED)
 	rm -rf data/sample
 	$(BIN)/brain-teacher simulate --out data/sample --seed 20261124
-	$(BIN)/dvc add data
+	$(BIN)/dvc commit --force data.dvc
 
 # Verdicts on simulated brains against the truth, docs/dial.md: hours (it says how many), and it goes
 # on where it was stopped.

@@ -83,7 +83,7 @@ def test_the_demo_runs_in_a_folder_with_a_blank_and_says_what_it_brings(tmp_path
     ran = [line for line in done.stdout.splitlines() if line.startswith(("dvc ", "brain-teacher "))]
     programs = f"{folder}/.venv/bin"
     assert ran == [
-        f"dvc pull data.dvc: {programs}/dvc",
+        f"dvc pull --remote sample data.dvc: {programs}/dvc",
         f"dvc repro: {programs}/dvc",
         f"brain-teacher promote: {programs}/brain-teacher",
     ]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -71,12 +73,25 @@ def test_the_commands_that_it_shows_exist():
     assert set(re.findall(r"`?make (\w[\w-]*)", README)) <= targets
 
 
-def test_the_notebook_lines_run(capsys):
+def shuffled_frame(column):
+    """As pandas has it after sorting: the labels of the rows are not their places."""
+    return pd.Series(column, index=np.random.default_rng(0).permutation(len(column)))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [np.asarray, list, lambda column: np.array(column, dtype=object), shuffled_frame,
+     lambda column: pd.Series(column).astype("category")],
+    ids=["arrays", "lists", "objects", "pandas", "categories"],
+)  # fmt: skip
+def test_the_notebook_lines_run(capsys, kind):
+    # Lists were an AttributeError, pandas' columns a KeyError or other rows' labels.
     from helpers.recordings import make_voxels
 
     made = make_voxels(categories=4, images=5, voxels=20, signal=2, seed=1)
-    known = {"voxels": made.data, "image_id": made.image_id}
-    known |= {"category": made.category, "run": made.run}
+    columns = {name: getattr(made, name) for name in ("image_id", "category", "run")}
+    voxels = made.data if kind is np.asarray else pd.DataFrame(made.data).astype(object)
+    known = {"voxels": voxels} | {name: kind(column) for name, column in columns.items()}
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.S)
     exec(compile(code, "docs/notebook.md", "exec"), known)
     plan, top1, control = capsys.readouterr().out.splitlines()

@@ -130,7 +130,7 @@ def test_image_without_a_file(folder):
     Path("data/sample/images/shown/n99000001_2.png").unlink()
     assert fails("distill", "--roi", "V1") == (
         "image 'n99000001_2' of the soft labels has no file in data/sample/images/shown "
-        "(1 of 8 are missing); put it there"
+        "(1 of 8 are missing): looked for n99000001_2.*; put it there"
     )
 
 
@@ -193,7 +193,7 @@ def test_soft_labels_of_other_images(folder):
     )
     assert fails("distill", "--roi", "V1", "--subject", "S1") == (
         "image 'n00000000_1' of the soft labels has no file in data/sample/images/shown "
-        "(8 of 8 are missing); put it there"
+        "(8 of 8 are missing): looked for n00000000_1.*; put it there"
     )
 
 
@@ -283,5 +283,5 @@ def test_an_image_listed_as_missing_teaches_nobody(folder):
     Path("data/sample/images/missing.csv").unlink()
     assert fails("distill", "--roi", "V1") == (
         f"image '{lost}' of the soft labels has no file in data/sample/images/shown "
-        "(1 of 8 are missing); put it there"
+        f"(1 of 8 are missing): looked for {lost}.*; put it there"
     )

@@ -102,7 +102,8 @@ def test_all_that_is_wrong_is_said_at_once(tiny):
     assert lines[4].startswith("  data/tiny/bdata/S2.h5: is cut off (")
     assert lines[5].startswith(f"  {second} cannot be read as an image (")
     assert lines[6:] == [
-        f"  data/tiny/images/shown: no picture of 1 training images: '{first.stem}'",
+        f"  data/tiny/images/shown: no picture of 1 training images: '{first.stem}'; "
+        f"looked for {first.stem}.*; put it there",
         "  data/tiny/images/unseen: category 'n99000002' has no validation image: put images under "
         "images/unseen/n99000002, or correct unseen.csv",
     ]

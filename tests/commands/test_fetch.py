@@ -26,7 +26,7 @@ next:
   the 1,200 shown pictures are ImageNet's: `brain-teacher images --data data/god --from \
 IMAGENET_DIR` (without them: soft labels, but no students)
   brain-teacher use god
-  dvc add data && dvc repro
+  dvc add data/god && dvc repro
 """
 
 

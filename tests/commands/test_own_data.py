@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from scipy.io import savemat
 
 from brain_teacher.chain.params import load_params
@@ -175,12 +176,146 @@ def test_sessions_of_a_table_of_trials(work):
     assert voxels.groups["session"].tolist() == ["1", "1", "2", "2"]
 
 
+def test_superclasses_of_a_table_are_the_categories(work):
+    table = pd.read_csv("t.csv").assign(superclass=["animal"] * 4)
+    table.to_csv("t.csv", index=False)
+    new(*ARRAYS)
+    content = yaml.safe_load(Path("data/mine/dataset.yaml").read_text())
+    assert content["superclasses"] == {"cat": "animal", "dog": "animal"}
+
+
+def test_a_category_of_two_superclasses_is_refused(work):
+    Path("t.csv").write_text(
+        "image_id,category,run,superclass\na,cat,1,x\nb,cat,1,y\na,cat,2,x\nb,cat,2,y\n"
+    )
+    assert new(*ARRAYS, code=1) == (
+        "Error: category 'cat' has several superclasses: give each one, or call the column "
+        "'superclass' otherwise\n"
+    )
+
+
+def labels_of(*columns):
+    labels = read_bdata("data/mine/bdata/S1.h5")[2]
+    return [labels[name].tolist() for name in columns]
+
+
+def test_a_table_as_bids_has_it(work):
+    # A column of the trial was an error, one at a time; left of image_id a KeyError.
+    Path("t.tsv").write_text(
+        "onset\tduration\tresponse_time\tsession\trun\timage_id\tcategory\tstyle\trater\n"
+        "8\t4\tn/a\tses-01\trun-1\tdogs/b.JPG\tdog\tx\tann\n"
+        "0\t4\t0.5\tses-01\trun-1\tcats/a.jpg\tcat\ty\tann\n"
+        "0\t4\t\tses-10\trun-1\tcats/a.jpg\tcat\ty\tbob\n"
+        "4\t4\t0.7\tses-10\trun-1\tdogs/b.JPG\tdog\tx\tann\n"
+    )
+    said = new("--voxels", "S1=v.npy", "--trials", "S1=t.tsv").splitlines()
+    assert said[:-2] == [
+        "note: t.tsv: session: ses-01 is 1 ... ses-10 is 2",
+        "note: t.tsv: run: run-1 is 1 ... run-1 is 1",
+        "note: t.tsv: dogs/b.JPG is image 'b': ids go without folder and ending",
+        "note: t.tsv: left out, since a trial's, or not of all images: 'onset', 'duration', "
+        "'response_time', 'rater'",
+    ]
+    assert Path("data/mine/stimuli.csv").read_text().splitlines() == [
+        "stimulus_id,image_id,category,style",
+        "1,a,cat,y",
+        "2,b,dog,x",
+    ]
+    assert labels_of("stimulus_id", "Run", "Session", "Block") == [
+        [2, 1, 1, 2], [1, 1, 1, 1], [1, 1, 2, 2], [2, 1, 1, 2],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["run", "session"])
+def test_numbers_that_no_file_holds_are_numbered(work, name):
+    # Dates and times all became -2147483648.
+    dates = ["20230511093000", "20230511093000", "20230512100000", "20230512100000"]
+    pd.read_csv("t.csv").assign(**{name: dates}).to_csv("t.csv", index=False)
+    said = new(*ARRAYS)
+    assert f"note: t.csv: {name}: {dates[0]} is 1 ... {dates[2]} is 2\n" in said
+    assert labels_of({"run": "Run", "session": "Session"}[name]) == [[1, 1, 2, 2]]
+
+
+def test_the_index_that_pandas_writes_is_no_group(work):
+    pd.read_csv("t.csv").to_csv("t.csv")
+    assert "left out, since a trial's, or not of all images: ''\n" in new(*ARRAYS)
+    assert "stimulus_id,image_id,category,style\n" in Path("data/mine/stimuli.csv").read_text()
+
+
+def test_a_table_with_semicolons(work):
+    Path("t.csv").write_text(TRIALS.replace(",", ";"))
+    new(*ARRAYS)
+    assert labels_of("stimulus_id", "Run") == [[2, 1, 1, 2], [1, 1, 2, 2]]
+
+
+def test_two_names_of_one_image_are_refused(work):
+    endings = {"b,dog": "b.png,dog", "a,cat,1": "a.png,cat,1", "a,cat,2": "a.jpg,cat,2"}
+    for plain, ending in endings.items():
+        Path("t.csv").write_text(Path("t.csv").read_text().replace(plain, ending))
+    assert new(*ARRAYS, code=1) == (
+        "Error: t.csv: a.png and a.jpg are both image 'a': give each image an id of its own\n"
+    )
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(path)
+
+
+def test_pictures_in_folders_of_any_depth(work):
+    for name in ("shown/cats/2023/a.png", "shown/dogs/b.jpg", "shown/extra.png",
+                 "unseen/cat/far/away/c.png", "unseen/dog/d.JPG"):  # fmt: skip
+        picture(Path(name))
+    for name in ("shown/cats/Thumbs.db", "shown/cats/._a.png", "unseen/README.txt"):
+        Path(name).write_text("no picture")
+    said = new(*ARRAYS, "--images", "shown", "--unseen", "unseen")
+    assert "note: shown: 1 pictures of no trial are left out, extra.png for one\n" in said
+    there = [path.relative_to("data/mine/images") for path in Path("data/mine/images").rglob("*.*")]
+    assert sorted(map(str, there)) == [
+        "shown/a.png", "shown/b.jpg", "unseen/cat/c.png", "unseen/dog/d.JPG",
+    ]  # fmt: skip
+
+
+def test_what_was_looked_for_is_said(work):
+    picture(Path("shown/cats/b.png"))
+    said = new(*ARRAYS, "--images", "shown")
+    assert (
+        "note: shown: no picture of 1 of 2 images: looked for a.png (or .bmp, .gif, .jpeg, .jpg, "
+        ".tif, .tiff, .webp) in any folder below\n"
+    ) in said
+    Path("data/mine/stimuli.csv").write_text(
+        "stimulus_id,image_id,category\n1,b.png,cat\n2,c,dog\n"
+    )
+    assert (
+        "images/shown: no picture of 2 training images: 'b.png', 'c'; looked for b.png.*, and "
+        "there is b.png: give ids without their ending\n"
+    ) in run("check", "data/mine", code=1)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "message"),
+    [
+        (["shown/x/a.png", "shown/y/a.jpg"], "shown/x/a.png and shown/y/a.jpg are both image 'a': "
+         "take one away, or give each an id of its own"),
+        (["shown/a.png", "unseen/c.png"], "unseen/c.png lies in no category's folder: put it into "
+         "unseen/CATEGORY"),
+    ],
+)  # fmt: skip
+def test_pictures_that_cannot_be_told_are_refused(work, pictures, message):
+    Path("unseen").mkdir()
+    for name in pictures:
+        picture(Path(name))
+    said = new(*ARRAYS, "--images", "shown", "--unseen", "unseen", code=1)
+    assert said == f"Error: {message}\n"
+    assert not list(Path("data").iterdir())
+
+
 @pytest.mark.parametrize(
     ("trials", "message"),
     [
         (TRIALS + "c,cat,3,y\n", "v.npy: all has 4 trials, t.csv has 5"),
         (TRIALS.replace("a,cat,2,y", "a,dog,2,y"), "t.csv: row 4: category of image 'a' is 'dog', "
-         "elsewhere 'cat'; a column belongs to the image, not to the trial"),
+         "elsewhere 'cat'; an image has one"),
         (TRIALS.replace("a,cat,2", "a,cat,two"), "t.csv: row 4: run is 'two', no whole number"),
         (TRIALS.replace("a,cat,2", "a,cat,inf"), "t.csv: row 4: run is 'inf', no whole number"),
         ("image_id,category,run,data_type\na,cat,1,1\na,cat,1,257\n", "t.csv: row 3: data_type is "
@@ -199,14 +334,28 @@ def test_a_wrong_table_names_its_row_and_leaves_nothing(work, trials, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (np.array([[1.0, np.nan]] * 4), "v.npy: all: voxel 1 of trial 0 is nan"),
+        (np.array([[1.0, np.nan]] * 4), "v.npy: all: 1 of 2 voxels are not finite, "
+         "first voxel 1 in trial 0 (nan); leave such voxels out: "
+         "array[:, numpy.isfinite(array).all(axis=0)]"),
+        (np.array([[np.nan] * 2, *[[1.0] * 2] * 3]), "v.npy: all: 2 of 2 voxels are not finite, "
+         "first voxel 0 in trial 0 (nan); leave such trials out, in the table too: "
+         "array[numpy.isfinite(array).all(axis=1)]"),
+        (np.ones((3, 4)), "v.npy: all has 3 trials, t.csv has 4; it is turned round: save its .T"),
         (np.ones(4), "v.npy: all is float64 of shape (4,), not numbers (trials, voxels)"),
         (np.array([["a"]] * 4), "v.npy: all is <U1 of shape (4, 1), not numbers (trials, voxels)"),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_array_is_named(work, content, message):
     np.save("v.npy", content)
     assert new(*ARRAYS, code=1) == f"Error: {message}\n"
+
+
+def test_an_array_of_objects_names_the_remedy(work):
+    np.save("v.npy", VOXELS.astype(object), allow_pickle=True)
+    assert new(*ARRAYS, code=1) == (
+        "Error: v.npy: holds Python objects; save numbers: numpy.save(file, "
+        "array.astype('float32'))\n"
+    )
 
 
 def test_files_of_something_else(work):

@@ -34,6 +34,7 @@ class Memory:
 
     def __init__(self, looks=3):
         self.aliases, self.cards, self.count, self.asked = {}, {}, looks, []
+        self.lost = set()
 
     def __call__(self):
         return self
@@ -43,7 +44,13 @@ class Memory:
         return self.count
 
     def find_version(self, fingerprint):
-        return next((v for v, (known, *_) in self.cards.items() if known == fingerprint), None)
+        return next((v for v in self._of(fingerprint) if v not in self.lost), None)
+
+    def lost_versions(self, fingerprint):
+        return [str(v) for v in self._of(fingerprint) if v in self.lost]
+
+    def _of(self, fingerprint):
+        return [v for v, (known, *_) in self.cards.items() if known == fingerprint]
 
     def student_model(self, fingerprint, name, make_model, card):
         return fingerprint
@@ -231,6 +238,16 @@ def test_what_is_no_longer_deserved_is_taken_away(run, registry):
     assert registry.aliases == {"challenger": 1}
     assert said.endswith(" It lost the alias champion and brain-taught.")
     assert "(known already), challenger\n" in said
+
+
+def test_a_version_whose_files_are_gone_is_logged_again(run, registry):
+    # It was announced as champion, and could not be loaded.
+    run(IMAGES)
+    registry.lost.add(1)
+    said = run(IMAGES)
+    assert said.startswith("the files of version 1 are gone: the student is logged again\n")
+    assert "version 2 (new), challenger, champion and brain-taught\n" in said
+    assert registry.aliases == {"challenger": 2, "champion": 2, "brain-taught": 2}
 
 
 def test_another_versions_aliases_are_left_alone(run, registry):

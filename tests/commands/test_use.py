@@ -97,7 +97,8 @@ def params(tmp_path, monkeypatch):
     (tmp_path / ".dvc").mkdir()
     file = tmp_path / "params.yaml"
     file.write_text(SAMPLE)
-    remote("[core]\nremote = mine\n['remote \"mine\"']\nurl = ../../elsewhere\n")
+    names = [*(path.stem for path in PRESETS), "mine"]
+    remote("\n".join(f"['remote \"{name}\"']\nurl = ../../elsewhere" for name in names))
     git("init", "-q")
     git("add", "params", "params.yaml")
     git("commit", "-qm", "the sample")
@@ -284,20 +285,31 @@ def test_without_git_nothing_is_overwritten_and_there_is_no_sample(gone, params,
 
 STORE = (ROOT / ".dvc" / "config").read_text()
 REFUSED = (
-    "`dvc push` would put god into store/, which is in git: type `dvc remote add --local "
-    "--default mine URL` (a folder will do), then `brain-teacher use god` again"
+    "DVC has no remote 'god', and `dvc push` takes results there: type `dvc remote add --local "
+    "--default god URL` (a folder outside will do), then `brain-teacher use god` again"
 )
 
 
-def test_it_stops_while_dvc_would_push_into_git(params):
+def test_it_stops_while_there_is_no_remote_of_that_name(params):
     remote(STORE)
     assert fails("god", code=1) == REFUSED
     assert fails("god", "--force", code=1) == REFUSED
     assert params.read_text() == SAMPLE
     run("use", "sample")
-    remote("[core]\nremote = lab\n['remote \"lab\"']\nurl = s3://lab/god\n", "config.local")
+    remote("['remote \"god\"']\nurl = s3://lab/god\n", "config.local")
     run("use", "god")
     assert says(params) == meant("god")
+
+
+def test_it_stops_while_dvc_would_push_into_git(params):
+    remote(STORE)
+    remote("['remote \"god\"']\nurl = ../store\n", "config.local")
+    assert fails("god", code=1) == (
+        "DVC's remote 'god' is store/, which is in git, and `dvc push` takes results there: type "
+        "`dvc remote add --local --default --force god URL` (a folder outside will do), then "
+        "`brain-teacher use god` again"
+    )
+    assert params.read_text() == SAMPLE
 
 
 def test_the_command_that_it_names_is_the_remedy(params):

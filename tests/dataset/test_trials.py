@@ -46,6 +46,21 @@ def refuses(message, function, *arguments):
         function(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_id": ["a", None, "b", "b"]}, "image_id of trial 1 is None, no text"),
+        ({"category": np.array([1.0, 1, 2, 2])}, "category is float64, not text: write ids out, as "
+         "'face-1'"),
+        ({"run": [1, 1, 1.5, 2]}, "run of trial 2 is 1.5, no whole number"),
+        ({"run": ["one"] * 4}, "run of trial 0 is one, no whole number"),
+        ({"data": [["a"]] * 4}, "voxels are <U1, not numbers"),
+    ],
+)  # fmt: skip
+def test_columns_that_are_neither_text_nor_numbers_are_named(voxels, changes, message):
+    refuses(message, lambda: replace(voxels, **changes))
+
+
 def stimuli_of(folder, text):
     (folder / "stimuli.csv").write_text(text, encoding="utf-8")
     return read_stimuli(folder)

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import subprocess
 import sys
 
@@ -184,7 +185,28 @@ def test_weights_of_as_many_classes_are_taken_whole(tmp_path):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     torch.save(torchvision.models.resnet34(num_classes=4).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"w.pth do not fit: layer1.2.bn1.bias"):
+    with pytest.raises(ValueError, match=r"w.pth do not fit: layer1.2.bn1.bias belongs to another"):
+        build_network(n_classes=4, image_size=64, seed=0, weights=str(tmp_path / "w.pth"))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "words"),
+    [
+        (lambda state: {"epoch": 3, "state_dict": state, "lr": 0.1}, "w.pth is a checkpoint of "
+         "training, not weights alone: it holds epoch, lr, state_dict; save its 'state_dict' "
+         "alone, by torch.save"),
+        (lambda state: {"epoch": 3}, "w.pth is a checkpoint of training, not weights alone: it "
+         "holds epoch"),
+        (lambda state: {f"module.{name}": value for name, value in state.items()}, "w.pth do not "
+         "fit: there is no bn1.bias, but module.conv1.weight, module.bn1.weight, ... (202 do not, "
+         "of 122)"),
+        (lambda state: state | {"conv1.weight": torch.zeros(16, 3, 3, 3)}, "w.pth do not fit: "
+         "conv1.weight is (16, 3, 3, 3), and (64, 3, 7, 7) is needed (1 do not, of 122)"),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_of_other_code_is_named_by_what_it_holds(checkpoint, words, tmp_path):
+    torch.save(checkpoint(torchvision.models.resnet18().state_dict()), tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=re.escape(words)):
         build_network(n_classes=4, image_size=64, seed=0, weights=str(tmp_path / "w.pth"))
 
 

@@ -22,6 +22,8 @@ FOLDER, BUCKET, HOST, WEB, PROJECT = (
     "https://data.example.org/brain-teacher",
     "https://github.com/my-lab/brain-teacher",
 )
+# The page's data set is one's own; the sample, which has a remote, stands for it.
+OURS = {"add -d mine": "add -f -d sample", "modify mine": "modify sample"}
 # Servers and clones, 20 seconds each; the shared folder stands for them in `make test`.
 full = pytest.mark.full
 needs_sshd = pytest.mark.skipif(servers.SSHD is None, reason="OpenSSH's sshd is not installed")
@@ -50,7 +52,7 @@ class Lab:
     def type(self, clone, *lines, code=0):
         """Run lines of the page, as a shell does; gives what they print."""
         text = "\n".join(lines)
-        for printed, real in self.addresses.items():
+        for printed, real in (self.addresses | OURS).items():
             text = text.replace(printed, str(real))
         env = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "AWS_", "MLFLOW_"))}
         env |= {
@@ -130,7 +132,7 @@ def test_http_is_read(lab):
         lab.clone("web", of=lab.folder / "ours")
         ((add,),) = blocks("HTTP, to read")
         # Of the same name as the folder's, which those who only read do not have.
-        lab.type("web", add.replace("add -d", "add -f -d"), "git commit -qam 'Read from the web'")
+        lab.type("web", add, "git commit -qam 'Read from the web'")
         pull(lab, of="web")
 
 
@@ -173,6 +175,45 @@ def test_only_the_soft_labels_of_another_project(lab):
     _pictures(other / "pictures", np.load(ours / name))
     (other / "wrap.py").write_text("\n".join([*wrap, "print(label, probs.shape, len(dataset))"]))
     assert lab.type("other", "python wrap.py") == f"0 torch.Size([16]) {shape}\n"
+
+
+def stored(clone):
+    return sorted(path.name for path in (clone / "store").rglob("*") if path.is_file())
+
+
+def test_nothing_but_the_sample_is_pushed_into_the_repository(lab):
+    clone = lab.clone("ours")
+    before = stored(clone)
+    make = "python -m brain_teacher simulate --out data/mine --subjects 2 --categories 3 --shown 4"
+    lab.type("ours", f"{make} --unseen 8 --voxels 20 --image-size 12", "dvc add -q data/mine")
+    assert lab.type("ours", "git status --porcelain") == "?? data/\n"
+    lab.type("ours", "git add data", "git commit -qm 'Track it'")
+    said = lab.type("ours", "dvc push", code=1)
+    assert "no remote specified" in said and "dvc remote default" in said
+    lab.type("ours", "sed -i 's/name: sample/name: mine/' params.yaml")
+    said = lab.type("ours", "dvc repro preprocess", code=255)
+    command = re.search(
+        r"DVC has no remote 'mine', .* type `(dvc remote add --local --default mine URL)` ", said
+    )[1]
+    assert "remote 'mine' doesn't exist" in lab.type("ours", "dvc push", code=1)
+    lab.type("ours", command.replace("URL", "../elsewhere"), "dvc repro preprocess")
+    assert re.search(r"[1-9]\d* files pushed", lab.type("ours", "dvc push data/mine.dvc"))
+    lab.type("ours", "dvc push outputs/voxels")
+    assert stored(clone) == before
+    assert len(list((lab.folder / "elsewhere").rglob("*.dir"))) >= 2
+
+
+def test_what_lies_beside_the_sample_stays_on_the_disk(lab):
+    clone = lab.clone("ours")
+    for name in ("mine", "tracked"):
+        (clone / "data" / name).mkdir(parents=True)
+        (clone / "data" / name / "file").write_text(name)
+    lab.type("ours", "dvc add -q data/tracked", "dvc pull --remote sample data.dvc")
+    assert (clone / "data" / "sample" / "dataset.yaml").is_file()
+    lab.type("ours", "dvc checkout", code=255)  # of outputs, which nobody pushed
+    lab.type("ours", "dvc pull", code=1)
+    kept = {path.parent.name: path.read_text() for path in clone.glob("data/*/file")}
+    assert kept == {"mine": "mine", "tracked": "tracked"}
 
 
 def _pictures(folder, table):

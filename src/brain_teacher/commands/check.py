@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.params import Params
+from brain_teacher.chain.students.family import settled
 from brain_teacher.commands import Place, Say
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.sources.checks.dataset import check_dataset
@@ -13,7 +15,8 @@ def check(params: Params, *, data: Place, say: Say = print) -> None:
     if not Path(data).is_dir():
         raise UsageError(f"there is no data set folder {data}")
     found = check_dataset(Path(data), validation_share=params.dataset.validation_share)
-    for line in [*found.facts, *(f"caution: {line}" for line in found.cautions)]:
+    told = [] if found.problems else settled(params, open_dataset(data))
+    for line in [*found.facts, *told, *(f"caution: {line}" for line in found.cautions)]:
         say(line)
     if count := len(found.problems):
         raise BrainTeacherError(

@@ -18,10 +18,11 @@ from brain_teacher.analysis.statistics import Scores
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.notes import notes_on, title_of
-from brain_teacher.chain.params import Params
+from brain_teacher.chain.params import Compare, Params
 from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import answers
 from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.family import not_made
 from brain_teacher.chain.students.held_out import agreements
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.distillation.students import Answers
@@ -48,7 +49,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     """Compare the brain-taught students with every control of the family."""
     everyone = student_folder.read_all(students)
     answers.check_alike({name: each.meta for name, each in everyone.items()})
-    first, plan = next(iter(everyone.values())), params.compare
+    first, (plan, left_out) = next(iter(everyone.values())), _made(params, students)
     found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
     with about(students):
         knows = "superclasses" if params.distill.similarity == "superclass" else "words"
@@ -60,6 +61,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         f"Verdict: {result.verdict.sentence}",
         *notes_on(params, everyone, result, found),
         agreement_sentence(learnt, answers.control_of(plan.family)),
+        *left_out,
     ]
     # From here on by the names that people read: what is no brain is not called one.
     kind, teacher = kind_of(meta), called(BRAIN, kind_of(meta))
@@ -120,6 +122,17 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         looks = looks_sentence(tracker.looks(tags["test_images"]), tags["plan"])
     say("\n".join([text, *textwrap.wrap(looks, 92)]))
     return out
+
+
+def _made(params: Params, students: Place) -> tuple[Compare, list[str]]:
+    """What was planned, of the controls that could be made; and a sentence on each other one."""
+    asked, reasons = params.compare, not_made(students)
+    family = [name for name in asked.family if name not in reasons]
+    return asked.model_copy(update={"family": family}), [
+        f"Left out of the family: {name}, since {reasons[name]}."
+        for name in asked.family
+        if name in reasons
+    ]
 
 
 def _write(folder: Path, texts: dict[Path, str], figures: dict[str, Any]) -> list[Path]:

@@ -44,7 +44,7 @@ def controls(
     settings = params.decode.settings(params.distill.decoder)
     how: Given = {"run_time": run_time, "say": say, "quiet": quiet}
     with decodings.made("controls", cells, settings=settings, out=out, **how) as tracker:
-        rows = measured(out, cells)
+        rows = measured(out, cells, decodings.dataset)
         write_json(out / METRICS, origin | {"cells": rows})
         table = pd.DataFrame(rows)
         means = table.groupby("control")["top1"].mean().add_prefix("top1/").to_dict()

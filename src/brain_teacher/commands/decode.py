@@ -11,6 +11,7 @@ from brain_teacher.chain.decodings.between_subjects import agreement_of_subjects
 from brain_teacher.chain.decodings.noise import decoded_noise, said_of_noise
 from brain_teacher.chain.decodings.planning import measured, nested_cells, open_decodings
 from brain_teacher.chain.params import Params
+from brain_teacher.chain.students.family import settled
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.files import write_json
 from brain_teacher.machine import HERE, RunTime
@@ -35,11 +36,13 @@ def decode(
     nested = nested_cells(cells) if params.decode.nested else []
     out = Path(out or run_folder("decode"))
     dataset = decodings.dataset
+    for text in settled(params, dataset):
+        say(text)
     settings = params.decode.model_dump()
     how: Given = {"run_time": run_time, "say": say, "quiet": quiet}
     noise = decoded_noise(cells, params.decode.noise_above_chance)
     with decodings.made("decode", cells + nested, settings=settings, out=out, **how) as tracker:
-        rows = measured(out, cells)
+        rows = measured(out, cells, dataset)
         table = pd.DataFrame(rows)
         top1 = table.groupby("roi", sort=False)["top1"].mean().to_dict()
         agreed, says = agreement_of_subjects(out, cells, dataset)

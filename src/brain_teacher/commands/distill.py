@@ -8,12 +8,14 @@ from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import digest_of_plan, dvc_hash, plan_of
+from brain_teacher.chain.students.family import write_not_made
 from brain_teacher.chain.students.folder import Writer, check_neighbours
 from brain_teacher.chain.students.held_out import write_held_out
 from brain_teacher.chain.students.setting import open_setting
 from brain_teacher.chain.students.training import train
 from brain_teacher.commands import Place, Say
 from brain_teacher.decoding.soft_labels import KINDS, SoftLabels
+from brain_teacher.errors import BrainTeacherError
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.kinds import called, kind_notes
 from brain_teacher.report.words import WITHOUT_PICTURE, describe_network, said_simulated
@@ -62,6 +64,8 @@ def distill(
         cells, skipped = setting.students(setting.teachers, range(params.distill.seeds))
         for teacher, reason in skipped.items():
             say(f"teacher {teacher} is left out: {reason}")
+        if not cells:
+            raise BrainTeacherError("no teacher is left: there is nothing to train")
         check_neighbours(out, cells, setting.material)
         settings = flat(params.distill.model_dump(), "distill")
         with tracked("distill", name, tags=tags, params=settings) as tracker:
@@ -70,6 +74,7 @@ def distill(
             writer = Writer(folder, tracker, setting.material, tags=tags, plan=plan)
             train("distill", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
             table = writer.finish(cells, models=models and limit is None)
+            write_not_made(out, skipped, setting.teachers)
             write_held_out(setting, Path(soft_labels), out)
     network = describe_network(setting.recipes[setting.teachers[0]])
     say(_summary(table, f"{dataset.name} ({word}), {network} -> {out}", brain.kind))

@@ -136,7 +136,7 @@ def _fetch_god(
     say("next:")
     say(f"  {IMAGES.format(shlex.quote(str(out)))} (without them: soft labels, but no students)")
     say("  brain-teacher use god")
-    say("  dvc add data && dvc repro")
+    say(f"  dvc add {shlex.quote(str(out))} && dvc repro")
 
 
 def _god_files(

@@ -6,11 +6,16 @@ from pathlib import Path
 from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME
+from brain_teacher.dataset.stimuli import read_stimuli
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import atomic_folder
 from brain_teacher.sources.formats.bids import Derivative, from_bids
-from brain_teacher.sources.formats.own_arrays import copy_pictures, from_arrays
+from brain_teacher.sources.formats.own_arrays import from_arrays
+from brain_teacher.sources.formats.own_pictures import copy_shown, copy_unseen
 from brain_teacher.sources.formats.own_recordings import from_bdata
+
+# A column of a table of trials: what the control ``semantic`` goes by.
+SUPERCLASS = "superclass"
 
 
 def new_dataset(
@@ -58,7 +63,6 @@ def new_dataset(
     for lacking in sorted(files["voxels"].keys() ^ files["trials"].keys()):
         raise UsageError(f"subject {lacking!r} has not both --voxels and --trials")
     _check_pictures(images, unseen)
-    notes = []
     try:
         with atomic_folder(folder) as new:
             if bdata:
@@ -72,11 +76,13 @@ def new_dataset(
                 )  # fmt: skip
                 subjects, rois, notes = from_bids(new, wanted)
             else:
-                subjects, rois = from_arrays(new, _only(files["voxels"]), _only(files["trials"]))
-            copy_pictures(new, shown=images, unseen=unseen)
+                subjects, rois, notes = from_arrays(
+                    new, _only(files["voxels"]), _only(files["trials"])
+                )
+            notes += _copy_pictures(new, images, unseen)
             Description(
                 name=folder.name, simulated=simulated, subjects=subjects, roi=rois,
-                pictures=images is not None,
+                pictures=images is not None, superclasses=_superclasses(new),
             ).write(new)  # fmt: skip
     except ValueError as error:
         raise BrainTeacherError(str(error)) from error
@@ -97,6 +103,31 @@ def _by_name(values: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--roi {value}: give NAME=MASK once each, such as V1=V1.nii.gz")
         rois[name] = place
     return rois
+
+
+def _superclasses(new: Path) -> dict[str, str]:
+    """Of each category, where the stimuli have such a column, and a category has one."""
+    stimuli = read_stimuli(new)
+    if stimuli is None or SUPERCLASS not in stimuli:
+        return {}
+    pairs = stimuli[["category", SUPERCLASS]].drop_duplicates()
+    several = pairs["category"][pairs["category"].duplicated()]
+    if len(several):
+        raise ValueError(
+            f"category {several.iloc[0]!r} has several superclasses: give each one, or call the "
+            f"column {SUPERCLASS!r} otherwise"
+        )
+    return dict(pairs.itertuples(index=False))
+
+
+def _copy_pictures(new: Path, images: Place | None, unseen: Place | None) -> list[str]:
+    """Bring the pictures; gives notes."""
+    if unseen is not None:
+        copy_unseen(new, unseen)
+    if images is None:
+        return []
+    stimuli = read_stimuli(new)
+    return copy_shown(new, images, None if stimuli is None else list(stimuli["image_id"].unique()))
 
 
 def _check_pictures(images: Place | None, unseen: Place | None) -> None:

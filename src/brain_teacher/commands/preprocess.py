@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from brain_teacher.cells.cell import FileInput
-from brain_teacher.cells.folder import OutputFolder, listed_in, run_folder
+from brain_teacher.cells.folder import OutputFolder, is_stage, listed_in, run_folder
 from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import INDEX, choose, open_dataset
 from brain_teacher.chain.params import Params
+from brain_teacher.chain.remote import check_remote
 from brain_teacher.chain.voxels import RecordingCell, listed
 from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.stimuli import STIMULI_FILE
@@ -37,6 +38,8 @@ def preprocess(
             f"{dataset.folder} has no recordings, only pictures: there is nothing to preprocess or "
             "to decode; `import-soft-labels` brings a table, and `distill` teaches with it"
         )
+    if is_stage():
+        check_remote(params.dataset.name, again="dvc repro")
     files, settings = dataset.description.subjects, params.preprocess
     rois = choose(settings.roi, dataset.description.roi, "preprocess.roi")
     subjects = choose(settings.subject, list(files), "preprocess.subject")

@@ -57,6 +57,9 @@ def promote(
     version = registry.find_version(fingerprint)
     reached = f"{100 * best.accuracy('validation'):.1f}% on validation"
     text = f"promote: {called(name, tags['kind'])} ({reached})"
+    lost_files = registry.lost_versions(fingerprint)
+    if version is None and lost_files:
+        say(f"the files of version {', '.join(lost_files)} are gone: the student is logged again")
     lost = [
         alias
         for alias in (CHAMPION, TAUGHT)

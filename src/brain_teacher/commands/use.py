@@ -13,14 +13,10 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.tokens import CommentToken
 
 from brain_teacher.chain.params import Params, load_params
+from brain_teacher.chain.remote import SAMPLE, check_remote
 from brain_teacher.commands import Place, Say
 from brain_teacher.errors import BrainTeacherError, UsageError, nearest
 from brain_teacher.files import atomic_write
-
-# The sample's settings are params.yaml itself, as git has it: a preset would be their second home.
-SAMPLE = "sample"
-# The repository's own DVC remote, which lies in git.
-STORE = "store"
 
 
 def use(
@@ -46,10 +42,13 @@ def use(
         raise UsageError(
             f"there is no preset {name!r}{nearest(name, known)} (there is {', '.join(known)})"
         )
+    # The sample's settings are params.yaml itself, as git has it: no second home of them.
     sample = content = _newest_sample(target)
     if name != SAMPLE:
         content = _laid_over(sample or b"", presets[name])
-        _check_remote(name, target.parent)
+        settings = load_params(presets[name])
+        again = f"brain-teacher use {name}"
+        check_remote(settings.dataset.name, root=target.parent, again=again)
     elif content is None:
         raise BrainTeacherError(
             f"git has no {target} of data set {SAMPLE!r}: clone the repository with its history"
@@ -140,24 +139,6 @@ def _is_made(target: Path, sample: bytes, presets: dict[str, Path]) -> bool:
         except UsageError:
             continue  # a preset that is wrong made nothing
     return False
-
-
-def _check_remote(name: str, root: Path) -> None:
-    """Refuse while ``dvc push`` would write into the repository itself."""
-    if not (root / ".dvc").is_dir():
-        return
-    from dvc.config import Config, ConfigError
-
-    try:
-        config = Config(str(root / ".dvc"))
-    except ConfigError as error:
-        raise BrainTeacherError(f"{root / '.dvc'}: {' '.join(str(error).split())}") from error
-    remote = config["remote"].get(config["core"].get("remote"), {})
-    if remote and Path(remote["url"]).resolve() == (root / STORE).resolve():
-        raise BrainTeacherError(
-            f"`dvc push` would put {name} into {STORE}/, which is in git: type `dvc remote add "
-            f"--local --default mine URL` (a folder will do), then `brain-teacher use {name}` again"
-        )
 
 
 def _check_kept(target: Path, content: bytes) -> None:

@@ -20,6 +20,8 @@ NAMED = 20  # columns in a message
 def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV as text; other encodings and ragged rows are errors, a byte order mark is not.
 
+    Cells are separated by what there is most of in the header: commas, tabs or semicolons.
+
     pandas would take the first cells of rows that are longer than the header for an index. The
     `columns` must be there, others may be; each has a name. Row k of the table is row k + 2 of the
     file, whose header is row 1. A name that ends in ``.gz`` is of a table that gzip packed.
@@ -32,7 +34,9 @@ def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame
     """
     text = _unzipped(path) if str(path).endswith(".gz") else read_text(path)
     try:
-        rows = csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""), strict=True)
+        delimiter = max(",\t;", key=text.partition("\n")[0].count)
+        stream = io.StringIO(text.rstrip("\r\n"), newline="")
+        rows = csv.reader(stream, delimiter=delimiter, strict=True)
         header = next(rows, None)
         if header is None:
             raise ValueError("is empty")

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from itertools import product
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ from brain_teacher.dataset.rules import hold_to
 SPLITS = ("validation", "test")
 UNSEEN_FILE = "unseen.csv"
 MISSING_FILE = "images/missing.csv"
+# Of files that are taken for pictures where folders hold others, too.
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 # The least side that a JPEG is decoded at, in sides of the picture wanted.
 DECODED = 1.4
 
@@ -37,6 +39,22 @@ def find_shown(folder):
         if shown[file.stem] != file:
             raise ValueError(f"image '{file.stem}' has more than one file under images/shown")
     return shown
+
+
+def looked_for(image_id, files):
+    """What was looked for of an image that has no file, and what to do; `files` are by id.
+
+    Examples
+    --------
+    >>> looked_for("cat-0.png", {"cat-0": "shown/cat-0.png"})
+    'looked for cat-0.png.*, and there is cat-0.png: give ids without their ending'
+    """
+    plain = PureWindowsPath(image_id)
+    for stem, remedy in ((plain.stem, "without their ending"), (plain.name, "without a folder")):
+        if stem != image_id and stem in files:
+            there = Path(files[stem]).name
+            return f"looked for {image_id}.*, and there is {there}: give ids {remedy}"
+    return f"looked for {image_id}.*; put it there"
 
 
 def read_missing(folder):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from brain_teacher.dataset.columns import as_text, as_voxels, as_whole
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.reading import Said, read_npz
@@ -65,10 +66,12 @@ class Voxels:
     groups: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
+        # A frozen dataclass sets its own fields through object.
+        for name, value in self._settled().items():
+            object.__setattr__(self, name, value)
         n_trials = len(self.data)
         if self.data.ndim != 2 or 0 in self.data.shape:
             raise ValueError(f"voxels have shape {self.data.shape}, not (trials, voxels)")
-        # A frozen dataclass sets its own defaults through object.
         if self.data_type is None:
             object.__setattr__(self, "data_type", np.full(n_trials, TRAINING, dtype=np.int8))
         for name, column in self.columns().items():
@@ -83,6 +86,17 @@ class Voxels:
                 raise ValueError(f"{name} of trial {np.argmax(getattr(self, name) == '')} is empty")
         if wrong := not_finite(self.data):
             raise ValueError(f"{wrong}; remove such voxels or trials from the recording")
+
+    def _settled(self):
+        """The fields as arrays, whatever a notebook gave."""
+        numbers = {name: getattr(self, name) for name in ("run", "data_type", "position")}
+        given = {name: column for name, column in numbers.items() if column is not None}
+        return (
+            {"data": as_voxels(self.data)}
+            | {name: as_text(name, getattr(self, name)) for name in ("image_id", "category")}
+            | {name: as_whole(name, column) for name, column in given.items()}
+            | {"groups": {name: as_text(name, column) for name, column in self.groups.items()}}
+        )
 
     def columns(self):
         """The per-trial columns by name, groups included (as ``group_<name>``)."""

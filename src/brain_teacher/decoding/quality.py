@@ -97,7 +97,7 @@ def quality(soft_labels, category, *, superclass=None, seed=0):
     .. [4] Mantel (1967), Cancer Research 27.
     .. [5] Rao & Wu (1988), Journal of the American Statistical Association 83.
     """
-    log_probs, truth, class_id = _in_order(soft_labels, category)
+    log_probs, truth, _ = _in_order(soft_labels, category)
     images, classes = log_probs.shape
     own = log_probs[np.arange(images), truth]
     above = (log_probs > own[:, None]).sum(axis=1)
@@ -121,11 +121,18 @@ def quality(soft_labels, category, *, superclass=None, seed=0):
     found |= _mean("nll", -own, truth, chance=-prior.mean())
     found |= _mean("bits", (own - prior) / np.log(2), truth, chance=0.0)
     found |= _calibration(_confidence(log_probs), rank < 1, named_rng(seed, "quality", "ece"))
-    if superclass and all(name in superclass for name in class_id):
-        group = np.unique([superclass[name] for name in class_id], return_inverse=True)[1]
-        rng = named_rng(seed, "quality", "superclass")
-        found |= _superclasses(log_probs, truth, group, rng)
     found["images"] = images
+    found = {name: value for name, value in found.items() if np.isfinite(value)}
+    return found | superclass_quality(soft_labels, category, superclass or {}, seed=seed)
+
+
+def superclass_quality(soft_labels, category, superclass, *, seed=0):
+    """What `quality` says by superclass; parameters are those of it."""
+    log_probs, truth, class_id = _in_order(soft_labels, category)
+    if any(name not in superclass for name in class_id):
+        return {}
+    group = np.unique([superclass[name] for name in class_id], return_inverse=True)[1]
+    found = _superclasses(log_probs, truth, group, named_rng(seed, "quality", "superclass"))
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 

@@ -8,7 +8,10 @@ from brain_teacher.decoding.log_probs import soften, with_prior
 
 
 class NotApplicable(ValueError):
-    """A teacher says nothing beside this brain; the others can go on without it."""
+    """A teacher cannot be made of these data, or says nothing beside this brain.
+
+    The others can go on without it.
+    """
 
 
 @dataclass(frozen=True)

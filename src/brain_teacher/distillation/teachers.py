@@ -17,7 +17,7 @@ from brain_teacher.distillation.matching import even_rest, spread, tempered
 from brain_teacher.distillation.targets import Live, Targets, Weights
 from brain_teacher.seeds import named_rng
 
-PERMUTED_TRIALS, RIVAL = "permuted-trials", "resnet34-table"
+PERMUTED_TRIALS, RIVAL, WORDS = "permuted-trials", "resnet34-table", "semantic"
 # A teacher of this name and another is the user's own table by that other name, softened.
 OWN_TABLE = "table-"
 
@@ -58,7 +58,7 @@ def permuted_classes(lesson):
     """
     q, probs = lesson.softened(), np.empty_like(lesson.log_probs)
     if q.shape[1] < 3:
-        raise ValueError(f"permuted-classes needs at least 3 classes; there are {q.shape[1]}")
+        raise NotApplicable(f"permuted-classes needs at least 3 classes; there are {q.shape[1]}")
     for column, rows in lesson.classes():
         others = np.delete(np.arange(q.shape[1]), column)
         moved = others[_derangement(len(others), lesson.rng)]
@@ -75,9 +75,9 @@ def semantic(lesson):
     class's mean entropy of q_T (or as near as can be). Not softened again.
     """
     if lesson.similarity is None:
-        raise ValueError(
-            "semantic needs the similarity of the classes: dataset.yaml has no superclass of each "
-            "category, and distill.similarity names no table"
+        raise NotApplicable(
+            "it needs the similarity of the classes: dataset.yaml has no superclass of each "
+            "category (superclasses: {CATEGORY: SUPERCLASS}), and distill.similarity names no table"
         )
     q = lesson.softened()
     probs = np.empty_like(q)
@@ -97,7 +97,7 @@ def permuted_images(lesson):
     source = np.arange(len(lesson.truth))
     for column, rows in lesson.classes():
         if len(rows) < 2:
-            raise ValueError(
+            raise NotApplicable(
                 "permuted-images needs at least 2 images in each class; class number "
                 f"{column + 1} of the sorted classes has one"
             )
@@ -222,7 +222,7 @@ TEACHERS = {
     "smooth": Teacher("even targets: label smoothing", smooth),
     "smooth-matched": Teacher("even but for the true class, as sure as the brain", smooth_matched),
     "permuted-classes": Teacher("the brain's, off-target mass exchanged", permuted_classes),
-    "semantic": Teacher("the brain's confidence, the rest by what words know", semantic),
+    WORDS: Teacher("the brain's confidence, the rest by what words know", semantic),
     "brain-class": Teacher("the brain's mean of each class, as unsure as the brain", brain_class),
     "brain-confidence": Teacher("the same profile, the image's own confidence", brain_confidence),
     "permuted-images": Teacher("the brain's, exchanged within a class", permuted_images),

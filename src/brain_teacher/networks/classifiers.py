@@ -169,10 +169,20 @@ def _begin_from(model, state, weights):
     ]
     if wrong:
         raise ValueError(
-            f"weights {weights} do not fit: {sorted(wrong)[0]} ({len(wrong)} do not, of {len(own)})"
+            f"weights {weights} do not fit: {_compared(min(wrong), own, state)} ({len(wrong)} do "
+            f"not, of {len(own)})"
         )
     fits = {n: v for n, v in state.items() if n in own and own[n].shape == v.shape}
     model.load_state_dict(fits, strict=False)
+
+
+def _compared(name, own, state):
+    """How a layer's weights differ: in shape, or in who has them, and what the file has instead."""
+    if name in own and name in state:
+        return f"{name} is {tuple(state[name].shape)}, and {tuple(own[name].shape)} is needed"
+    if name in own:
+        return f"there is no {name}, but {', '.join([*state][:2])}, ..."
+    return f"{name} belongs to another network"
 
 
 class Classifier(nn.Module):

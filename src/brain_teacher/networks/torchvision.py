@@ -83,4 +83,18 @@ def read_weights(path):
         raise ValueError(f"{path} cannot be read as weights ({reason})") from error
     if not isinstance(loaded, dict):
         raise ValueError(f"{path} holds a {type(loaded).__name__}, not a table of weights")
+    if not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+        raise ValueError(
+            f"{path} is a checkpoint of training, not weights alone: {_inside(loaded)}"
+        )
     return loaded
+
+
+def _inside(checkpoint):
+    """What a checkpoint holds, and how to take the weights out of it."""
+    names = ", ".join(sorted(map(str, checkpoint)))
+    for name, value in checkpoint.items():
+        is_table = isinstance(value, dict) and len(value) > 0
+        if is_table and all(isinstance(each, torch.Tensor) for each in value.values()):
+            return f"it holds {names}; save its {name!r} alone, by torch.save"
+    return f"it holds {names}"

@@ -44,7 +44,7 @@ def _model_of(mlflow: Any, mlflow_run: Any, make_model: Make, card: Card) -> str
     )
     # A kill in the middle of logging leaves an empty model, which is never READY.
     for model in logged:
-        if model.status == "READY":
+        if model.status == "READY" and _has_files(client, model.model_id):
             return model.model_uri
     made = client.create_logged_model(
         mlflow_run.info.experiment_id, name=NAME, source_run_id=mlflow_run.info.run_id
@@ -80,6 +80,14 @@ def _save_model(mlflow: Any, made: Any, folder: Path, module: Any, card: Card) -
     )
 
 
+def _has_files(client: Any, model_id: str) -> bool:
+    """Whether what was logged is still there: a store's artifacts can be moved, or cleaned away."""
+    try:
+        return bool(client.list_logged_model_artifacts(model_id))
+    except OSError:
+        return False
+
+
 class Registry:
     """The registered model's versions and aliases. Its failures are errors: it is the output."""
 
@@ -93,11 +101,23 @@ class Registry:
             raise BrainTeacherError(f"the MLflow registry cannot be reached ({reason})") from error
 
     def find_version(self, fingerprint: str) -> str | None:
-        """The version of the student with this fingerprint, or None; loads no torch."""
+        """The version of the student with this fingerprint, or None; loads no torch.
+
+        One whose artifacts are gone is none (`lost_versions`).
+        """
+        whole = (number for number, there in self._versions(fingerprint) if there)
+        return next(whole, None)
+
+    def lost_versions(self, fingerprint: str) -> list[str]:
+        """The versions of a student whose artifacts are gone."""
+        return [number for number, there in self._versions(fingerprint) if not there]
+
+    def _versions(self, fingerprint: str) -> list[tuple[str, bool]]:
         found = self._client.search_model_versions(
             f"name='{MODEL}' and tags.fingerprint='{fingerprint}'"
         )
-        return found[0].version if found else None
+        models = {each.version: each.source.removeprefix("models:/") for each in found}
+        return [(number, _has_files(self._client, model)) for number, model in models.items()]
 
     def student_model(self, fingerprint: str, name: str, make_model: Make, card: Card) -> str:
         """The URI of the student's MLflow model; logged again where the store lacks it."""

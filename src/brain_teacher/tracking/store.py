@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 # The UI then shows the experiment as model training, not as an application of language models.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -35,7 +36,10 @@ def import_mlflow() -> Any:
     # A server that is away must not hold up the work for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    os.environ["MLFLOW_TRACKING_URI"] = store_address()
+    os.environ["MLFLOW_TRACKING_URI"] = address = store_address()
+    if urlsplit(address).scheme in ("", "file"):
+        # Whoever names a folder means it; MLflow would refuse, since it develops databases alone.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     import mlflow
 
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking", "mlflow.utils.environment"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from brain_teacher.cells.cell import Cell, FileInput
+from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
 from brain_teacher.dataset.image_features import ImageFeatures
 from brain_teacher.dataset.trials import Voxels, read_voxels
 from brain_teacher.decoding.controls import permute_trials, time_voxels
@@ -38,7 +38,9 @@ class DecodeCell(Cell):
     decoder: str
     voxels: FileInput
     settings: dict[str, Any]  # common to all decoders, and under ``own`` the decoder's
-    superclass: dict[str, str]  # of each category, where known: quality is also told by superclass
+    # Of each category, where known: quality is also told by superclass, and `measured` tells it
+    # anew where superclasses were added since.
+    superclass: dict[str, str] = of_no_consequence()
     features: str | None = None  # digest of the image features that the decoder predicts
     nested: int | None = None  # the test fold of a student; the cell decodes the other folds
     control: str | None = None  # PERMUTED or TIME
@@ -75,6 +77,7 @@ class DecodeCell(Cell):
                 meta["identification"] = decoder.identify(recorded, plan, **common, **own)
         meta |= {key: getattr(self, key) for key in ("subject", "roi", "decoder", "settings")}
         meta |= {key: origin[key] for key in ("dataset", "simulated")}
+        meta["superclass"] = self.superclass
         meta["fingerprint"] = self.fingerprint()
         return replace(labels, meta=labels.meta | meta)
 

@@ -19,6 +19,7 @@ from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
+from brain_teacher.decoding.quality import superclass_quality
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint, write_npz
@@ -149,12 +150,20 @@ def nested_cells(cells: Sequence[DecodeCell]) -> list[DecodeCell]:
     return nested
 
 
-def measured(out: Path, cells: Sequence[DecodeCell]) -> list[dict[str, Any]]:
+def measured(out: Path, cells: Sequence[DecodeCell], dataset: DataSet) -> list[dict[str, Any]]:
     """The quality of each cell as a row for tables and ``metrics.json``."""
     rows = []
     for cell in cells:
         with about(out / cell.name):
-            meta = read_soft_labels(out / cell.name).meta
+            labels = read_soft_labels(out / cell.name)
+            meta = labels.meta
+        if meta["superclass"] != cell.superclass:
+            category = dataset.category_of(labels.image_id)
+            meta["quality"] = {
+                key: value
+                for key, value in meta["quality"].items()
+                if not key.startswith("superclass")
+            } | superclass_quality(labels, category, cell.superclass)
         row = {key: getattr(cell, key) for key in ("subject", "roi", "decoder")}
         row |= meta["quality"] | {"temperatures_at_bound": meta["temperatures_at_bound"]}
         row["folds"] = f"{meta['folds']['number']} folds by {meta['folds']['by']}"

@@ -97,7 +97,8 @@ def _with_pictures(
     if missing:
         raise BrainTeacherError(
             f"image '{missing[0]}' of the soft labels has no file in {data / 'images' / 'shown'} "
-            f"({len(missing)} of {len(brain.image_id)} are missing); put it there"
+            f"({len(missing)} of {len(brain.image_id)} are missing): "
+            f"{pictures.looked_for(missing[0], files)}"
         )
     if not there.all():
         meta = brain.meta | {WITHOUT_PICTURE: int((~there).sum())}

@@ -175,7 +175,7 @@ def open_setting(
     Of `controls` and `rivals` only what a teacher needs must be there; `limit` means about so many
     images of each split.
     """
-    from brain_teacher.networks.classifiers import check_network
+    from brain_teacher.networks.classifiers import build_network, check_network
 
     if not dataset.description.pictures:
         raise BrainTeacherError(
@@ -188,6 +188,12 @@ def open_setting(
         check_network(
             settings.network, width=settings.width, stem=settings.stem, weights=settings.weights
         )
+    if Path(settings.weights).is_file():  # now, and not when everything else was made for it
+        with about("distill.weights", UsageError):
+            build_network(
+                n_classes=2, image_size=settings.image_size, seed=0, network=settings.network,
+                width=settings.width, stem=settings.stem, weights=settings.weights,
+            )  # fmt: skip
     origin = origin_of(params, dataset)
     material, parts = gather(params, dataset, Path(soft_labels), origin, limit)
     tables = {

@@ -68,7 +68,10 @@ def _look(path):
 def _check_shown(found, place, category, files, missing):
     lost = sorted(set(category.index) - set(files) - missing)
     if lost:
-        found.problems.append(f"{place}: no picture of {len(lost)} training images: {listed(lost)}")
+        found.problems.append(
+            f"{place}: no picture of {len(lost)} training images: {listed(lost)}; "
+            f"{pictures.looked_for(lost[0], files)}"
+        )
     if noted := sorted(missing & set(category.index) - set(files)):
         found.cautions.append(
             f"{len(noted)} training images have no picture ({pictures.MISSING_FILE}) and teach "

@@ -1,49 +1,47 @@
 """A data set folder from one's own arrays, with a table of trials."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
-from brain_teacher.dataset.rules import hold_to
-from brain_teacher.dataset.trials import DATA_TYPES, numbered
+from brain_teacher.dataset.trials import not_finite
 from brain_teacher.reading import load_arrays
+from brain_teacher.sources.formats.own_trials import NUMBERS, read_trials, stimuli_of
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
-# Columns of a table of trials that are numbers, and their label in BData; besides ``image_id`` and
-# ``category``, all others are groups.
-NUMBERS = {"run": "Run", "data_type": "DataType", "session": "Session", "block": "Block"}
 
 
 def from_arrays(
     folder: Path, voxels: dict[str, Path], trials: dict[str, Path]
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, str], list[str], list[str]]:
     """Make BData files and ``stimuli.csv`` of subjects' arrays and tables of trials.
 
     An array is an ``.npy`` of shape (n_trials, n_voxels), or an ``.npz`` with such an array an ROI.
-    A table is a CSV, a row a trial, with columns ``image_id``, ``category``, ``run`` and, if need
-    be, ``data_type``, ``session`` (each may number its runs from 1) and ``block``; all others
-    (style of an image) are groups. Gives the file in the folder by subject, and the ROIs that every
-    subject has.
+    A table has a row a trial, with columns ``image_id``, ``category``, ``run`` and, if need be,
+    ``data_type``, ``session`` (each may number its runs from 1) and ``block``; what else belongs to
+    the image (its style) is a group. Gives the file in the folder by subject, the ROIs that every
+    subject has, and notes on how tables were taken.
 
     Raises
     ------
     ValueError
         If arrays and tables do not fit; file and row are given.
     """
-    tables = {subject: _named(file, _read_trials, file) for subject, file in trials.items()}
-    stimuli = _stimuli(tables, trials)
+    read = {subject: _named(file, read_trials, file) for subject, file in trials.items()}
+    tables = {subject: table for subject, (table, _) in read.items()}
+    notes = [f"{trials[subject]}: {note}" for subject, (_, own) in read.items() for note in own]
+    stimuli, left_out = stimuli_of(tables, trials)
     subjects, rois = {}, []
     for subject, file in voxels.items():
         parts, table = _named(file, read_arrays, file), tables[subject]
         for roi, values in parts.items():
             if len(values) != len(table):
+                turned = "; it is turned round: save its .T" * (values.shape[1] == len(table))
                 raise ValueError(
-                    f"{file}: {roi} has {len(values)} trials, {trials[subject]} has {len(table)}"
+                    f"{file}: {roi} has {len(values)} trials, {trials[subject]} has "
+                    f"{len(table)}{turned}"
                 )
         labels = {NUMBERS[name]: table[name].to_numpy() for name in NUMBERS if name in table}
         run = labels.pop("Run")
@@ -56,7 +54,7 @@ def from_arrays(
         raise ValueError(f"no ROI is in all of {', '.join(map(str, voxels.values()))}")
     rows = ((number, *row) for number, row in enumerate(stimuli.itertuples(name=None), start=1))
     write_stimuli(folder, rows, groups=stimuli.columns[1:])
-    return subjects, rois
+    return subjects, rois, notes + left_out
 
 
 def _named(file, function, *arguments):
@@ -64,47 +62,6 @@ def _named(file, function, *arguments):
         return function(*arguments)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
-
-
-def _read_trials(file):
-    table = read_csv_table(file, ("image_id", "category", "run"))
-    if table.empty:
-        raise ValueError("has no trials")
-    for name in table.columns.intersection(["run", "session"]):
-        if not pd.to_numeric(table[name], errors="coerce").notna().any():
-            hold_to([(table[name] == "", f"{name} is empty")], first=2)
-            table[name] = numbered(table[name]).astype(int).astype(str)
-    for name in table.columns.intersection(list(NUMBERS)):
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        wrong = ~np.isfinite(numbers) | (numbers != numbers.round())
-        hold_to([(wrong, f"{name} is {table[name][wrong.idxmax()]!r}, no whole number")], first=2)
-        if name == "data_type":
-            wrong = ~numbers.isin(DATA_TYPES)
-            is_wrong = f"is {numbers[wrong.idxmax()]:g}, not 1 (training), 2 (test) or 3 (imagery)"
-            hold_to([(wrong, f"data_type {is_wrong}")], first=2)
-        table[name] = numbers.astype(float)
-    hold_to([((table == "").any(axis=1), "a cell is empty")], first=2)
-    return table
-
-
-def _stimuli(tables, files):
-    """Category and groups of each image, in the order of the ids, whatever the subject."""
-    every = pd.concat(tables).drop(columns=list(NUMBERS), errors="ignore")
-    if every.isna().any(axis=None):
-        raise ValueError(f"{' and '.join(map(str, files.values()))} have different columns")
-    first = every.drop_duplicates("image_id").set_index("image_id").sort_index()
-    for name in first:
-        wrong = every[name].to_numpy() != first.loc[every["image_id"], name].to_numpy()
-        if wrong.any():
-            at = int(wrong.argmax())
-            subject, row = every.index[at]
-            image, value = every["image_id"].iloc[at], every[name].iloc[at]
-            raise ValueError(
-                f"{files[subject]}: row {row + 2}: {name} of image '{image}' is {value!r}, "
-                f"elsewhere {first[name][image]!r}; a column belongs to the image, not to the trial"
-            )
-    first.insert(0, "category", first.pop("category"))
-    return first
 
 
 def read_arrays(file: str | Path) -> dict[str, np.ndarray]:
@@ -115,7 +72,13 @@ def read_arrays(file: str | Path) -> dict[str, np.ndarray]:
     ValueError
         If the file is broken, or holds anything but finite numbers.
     """
-    content = load_arrays(file)
+    try:
+        content = load_arrays(file)
+    except ValueError as error:
+        if "an array of object" not in str(error):
+            raise
+        objects = "holds Python objects; save numbers: numpy.save(file, array.astype('float32'))"
+        raise ValueError(objects) from error
     parts = {ROI: content} if isinstance(content, np.ndarray) else content
     for roi, values in parts.items():
         if not NAME.fullmatch(roi):
@@ -124,18 +87,13 @@ def read_arrays(file: str | Path) -> dict[str, np.ndarray]:
             raise ValueError(
                 f"{roi} is {values.dtype} of shape {values.shape}, not numbers (trials, voxels)"
             )
-        if not np.isfinite(values).all():
-            trial, voxel = np.argwhere(~np.isfinite(values))[0]
-            raise ValueError(f"{roi}: voxel {voxel} of trial {trial} is {values[trial, voxel]}")
+        if wrong := not_finite(values):
+            raise ValueError(f"{roi}: {wrong}; {_without(np.isfinite(values))}")
     return parts
 
 
-def copy_pictures(folder: Path, *, shown: str | Path | None, unseen: str | Path | None) -> None:
-    """Copy the shown pictures (image_id.ext) and the unseen ones (category/image_id.ext)."""
-    for name, source in (("shown", shown), ("unseen", unseen)):
-        if source is not None:
-            try:
-                shutil.copytree(source, folder / "images" / name)
-            except shutil.Error as error:  # a list of all that went wrong
-                path, _, reason = error.args[0][0]
-                raise OSError(f"{path} cannot be copied ({reason})") from error
+def _without(finite: np.ndarray) -> str:
+    """How to leave out what is not finite: voxels, or where each has some such, trials."""
+    if finite.all(axis=0).any():
+        return "leave such voxels out: array[:, numpy.isfinite(array).all(axis=0)]"
+    return "leave such trials out, in the table too: array[numpy.isfinite(array).all(axis=1)]"

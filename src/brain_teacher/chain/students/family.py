@@ -1,0 +1,64 @@
+"""The family of controls, settled before anything is decoded: what cannot be made is left out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from brain_teacher.cells.folder import is_stage
+from brain_teacher.chain.dataset import DataSet, choose
+from brain_teacher.chain.params import Params
+from brain_teacher.distillation.teachers import WORDS
+from brain_teacher.errors import UsageError
+from brain_teacher.files import read_json, write_json
+from brain_teacher.report.words import BRAIN
+
+# In the students' folder: the teachers that could not be made, and why; none, where all could.
+FILE = "not-made.json"
+
+
+def settled(params: Params, dataset: DataSet) -> list[str]:
+    """What to say, before decoding, of controls that will be missing from the family.
+
+    A DVC chain whose students would lack a control of the family altogether is refused at once:
+    ``compare`` would refuse it at the end.
+    """
+    settings, family = params.distill, params.compare.family
+    teachers = choose(settings.teacher, settings.known, "distill.teacher")
+    if is_stage() and (lacking := [name for name in (*family, BRAIN) if name not in teachers]):
+        raise UsageError(
+            f"distill.teacher lacks {', '.join(lacking)}, which compare needs (compare.family): "
+            "add it there, or take it out of the family"
+        )
+    has_students = dataset.description.pictures and WORDS in family
+    lacking = without_superclass(dataset) if settings.similarity == "superclass" else None
+    if lacking is None or not has_students:
+        return []
+    return [
+        f"the control {WORDS} will be left out of the family: {dataset.folder / 'dataset.yaml'} "
+        f"has no superclass of {lacking}; `superclasses: {{CATEGORY: SUPERCLASS, ...}}` there "
+        "brings it in, and nothing is decoded again for it"
+    ]
+
+
+def without_superclass(dataset: DataSet) -> str | None:
+    """Which categories have no superclass, in words; None where all have one."""
+    known = dataset.description.superclasses
+    if dataset.stimuli is None:  # which categories were shown stands in the recordings alone
+        return None if known else "any category"
+    lacking = sorted(set(dataset.stimuli["category"]) - known.keys())
+    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    return f"'{lacking[0]}'{more}" if lacking else None
+
+
+def write_not_made(folder: Path, skipped: Mapping[str, str], teachers: list[str]) -> None:
+    """Keep beside the students which of these teachers could not be made."""
+    others = {name: why for name, why in not_made(folder).items() if name not in teachers}
+    if content := dict(sorted((others | skipped).items())):
+        write_json(folder / FILE, content)
+    else:
+        (folder / FILE).unlink(missing_ok=True)
+
+
+def not_made(folder: str | Path) -> dict[str, str]:
+    """The teachers that could not be made for a folder of students, and why."""
+    file = Path(folder) / FILE
+    return read_json(file) if file.is_file() else {}

@@ -1,0 +1,90 @@
+"""Pictures as people have them: in folders of any depth, among other files."""
+
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from brain_teacher.dataset.images import ENDINGS
+
+
+def copy_shown(folder: Path, source: str | Path, image_ids: Collection[str] | None) -> list[str]:
+    """Copy the shown pictures, of any depth below `source`, to ``images/shown/IMAGE_ID.ext``.
+
+    `image_ids` are those of the trials, where these say; a picture of another is left out. Gives
+    notes on what is missing, and on what was left out.
+
+    Raises
+    ------
+    ValueError
+        If two pictures bear one id.
+    """
+    found = _by_stem(_pictures(Path(source)))
+    if image_ids is None:
+        _copy(found.values(), folder / "images" / "shown")
+        return []
+    wanted = {name: found[name] for name in image_ids if name in found}
+    _copy(wanted.values(), folder / "images" / "shown")
+    notes = []
+    if lost := [name for name in image_ids if name not in found]:
+        notes.append(
+            f"{source}: no picture of {len(lost)} of {len(image_ids)} images: looked for "
+            f"{lost[0]}.png (or {', '.join(sorted(ENDINGS - {'.png'}))}) in any folder below"
+        )
+    if len(found) > len(wanted):
+        other = next(path for name, path in found.items() if name not in wanted)
+        notes.append(
+            f"{source}: {len(found) - len(wanted)} pictures of no trial are left out, {other.name} "
+            "for one"
+        )
+    return notes
+
+
+def copy_unseen(folder: Path, source: str | Path) -> None:
+    """Copy the unseen pictures, of any depth in a category's folder, to ``images/unseen/CATEGORY``.
+
+    Raises
+    ------
+    ValueError
+        If a picture lies in no category's folder, or two of a category bear one id.
+    """
+    source = Path(source)
+    for path in _pictures(source):
+        if path.parent == source:
+            raise ValueError(
+                f"{path} lies in no category's folder: put it into {source / 'CATEGORY'}"
+            )
+    for category in sorted(each for each in source.iterdir() if each.is_dir()):
+        found = _by_stem(_pictures(category))
+        _copy(found.values(), folder / "images" / "unseen" / category.name)
+
+
+def _pictures(source: Path) -> Iterator[Path]:
+    """Files with a picture's ending, hidden ones apart, in the order of their names."""
+    for place, folders, names in os.walk(source):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS:
+                yield Path(place, name)
+
+
+def _by_stem(paths: Iterator[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        if found.setdefault(path.stem, path) != path:
+            raise ValueError(
+                f"{found[path.stem]} and {path} are both image {path.stem!r}: take one away, or "
+                "give each an id of its own"
+            )
+    return found
+
+
+def _copy(paths: Collection[Path], place: Path) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        if path.exists() and not path.is_file():
+            raise OSError(f"{path} is no regular file")
+        try:
+            shutil.copyfile(path, place / path.name)
+        except OSError as error:
+            raise OSError(f"{path} cannot be copied ({error})") from error

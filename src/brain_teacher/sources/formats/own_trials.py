@@ -1,0 +1,141 @@
+"""A table of trials as people have it: which of its columns count, and what is left out."""
+
+from collections.abc import Iterable
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+import pandas as pd
+
+from brain_teacher.dataset.csv_tables import read_csv_table
+from brain_teacher.dataset.images import ENDINGS
+from brain_teacher.dataset.rules import hold_to
+from brain_teacher.dataset.trials import DATA_TYPES
+
+IDS = ("image_id", "category")
+# Columns that are numbers, and their label in BData.
+NUMBERS = {"run": "Run", "data_type": "DataType", "session": "Session", "block": "Block"}
+# BIDS' columns of a trial, and the index that pandas writes: never an image's.
+OF_THE_TRIAL = {
+    "onset", "duration", "response_time", "trial", "trial_type", "stim_file", "sample", "value",
+    "subject", "participant_id", "HED", "", "Unnamed: 0",
+}  # fmt: skip
+LARGEST = 2**31 - 1  # of a number in a voxel file
+
+
+def read_trials(file: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Read a subject's table of trials, a row a trial; and notes on how it was taken.
+
+    Runs and sessions that have names (``ses-01``), or numbers of more than 31 bits, are numbered in
+    the order of these; ``onset`` gives each trial's ``block``, its place in the run, where there is
+    no such column. Ids are taken without folder and picture ending, if all have one.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a cell of one that counts is empty, or no number; the row is given.
+    """
+    table, notes = read_csv_table(file, (*IDS, "run")), []
+    if table.empty:
+        raise ValueError("has no trials")
+    numbers = list(table.columns.intersection(list(NUMBERS)))
+    hold_to([((table[[*IDS, *numbers]] == "").any(axis=1), "a cell is empty")], first=2)
+    for name in numbers:
+        table[name], note = _numbers(name, table[name])
+        notes += [note] * bool(note)
+    if "onset" in table and "block" not in table:
+        table["block"] = _places(table)
+    table["image_id"], note = _plain_ids(table["image_id"])
+    return table, notes + [note] * bool(note)
+
+
+def stimuli_of(
+    tables: dict[str, pd.DataFrame], files: dict[str, Path]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Category and groups of each image, by sorted id; and a note on the columns left out.
+
+    A column belongs to the image, and is a group, where it has one value for each image, whatever
+    the subject, and no cell is empty; what else there is belongs to the trial.
+
+    Raises
+    ------
+    ValueError
+        If an image has two categories; file and row are given.
+    """
+    every = pd.concat(tables).drop(columns=list(NUMBERS), errors="ignore")
+    first = every.drop_duplicates("image_id").set_index("image_id").sort_index()
+    left_out = []
+    for name in first:
+        differs = every[name].to_numpy() != first.loc[every["image_id"], name].to_numpy()
+        empty = (every[name].isna() | (every[name] == "")).any()
+        if name == "category" and differs.any():
+            raise ValueError(_two_categories(every, first, int(differs.argmax()), files))
+        if name != "category" and (name in OF_THE_TRIAL or empty or differs.any()):
+            left_out.append(name)
+    stimuli = first.drop(columns=left_out)
+    stimuli.insert(0, "category", stimuli.pop("category"))
+    return stimuli, _left_out(left_out, files.values())
+
+
+def _two_categories(every, first, row, files):
+    subject, number = every.index[row]
+    image, value = every["image_id"].iloc[row], every["category"].iloc[row]
+    return (
+        f"{files[subject]}: row {number + 2}: category of image '{image}' is {value!r}, elsewhere "
+        f"{first['category'][image]!r}; an image has one"
+    )
+
+
+def _left_out(names: list[str], files: Iterable[Path]) -> list[str]:
+    if not names:
+        return []
+    listed = ", ".join(repr(name) for name in names)
+    return [
+        f"{', '.join(map(str, files))}: left out, since a trial's, or not of all images: {listed}"
+    ]
+
+
+def _numbers(name: str, column: pd.Series) -> tuple[pd.Series, str | None]:
+    """A column of whole numbers; what has names is numbered, and a note says so."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    counted = name in ("run", "session")
+    if counted and (numbers.isna().all() or (numbers.abs() > LARGEST).any()) and _is_sound(numbers):
+        by_length = sorted(column.unique(), key=lambda text: (len(text), text))
+        codes = column.map({text: code for code, text in enumerate(by_length, start=1)})
+        return codes.astype(float), (
+            f"{name}: {by_length[0]} is 1 ... {by_length[-1]} is {len(by_length)}"
+        )
+    wrong = ~np.isfinite(numbers) | (numbers != numbers.round())
+    hold_to([(wrong, f"{name} is {column[wrong.idxmax()]!r}, no whole number")], first=2)
+    if name == "data_type":
+        wrong = ~numbers.isin(DATA_TYPES)
+        is_wrong = f"is {numbers[wrong.idxmax()]:g}, not 1 (training), 2 (test) or 3 (imagery)"
+        hold_to([(wrong, f"data_type {is_wrong}")], first=2)
+    return numbers.astype(float), None
+
+
+def _is_sound(numbers: pd.Series) -> bool:
+    """All names, or all finite numbers: a mixture is a mistake."""
+    return bool(numbers.isna().all() or np.isfinite(numbers).all())
+
+
+def _places(table: pd.DataFrame) -> pd.Series:
+    """Each trial's place in its run, from 1, by its onset."""
+    onset = pd.to_numeric(table["onset"], errors="coerce")
+    hold_to([(~np.isfinite(onset), "onset is no number")], first=2)
+    runs = [table[name] for name in ("session", "data_type", "run") if name in table]
+    return onset.groupby(runs).rank(method="first")
+
+
+def _plain_ids(ids: pd.Series) -> tuple[pd.Series, str | None]:
+    """Ids without a folder before them and the ending of a picture behind, if all have it."""
+    paths = ids.map(PureWindowsPath)
+    named = all(path.suffix.lower() in ENDINGS for path in paths)
+    plain = paths.map(lambda path: path.stem if named else path.name)
+    if (plain == ids).all():
+        return ids, None
+    several = ids.groupby(plain).nunique()
+    if (several > 1).any():
+        twice = several.index[several > 1][0]
+        both = " and ".join(ids[plain == twice].unique()[:2])
+        raise ValueError(f"{both} are both image {twice!r}: give each image an id of its own")
+    return plain, f"{ids.iloc[0]} is image {plain.iloc[0]!r}: ids go without folder and ending"
