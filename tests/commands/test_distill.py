@@ -2,19 +2,21 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.folder import model_card
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.checkpoint import Checkpoint
 from brain_teacher.distillation.teachers import TEACHERS
+from brain_teacher.files import write_npz
 from brain_teacher.networks.torchvision import build_classifier
 from brain_teacher.seeds import named_rng
 from helpers.running import project, run
@@ -213,6 +215,47 @@ def test_students_of_other_soft_labels_stay_no_neighbours(work, tmp_path, monkey
     monkeypatch.setenv("DVC_STAGE", "distill")
     assert "2 new, 0 kept" in run(*distill, *other, "--seeds", "1")
     assert set(student_folder.read_all(students)) == {"brain_0", "none_0"}
+
+
+def moved(file):
+    """The same rows, each under another image's id."""
+    table = read_soft_labels(file)
+    write_npz(file, **replace(table, log_probs=np.roll(table.log_probs, 1, axis=0)).arrays())
+
+
+def test_students_of_another_second_table_are_named_and_refused(work, tmp_path):
+    shutil.copytree("outputs/controls", tmp_path / "controls")
+    shutil.copytree("outputs/rivals", tmp_path / "rivals")
+    shutil.copy("outputs/soft_labels/S2_HVC_logistic.npz", tmp_path / "own.npz")
+    classes = read_soft_labels(tmp_path / "own.npz").class_id
+    words = pd.DataFrame(np.eye(4) + 0.3, index=classes, columns=classes)
+    words.to_csv(tmp_path / "words.csv")
+    own = {
+        "similarity": str(tmp_path / "words.csv"),
+        "tables": {"own": [str(tmp_path / "own.npz")]},
+    }
+    teachers = ["semantic", "table-own", "permuted-trials", "resnet34-table", "resnet34-live"]
+    out = ("--out", str(tmp_path / "out"))
+    places = ("--controls", str(tmp_path / "controls"), "--rivals", str(tmp_path / "rivals"))
+    distill = ("distill", *change(**own), *places, "--epochs", "1", *out)
+    run(*distill, "--teacher", ",".join(teachers))
+    students = student_folder.read_all(tmp_path / "out")
+    said = {
+        name: {students[f"{name}_{k}"].meta["second_table"] for k in (0, 1)} for name in teachers
+    }
+    assert len(set.union(*said.values())) == len(teachers)
+    (words + words.to_numpy()[::-1] / 3).to_csv(tmp_path / "words.csv")
+    changed = ["own.npz", "rivals/resnet34-table.npz"]
+    changed += [f"controls/{who}_HVC_logistic_permuted-trials_0.npz" for who in ("S1", "S2")]
+    for name in changed:
+        moved(tmp_path / name)
+    weights = load_file(tmp_path / "rivals/resnet34.safetensors")
+    save_file(
+        {key: 1 + each for key, each in weights.items()}, tmp_path / "rivals/resnet34.safetensors"
+    )
+    for name in teachers:
+        said = run(*distill, "--teacher", name, "--seeds", "1", code=1)
+        assert f"Error: student {name}_1 differs from the others in second table (" in said, name
 
 
 @pytest.mark.parametrize("teacher", ["permuted-trials", "resnet34-table"])

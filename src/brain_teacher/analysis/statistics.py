@@ -107,6 +107,11 @@ def pair_by_seed(a, b):
     return seeds, a.correct[rows_a] - b.correct[rows_b]
 
 
+def are_paired(*scores):
+    """Whether all of these have two seeds in common at least: what a difference takes."""
+    return len(set.intersection(*({*each.seeds} for each in scores))) >= 2
+
+
 def paired_difference(a, b):
     """Mean of ``a - b`` over common seeds, with its intervals: see `mean_difference`.
 

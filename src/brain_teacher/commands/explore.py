@@ -129,7 +129,10 @@ def _brains(setting: Setting, soft_labels: Path, rois: list[str]) -> Brains:
         )
     tables = [table.take(sorted(shared)) for table in tables]
     return {
-        (origin["subject"], origin["roi"]): (table, origin | digest_of_labels([table]))
+        (origin["subject"], origin["roi"]): (
+            table,
+            origin | {SOFT_LABELS: digest_of_labels([table])},
+        )
         for origin, table in zip(origins, tables, strict=True)
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
+from brain_teacher.chain.students.soft_labels import SECOND
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.image_cache import open_images
 from brain_teacher.dataset.images import SPLITS
@@ -53,6 +54,7 @@ class StudentCell(Cell):
     targets: np.ndarray | None = None  # (n_training, n_classes), float32
     live: FileInput | None = None  # weights of the network that looks at each batch
     network: str | None = None  # its architecture
+    second: str = ""  # digest of what the teacher reads beside the brain's soft labels
     # Row numbers of the training, validation and test images.
     rows: dict[str, np.ndarray] = of_no_consequence()
     # Of shown images that are tested.
@@ -116,7 +118,8 @@ class StudentCell(Cell):
         fold = {} if self.fold is None else {"fold": self.fold, "folds": self.folds}
         settings = self.recipe | {"image_size": material.images.shape[1]}
         how = {"plan": plan, "settings": settings, "device": material.device}
-        return ids | self.origin | fold | how | {"pictures": self.inputs}
+        read = {"pictures": self.inputs} | ({SECOND: self.second} if self.second else {})
+        return ids | self.origin | fold | how | read
 
     def arrays(self, student: Student, material: Material, plan: dict[str, Any]) -> dict[str, Any]:
         """What the student's file holds."""

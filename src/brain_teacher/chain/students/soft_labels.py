@@ -14,7 +14,8 @@ from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint
 
-SOFT_LABELS = "soft_labels"  # in the students' meta: the digest of what the brain says
+# In the students' meta: the digests of what the brain says, and of what their teacher reads beside.
+SOFT_LABELS, SECOND = "soft_labels", "second_table"
 IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 
 
@@ -129,10 +130,10 @@ def _remedy(folder: Path, dataset: DataSet) -> str:
     return f"`dvc pull {folder}` brings the published soft labels, `dvc repro decode` makes them"
 
 
-def digest_of_labels(tables: Iterable[SoftLabels]) -> dict[str, str]:
-    """Which soft labels teach: part of the origin, so that no student of others is kept."""
+def digest_of_labels(tables: Iterable[SoftLabels]) -> str:
+    """Which soft labels teach: said of each student, so that none of others is kept or compared."""
     said = [(t.log_probs, t.prior_share(), t.image_id, t.class_id) for t in tables]
-    return {SOFT_LABELS: fingerprint(*(part for each in said for part in each))[:12]}
+    return fingerprint(*(part for each in said for part in each))[:12]
 
 
 def common_folds(brain: SoftLabels, origin: dict[str, Any], soft_labels: Path) -> np.ndarray:
