@@ -41,7 +41,7 @@ def agreement_sentence(found, control):
         texts.append("no subject is left who did not teach")
     return (
         f"Learnt of single images (correlation with rows of {first.images} shown images held out, "
-        f"class means taken away; mean and 95% interval over {first.seeds} seeds): "
+        f"means of class and fold taken away; mean and 95% interval over {first.seeds} seeds): "
         f"{'; '.join(texts)}."
     )
 

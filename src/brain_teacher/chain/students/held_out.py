@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,10 @@ FOLDER = "held_out"
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Out-of-fold rows of the images that students are tested on, where these were shown."""
+    """Out-of-fold rows of the images that students are tested on, where these were shown.
+
+    Their `fold` is that of the students who are tested on the image.
+    """
 
     brain: SoftLabels  # of who taught
     others: dict[str, SoftLabels]  # by subject, of who did not teach
@@ -40,7 +43,9 @@ def write_held_out(setting: Setting, soft_labels: Path, out: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     if setting.parts[0].fold is None:
         return
-    images = np.concatenate([part.image_id["test"] for part in setting.parts])
+    tested = [part.image_id["test"] for part in setting.parts]
+    images, fold = np.concatenate(tested), [part.fold for part in setting.parts]
+    fold = np.repeat(fold, [len(each) for each in tested]).astype(np.int16)
     origin, dataset = setting.origin, setting.dataset
     subjects, _ = subjects_and_rois(dataset, origin["decoder"])
     others = sorted(set(subjects) - set(origin["subject"].split("+")))
@@ -49,7 +54,8 @@ def write_held_out(setting: Setting, soft_labels: Path, out: Path) -> None:
         if are_there(each, dataset, soft_labels):
             table = read_brain(each, dataset, soft_labels)
             if set(images) <= set(table.image_id):
-                write_npz(place / f"{name}.npz", **table.take(images).arrays())
+                held = replace(table.take(images), fold=fold)
+                write_npz(place / f"{name}.npz", **held.arrays())
 
 
 def read_held_out(students: str | Path) -> HeldOut | None:
