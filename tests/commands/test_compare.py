@@ -78,9 +78,9 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     students = make_students(tmp_path / "students", params)
     text, content = run(params, students, tmp_path / "out")
     assert set(content) == {
-        "accuracy", "agreement", "brain_minus", "dataset", "differences", "diverged", "exploratory",
-        "exploratory_outcomes", "kind", "ladder", "plan", "sentences", "simulated", "students",
-        "teachers", "verdict",
+        "accuracy", "agreement", "between_subjects", "brain_minus", "dataset", "differences",
+        "diverged", "exploratory", "exploratory_outcomes", "kind", "ladder",
+        "plan", "sentences", "simulated", "students", "teachers", "verdict",
     }  # fmt: skip
     assert [each["b"] for each in content["differences"]] == FAMILY
     for each in content["differences"]:
@@ -106,7 +106,8 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     low, high = (f"{100 * none[key]:+.1f}" for key in ("low_classes", "high_classes"))
     assert f"{low} to {high} with classes random as well; 4 seeds, 64 images of 8 classes" in text
     assert f"With classes random as well, for others like them: none {low} to {high}, " in text
-    assert content["agreement"] == []
+    assert content["agreement"] == content["between_subjects"] == []
+    assert "how well they agree about single images was not measured; `decode` measures" in text
     assert (
         "Learnt of single images: not measured, since every shown image taught; `decode --nested "
         "true` and `distill --split folds` hold some back."

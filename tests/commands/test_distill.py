@@ -12,13 +12,16 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.answers import digest_of_images
 from brain_teacher.chain.students.folder import model_card
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.checkpoint import Checkpoint
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.files import write_npz
 from brain_teacher.networks.torchvision import build_classifier
+from brain_teacher.report.student_figures import cells_figure
 from brain_teacher.seeds import named_rng
+from brain_teacher.tracking.store import find_looks, import_mlflow
 from helpers.running import project, run
 
 SMALL = {"roi": ["HVC"], "seeds": 2, "epochs": 2, "width": 8, "image_size": 12}
@@ -166,6 +169,11 @@ def test_what_was_learnt_of_single_images_is_held_against_each_brain(work, tmp_p
         whole = read_soft_labels(f"outputs/soft_labels/{who}_HVC_logistic.npz").sorted()
         np.testing.assert_array_equal(held[name].sorted().log_probs, whole.log_probs)
     said, content = compared(out, tmp_path)
+    decoded = json.loads(Path("outputs/soft_labels/metrics.json").read_text("utf-8"))
+    wanted = [row for row in decoded["between_subjects"] if row["roi"] == "HVC"]
+    assert content["between_subjects"] == wanted and len(wanted) == 1
+    r, low, high = (f"{wanted[0][key]:.2f}" for key in ("mean", "low", "high"))
+    assert f"chance 0): HVC {r} [{low}, {high}], p = {wanted[0]['p']:.3f}, 2 subjects, 24" in said
     taught, others = content["agreement"]
     assert (taught["with"], others["with"]) == ("taught", "others")
     assert (taught["seeds"], taught["images"]) == (2, 24)
@@ -477,8 +485,32 @@ def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
     }
     assert "(simulated)" in said and "exploratory" in said and "all subjects" in said
     assert "16 kept" in run("explore", "--epochs", "1", "--out", str(out))
+    tested = digest_of_images(everyone["none_0"].image_id["test"])
+    # Both of these are looks; their students are none of their own.
+    assert len(find_looks(import_mlflow(), tested)) == 2
     said = run("explore", "--seeds", "1", code=2)
     assert "explore.seeds: give 2 or more (an interval is shown with each mean)" in said
+
+
+def test_explores_chance_follows_the_test_images(work, tmp_path, monkeypatch):
+    shutil.copytree("data/sample", tmp_path / "data")
+    unseen = tmp_path / "data/images/unseen"
+    others = sorted(unseen.iterdir())[1:]
+    for name in others:  # of 4 pictures a category, one of which chooses
+        for picture in sorted(name.iterdir())[3:]:
+            picture.unlink()
+    drawn = []
+    monkeypatch.setattr(
+        "brain_teacher.commands.explore.cells_figure",
+        lambda *given, chance, **more: (
+            drawn.append(chance) or cells_figure(*given, chance=chance, **more)
+        ),
+    )
+    data = ("--data", str(tmp_path / "data"), "--roi", "HVC")
+    run("explore", *data, "--epochs", "1", "--out", str(tmp_path / "out"))
+    tested = student_folder.read(tmp_path / "out", "none_0").category["test"]
+    counts = np.unique(tested, return_counts=True)[1]
+    assert np.ptp(counts) and drawn == [counts.max() / counts.sum()] * 2
 
 
 def test_explore_takes_tables_of_others(work, tmp_path):

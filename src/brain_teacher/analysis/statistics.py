@@ -58,6 +58,11 @@ class Scores:
         object.__setattr__(self, "category", category)
 
     @property
+    def counts(self):
+        """How many images there are of each class: ndarray of int, in the classes' order."""
+        return np.unique(self.category, return_counts=True)[1]
+
+    @property
     def accuracy(self):
         """Accuracy of each seed, a fraction: ndarray of shape (n_seeds,)."""
         return self.correct.mean(axis=1)

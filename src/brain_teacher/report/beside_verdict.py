@@ -1,4 +1,4 @@
-"""What is said beside a verdict: looks at the test images, what was learnt of single images."""
+"""What is said beside a verdict: looks at the test images, what was to be learnt and was."""
 
 from brain_teacher.report.words import BRAIN
 
@@ -23,6 +23,25 @@ def looks_sentence(plans, plan):
     return (
         f"Looks at these test images: number {len(plans) + 1} in this MLflow store, under {under} "
         "in all; the more looks, and above all plans, the less one small p says."
+    )
+
+
+def between_sentence(rows):
+    """Whether there was anything to teach about single images: `decode`'s rows of these ROIs."""
+    if not rows:
+        return (
+            "Between subjects: how well they agree about single images was not measured; `decode` "
+            "measures it where two subjects saw the same pictures, and `distill` keeps it."
+        )
+    first = rows[0]
+    texts = [
+        f"{row['roi']} {row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}], p = {row['p']:.3f}"
+        for row in rows
+    ]
+    return (
+        "Between subjects (correlation of what soft labels say of single images, means of class "
+        f"and fold taken away; 95% interval over images, chance 0): {'; '.join(texts)}, "
+        f"{first['subjects']} subjects, {first['images']} images."
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from brain_teacher.analysis.folds import join_folds
-from brain_teacher.chain.students.soft_labels import SECOND, SOFT_LABELS
+from brain_teacher.chain.students.cells import SECOND
+from brain_teacher.chain.students.soft_labels import SOFT_LABELS
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.report.kinds import BRAIN, kind_of
@@ -130,6 +131,11 @@ def settings_of(students: Mapping[int, Answers]) -> dict[str, Any]:
 
 
 def digest_of_test_images(everyone: Mapping[str, Answers]) -> str:
-    """A digest of the test images' ids: comparisons on the same ones are looks at one test set."""
-    ids = {image for student in everyone.values() for image in student.image_id.get("test", ())}
-    return hashlib.sha256("\0".join(sorted(ids)).encode()).hexdigest()[:12]
+    """`digest_of_images` of those that any of the students is tested on."""
+    tested = (student.image_id.get("test", ()) for student in everyone.values())
+    return digest_of_images(image for ids in tested for image in ids)
+
+
+def digest_of_images(image_id: Iterable[str]) -> str:
+    """A digest of test images' ids: results on the same ones are looks at one test set."""
+    return hashlib.sha256("\0".join(sorted({*image_id})).encode()).hexdigest()[:12]

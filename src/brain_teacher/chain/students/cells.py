@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
-from brain_teacher.chain.students.soft_labels import SECOND
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.image_cache import open_images
 from brain_teacher.dataset.images import SPLITS
@@ -17,6 +16,9 @@ from brain_teacher.errors import BrainTeacherError
 
 TRAINING = "training"
 ANSWERS = "student.npz"
+SECOND = (
+    "second_table"  # in a student's meta: the digest of what its teacher reads beside the brain
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,7 @@ from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint
 
-# In the students' meta: the digests of what the brain says, and of what their teacher reads beside.
-SOFT_LABELS, SECOND = "soft_labels", "second_table"
+SOFT_LABELS = "soft_labels"  # in the students' meta: the digest of what the brain says
 IMPORTED = "soft_labels"  # the tables of others, in the data set's folder
 
 
