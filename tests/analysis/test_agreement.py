@@ -52,6 +52,17 @@ def test_equal_rows_agree_wholly_and_class_means_do_not_count():
     assert abs(apart.teacher[0]) < 0.1 and apart.difference[0] == 0
 
 
+def test_what_is_of_the_fold_alone_counts_for_nothing():
+    # Of both the fold left out as many images of each class: whoever was fitted without them.
+    fold = np.random.default_rng(8).integers(4, size=IMAGES)
+    shift = 2 * np.random.default_rng(9).standard_normal((4, CLASSES))[fold]
+    brain = replace(table(shift), fold=fold)
+    taught, control = students(shift), students(0 * BRAIN)
+    assert agreement(taught, control, [table(shift)]).teacher[0] > 0.6
+    found = agreement(taught, control, [brain])
+    assert abs(found.teacher[0]) < 0.06 and abs(found.difference[0]) < 0.06
+
+
 def test_no_temperature_changes_it():
     brain, control = table(BRAIN), students(PICTURE)
     one, other = (agreement(students(BRAIN, scale=s), control, [brain]) for s in (1.0, 0.1))

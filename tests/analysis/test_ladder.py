@@ -85,6 +85,23 @@ def test_the_middle_is_of_seeds_that_both_ends_have():
     assert half.mean == pytest.approx(by_hand.mean())
 
 
+def test_a_control_without_seeds_in_common_is_left_out():
+    scores = make_scores()
+    for name, seeds in (("smooth-matched", [0, 1, 2]), ("semantic", [3, 4, 5])):
+        scores[name] = Scores(seeds, scores[name].correct[seeds])
+    steps = ladder(scores, teacher="brain", family=FAMILY, knows="words")
+    assert [(step.lower, step.upper) for step in steps] == [
+        ("none", "smooth-matched"),
+        ("smooth-matched", "brain-class"),
+        ("brain-class", "brain-confidence"),
+        ("brain-confidence", "brain"),
+    ]
+    assert steps[1].what == "class structure"
+    scores["none"] = Scores([0, 1, 2], scores["none"].correct[:3])
+    halves = over_half(scores, teacher="brain", family=FAMILY)
+    assert "semantic" not in halves and halves["smooth-matched"].seeds == 3
+
+
 def test_none_is_needed():
     message = "the family has no control 'none'; without it there is no verdict"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -1,33 +1,39 @@
 """Between-subject reliability of image-specific soft labels, on tables of known truth."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from brain_teacher import decode_ridge, plan_for
-from brain_teacher.analysis.reliability import between_subjects, image_specific
+from brain_teacher import decode_logistic, plan_for
+from brain_teacher.analysis.reliability import between_subjects
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.out_of_fold import training_trials
 from brain_teacher.decoding.soft_labels import SoftLabels
 
 
-def make_tables(shared, *, subjects=3, classes=6, each=20, seed=0, sure=0.0):
-    """Subjects of whose image-specific part `shared` is the share of variance that all have."""
+def make_tables(shared, *, subjects=3, classes=6, each=20, seed=0, sure=0.0, folds=1):
+    """Subjects of whose image-specific part `shared` is the share of variance that all have.
+
+    All rows of a fold are shifted alike, in every subject.
+    """
     rng = np.random.default_rng(seed)
     truth = np.repeat(np.arange(classes), each)
     n = len(truth)
     image_id = np.array([f"i{number:03d}" for number in range(n)])
     class_id = np.array([f"c{number}" for number in range(classes)])
     common = rng.standard_normal((n, classes))
+    fold = np.random.default_rng(seed).integers(folds, size=n)
+    shift = 0.1 * np.random.default_rng(seed).standard_normal((folds, classes))[fold] * (folds > 1)
     tables = []
     for _ in range(subjects):
         own = rng.standard_normal((n, classes))
         # Small, so that probabilities are nearly linear in what is drawn.
         part = 0.05 * (np.sqrt(shared) * common + np.sqrt(1 - shared) * own)
-        log_probs = log_softmax(part + sure * np.eye(classes)[truth], axis=1)
-        tables.append(SoftLabels(log_probs, image_id, class_id, np.zeros(n, dtype=int)))
+        log_probs = log_softmax(shift + part + sure * np.eye(classes)[truth], axis=1)
+        tables.append(SoftLabels(log_probs, image_id, class_id, fold))
     return tables, lambda ids: class_id[truth[[int(i[1:]) for i in ids]]]
 
 
@@ -35,10 +41,10 @@ def measure(tables, categories_of, seed=1, **more):
     return between_subjects(tables, categories_of, rng=np.random.default_rng(seed), **more)
 
 
-@pytest.mark.parametrize("sure", [0.0, 1.0])
+@pytest.mark.parametrize(("sure", "folds"), [(0.0, 1), (1.0, 1), (0.0, 5)])
 @pytest.mark.parametrize("shared", [0.0, 0.5, 1.0])
-def test_the_known_reliability_is_found(shared, sure):
-    found = measure(*make_tables(shared, each=60, sure=sure))
+def test_the_known_reliability_is_found(shared, sure, folds):
+    found = measure(*make_tables(shared, each=60, sure=sure, folds=folds))
     assert found.mean == pytest.approx(shared, abs=0.04)
     assert found.low - 0.01 <= shared <= found.high + 0.01
     assert (found.p <= 0.001) == (shared > 0)
@@ -46,9 +52,12 @@ def test_the_known_reliability_is_found(shared, sure):
 
 
 def test_it_is_the_mean_of_numpys_correlations():
-    tables, categories_of = make_tables(0.3)
-    category = categories_of(tables[0].image_id)
-    parts = [image_specific(np.exp(table.log_probs), category).ravel() for table in tables]
+    tables, categories_of = make_tables(0.3, folds=4)
+    category, fold = categories_of(tables[0].image_id), tables[0].fold
+    # Without the intercept both sets of columns span one direction too many: least squares of norm.
+    columns = np.column_stack([category[:, None] == np.unique(category), fold[:, None] == range(4)])
+    probs = [np.exp(table.log_probs) for table in tables]
+    parts = [(p - columns @ np.linalg.lstsq(1.0 * columns, p)[0]).ravel() for p in probs]
     by_hand = np.mean([np.corrcoef(a, b)[0, 1] for a, b in combinations(parts, 2)])
     assert measure(tables, categories_of).mean == pytest.approx(by_hand, abs=1e-12)
 
@@ -89,14 +98,14 @@ def test_rows_exchanged_within_the_class_are_at_chance():
 
 
 def test_p_is_even_where_there_is_nothing():
-    tables = [make_tables(0.0, each=4, classes=4, seed=seed) for seed in range(100)]
+    tables = [make_tables(0.0, each=4, classes=4, seed=seed, folds=4) for seed in range(100)]
     p = np.array([measure(*each, permutations=39).p for each in tables])
     # Of 100 at 5%, binomial: more than 13 in 0.1%; the mean of 100 even ones has an SD of 0.029.
     assert (p <= 0.05).sum() <= 13 and 0.41 < p.mean() < 0.59
 
 
 def test_the_jackknife_is_what_leaving_each_image_out_gives():
-    tables, categories_of = make_tables(0.5, each=3, classes=4)
+    tables, categories_of = make_tables(0.5, each=3, classes=4, folds=3)
     found, images = measure(tables, categories_of, permutations=1), tables[0].image_id
     r = {
         i: measure([t.take(images[images != i]) for t in tables], categories_of).mean
@@ -124,34 +133,34 @@ def test_a_subject_who_knows_classes_alone_agrees_with_nobody():
 
 
 def test_noise_that_was_decoded_over_the_same_folds_agrees_with_nobody():
-    # Classes of other sizes: folds of the same images shift both subjects' priors alike.
-    counts = [4, 6, 8, 12, 5, 9, 10, 16]
-    category = np.repeat([f"c{number}" for number in range(8)], counts)
-    image_id, found = np.array([f"i{number:03d}" for number in range(len(category))]), []
-    for draw in range(12):
+    # A run shows one category far more often than the others, so that what is left out of a fold
+    # shifts the priors of both subjects alike: 0.78 where the mean of the fold stays in.
+    number = np.repeat(np.arange(4), 12)
+    category, image_id = np.char.add("c", number.astype(str)), np.arange(48).astype("U2")
+    found = []
+    for draw in range(40):
+        odds = 0.1 + 0.6 * np.eye(4)
+        rng = np.random.default_rng(draw)
+        run = np.concatenate([[*range(4), *rng.choice(4, 8, p=row)] for row in odds])
         tables = []
-        for subject in (0, 1):
-            data = np.random.default_rng([draw, subject]).standard_normal((len(category), 15))
-            run = np.arange(len(category), dtype=np.int32) % 4
-            noise = training_trials(Voxels(data.astype(np.float32), image_id, category, run))
-            tables.append(
-                decode_ridge(
-                    noise,
-                    plan_for(noise, by="image"),
-                    normalise="fold",
-                    select="f-score",
-                    n_voxels=15,
-                    calibrate=True,
-                    penalty=[10.0, 100.0],
-                )
-            )
-        found.append(measure(tables, lambda ids: category[[int(i[1:]) for i in ids]]).mean)
-    # An SD of one draw of 0.04 (of 24 draws, -0.004 in the mean): four errors of the mean.
-    assert abs(np.mean(found)) < 0.05
+        for _ in range(2):
+            data = rng.standard_normal((48, 40)).astype(np.float32)
+            noise = training_trials(Voxels(data, image_id, category, run.astype(np.int32)))
+            how = {"normalise": "fold", "select": "f-score", "n_voxels": 40, "calibrate": True}
+            tables.append(decode_logistic(noise, plan_for(noise, by="run"), C=[0.01], **how))
+        found.append(measure(tables, lambda ids: category[ids.astype(int)], permutations=99))
+    r, p = (np.array([getattr(each, key) for each in found]) for key in ("mean", "p"))
+    assert abs(r.mean()) < 3 * r.std(ddof=1) / len(r) ** 0.5
+    # Of 40 at 5%, binomial: more than 7 in 0.3%; the mean of 40 even ones has an SD of 0.046.
+    assert (p <= 0.05).sum() <= 7 and 0.36 < p.mean() < 0.64
 
 
 def test_what_cannot_be_measured_is_said():
     tables, categories_of = make_tables(0.5)
+    single = [replace(table, fold=np.arange(120)) for table in tables]
+    message = "the folds are of single images, so that nothing is left of these"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        measure(single, categories_of)
     with pytest.raises(ValueError, match="^there is no second subject$"):
         measure(tables[:1], categories_of)
     alone = [table.take(table.image_id[::20]) for table in tables]

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,9 +78,9 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     students = make_students(tmp_path / "students", params)
     text, content = run(params, students, tmp_path / "out")
     assert set(content) == {
-        "accuracy", "agreement", "brain_minus", "dataset", "differences", "diverged", "exploratory",
-        "exploratory_outcomes", "kind", "ladder", "plan", "sentences", "simulated", "students",
-        "teachers", "verdict",
+        "accuracy", "agreement", "between_subjects", "brain_minus", "dataset", "differences",
+        "diverged", "exploratory", "exploratory_outcomes", "kind", "ladder",
+        "plan", "sentences", "simulated", "students", "teachers", "verdict",
     }  # fmt: skip
     assert [each["b"] for each in content["differences"]] == FAMILY
     for each in content["differences"]:
@@ -104,7 +106,8 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     low, high = (f"{100 * none[key]:+.1f}" for key in ("low_classes", "high_classes"))
     assert f"{low} to {high} with classes random as well; 4 seeds, 64 images of 8 classes" in text
     assert f"With classes random as well, for others like them: none {low} to {high}, " in text
-    assert content["agreement"] == []
+    assert content["agreement"] == content["between_subjects"] == []
+    assert "how well they agree about single images was not measured; `decode` measures" in text
     assert (
         "Learnt of single images: not measured, since every shown image taught; `decode --nested "
         "true` and `distill --split folds` hold some back."
@@ -124,6 +127,31 @@ def test_a_diverged_control_is_told_and_changes_no_verdict(params, tmp_path):
     assert (
         ". None seed 3 and semantic seed 3 diverged and are left out; as long as they are," in text
     )
+
+
+def test_two_controls_without_a_seed_in_common_end_no_comparison(params, tmp_path):
+    students = make_students(tmp_path / "s", params)
+    lost = dict.fromkeys(("none", "smooth-matched"), (2, 3))
+    lost |= dict.fromkeys(("semantic", "brain-class"), (0, 1))
+    for teacher, seeds in lost.items():
+        for seed in seeds:
+            shutil.rmtree(students / f"{teacher}_{seed}")
+            write_answers(
+                students, make_answers(teacher, seed, diverged=True, plan=plan_of(params))
+            )
+    text, content = run(params, students, tmp_path / "out")
+    assert [each["b"] for each in content["differences"]] == FAMILY
+    assert (
+        "No two seeds are common to brain, none and semantic or brain-class: whether half of the "
+        "effect is reached there is open." in text
+    )
+    assert "whether half of that is reached by " in text
+    assert (
+        "No rung of the ladder, for want of two seeds in common with the one below: semantic or "
+        "brain-class." in text
+    )
+    assert [step["upper"] for step in content["ladder"]] == ["smooth-matched", "brain"]
+    assert (tmp_path / "out/figures/ladder.png").is_file()
 
 
 def test_the_first_student_of_all_may_have_diverged(params, tmp_path):
@@ -357,6 +385,22 @@ def test_students_of_former_soft_labels_are_named_and_refused(params, tmp_path):
     with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}$"):
         run(params, students, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_students_of_a_former_second_table_are_named_and_refused(params, tmp_path):
+    # The similarity that `semantic` read was another one for two of its seeds.
+    students = make_students(tmp_path / "s", params)
+    for seed in (2, 3):
+        path = students / f"semantic_{seed}"
+        answers = read_student(path / "student.npz")
+        shutil.rmtree(path)
+        write_answers(students, replace(answers, meta=answers.meta | {"second_table": "s0"}))
+    message = (
+        "students semantic_2, semantic_3 differ from the others in second table (s0, not None): "
+        "distill into a folder of its own, or take away what a former run left in this one"
+    )
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}$"):
+        run(params, students, tmp_path / "out")
 
 
 def test_what_was_changed_after_the_students_were_trained_is_named(params, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from brain_teacher.analysis.reliability import image_specific
+from brain_teacher.analysis.image_specific import image_specific
 from brain_teacher.decoding import out_of_fold
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from helpers.running import project, run
@@ -105,7 +105,8 @@ def test_metrics_and_figures(work):
     assert set(content["top1"]) == {"LOC", "HVC"} and len(content["cells"]) == 4
     tables = [read_soft_labels(f"figures-of/{who}_HVC_ridge.npz").sorted() for who in ("S1", "S2")]
     category = np.array([image.split("_")[0] for image in tables[0].image_id])
-    parts = [image_specific(np.exp(table.log_probs), category).ravel() for table in tables]
+    folds = [table.fold for table in tables]
+    parts = [image_specific(np.exp(table.log_probs), category, *folds).ravel() for table in tables]
     agreed = {row["roi"]: row for row in content["between_subjects"]}
     assert list(agreed) == ["LOC", "HVC"]
     r = np.corrcoef(*parts)[0, 1]

@@ -2,21 +2,26 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.answers import digest_of_images
 from brain_teacher.chain.students.folder import model_card
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.checkpoint import Checkpoint
 from brain_teacher.distillation.teachers import TEACHERS
+from brain_teacher.files import write_npz
 from brain_teacher.networks.torchvision import build_classifier
+from brain_teacher.report.student_figures import cells_figure
 from brain_teacher.seeds import named_rng
+from brain_teacher.tracking.store import find_looks, import_mlflow
 from helpers.running import project, run
 
 SMALL = {"roi": ["HVC"], "seeds": 2, "epochs": 2, "width": 8, "image_size": 12}
@@ -164,6 +169,11 @@ def test_what_was_learnt_of_single_images_is_held_against_each_brain(work, tmp_p
         whole = read_soft_labels(f"outputs/soft_labels/{who}_HVC_logistic.npz").sorted()
         np.testing.assert_array_equal(held[name].sorted().log_probs, whole.log_probs)
     said, content = compared(out, tmp_path)
+    decoded = json.loads(Path("outputs/soft_labels/metrics.json").read_text("utf-8"))
+    wanted = [row for row in decoded["between_subjects"] if row["roi"] == "HVC"]
+    assert content["between_subjects"] == wanted and len(wanted) == 1
+    r, low, high = (f"{wanted[0][key]:.2f}" for key in ("mean", "low", "high"))
+    assert f"chance 0): HVC {r} [{low}, {high}], p = {wanted[0]['p']:.3f}, 2 subjects, 24" in said
     taught, others = content["agreement"]
     assert (taught["with"], others["with"]) == ("taught", "others")
     assert (taught["seeds"], taught["images"]) == (2, 24)
@@ -178,14 +188,17 @@ def test_what_was_learnt_of_single_images_is_held_against_each_brain(work, tmp_p
         parts = [student[f"brain_{seed}_fold{fold}"] for fold in range(6)]
         image_id = np.concatenate([each.image_id["test"] for each in parts])
         category = np.concatenate([each.category["test"] for each in parts])
+        fold = np.repeat(range(6), [len(each.image_id["test"]) for each in parts])
+        assert (held["brain"].take(image_id).fold == fold).all()
+        means = np.column_stack(
+            [category[:, None] == np.unique(category), fold[:, None] == range(6)]
+        )
         both = [np.concatenate([each.log_probs["test"] for each in parts])]
         both.append(held["brain"].take(image_id).log_probs)
         flat = []
         for log_probs in both:
             values = log_probs - log_probs.mean(axis=1, keepdims=True)
-            for name in np.unique(category):
-                values[category == name] -= values[category == name].mean(axis=0)
-            flat.append(values.ravel())
+            flat.append((values - means @ np.linalg.lstsq(1.0 * means, values)[0]).ravel())
         rows.append(np.corrcoef(*flat)[0, 1])
     assert taught["teacher"][0] == pytest.approx(np.mean(rows), abs=1e-6)
 
@@ -213,6 +226,47 @@ def test_students_of_other_soft_labels_stay_no_neighbours(work, tmp_path, monkey
     monkeypatch.setenv("DVC_STAGE", "distill")
     assert "2 new, 0 kept" in run(*distill, *other, "--seeds", "1")
     assert set(student_folder.read_all(students)) == {"brain_0", "none_0"}
+
+
+def moved(file):
+    """The same rows, each under another image's id."""
+    table = read_soft_labels(file)
+    write_npz(file, **replace(table, log_probs=np.roll(table.log_probs, 1, axis=0)).arrays())
+
+
+def test_students_of_another_second_table_are_named_and_refused(work, tmp_path):
+    shutil.copytree("outputs/controls", tmp_path / "controls")
+    shutil.copytree("outputs/rivals", tmp_path / "rivals")
+    shutil.copy("outputs/soft_labels/S2_HVC_logistic.npz", tmp_path / "own.npz")
+    classes = read_soft_labels(tmp_path / "own.npz").class_id
+    words = pd.DataFrame(np.eye(4) + 0.3, index=classes, columns=classes)
+    words.to_csv(tmp_path / "words.csv")
+    own = {
+        "similarity": str(tmp_path / "words.csv"),
+        "tables": {"own": [str(tmp_path / "own.npz")]},
+    }
+    teachers = ["semantic", "table-own", "permuted-trials", "resnet34-table", "resnet34-live"]
+    out = ("--out", str(tmp_path / "out"))
+    places = ("--controls", str(tmp_path / "controls"), "--rivals", str(tmp_path / "rivals"))
+    distill = ("distill", *change(**own), *places, "--epochs", "1", *out)
+    run(*distill, "--teacher", ",".join(teachers))
+    students = student_folder.read_all(tmp_path / "out")
+    said = {
+        name: {students[f"{name}_{k}"].meta["second_table"] for k in (0, 1)} for name in teachers
+    }
+    assert len(set.union(*said.values())) == len(teachers)
+    (words + words.to_numpy()[::-1] / 3).to_csv(tmp_path / "words.csv")
+    changed = ["own.npz", "rivals/resnet34-table.npz"]
+    changed += [f"controls/{who}_HVC_logistic_permuted-trials_0.npz" for who in ("S1", "S2")]
+    for name in changed:
+        moved(tmp_path / name)
+    weights = load_file(tmp_path / "rivals/resnet34.safetensors")
+    save_file(
+        {key: 1 + each for key, each in weights.items()}, tmp_path / "rivals/resnet34.safetensors"
+    )
+    for name in teachers:
+        said = run(*distill, "--teacher", name, "--seeds", "1", code=1)
+        assert f"Error: student {name}_1 differs from the others in second table (" in said, name
 
 
 @pytest.mark.parametrize("teacher", ["permuted-trials", "resnet34-table"])
@@ -431,8 +485,32 @@ def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
     }
     assert "(simulated)" in said and "exploratory" in said and "all subjects" in said
     assert "16 kept" in run("explore", "--epochs", "1", "--out", str(out))
+    tested = digest_of_images(everyone["none_0"].image_id["test"])
+    # Both of these are looks; their students are none of their own.
+    assert len(find_looks(import_mlflow(), tested)) == 2
     said = run("explore", "--seeds", "1", code=2)
     assert "explore.seeds: give 2 or more (an interval is shown with each mean)" in said
+
+
+def test_explores_chance_follows_the_test_images(work, tmp_path, monkeypatch):
+    shutil.copytree("data/sample", tmp_path / "data")
+    unseen = tmp_path / "data/images/unseen"
+    others = sorted(unseen.iterdir())[1:]
+    for name in others:  # of 4 pictures a category, one of which chooses
+        for picture in sorted(name.iterdir())[3:]:
+            picture.unlink()
+    drawn = []
+    monkeypatch.setattr(
+        "brain_teacher.commands.explore.cells_figure",
+        lambda *given, chance, **more: (
+            drawn.append(chance) or cells_figure(*given, chance=chance, **more)
+        ),
+    )
+    data = ("--data", str(tmp_path / "data"), "--roi", "HVC")
+    run("explore", *data, "--epochs", "1", "--out", str(tmp_path / "out"))
+    tested = student_folder.read(tmp_path / "out", "none_0").category["test"]
+    counts = np.unique(tested, return_counts=True)[1]
+    assert np.ptp(counts) and drawn == [counts.max() / counts.sum()] * 2
 
 
 def test_explore_takes_tables_of_others(work, tmp_path):

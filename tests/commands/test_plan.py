@@ -16,6 +16,8 @@ from brain_teacher.chain.students.cost import bytes_of_weights
 from brain_teacher.commands import plan as module
 from brain_teacher.commands.plan import plan
 from brain_teacher.commands.simulate import DEFAULTS, simulate
+from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.stimuli import name_trials
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.machine import RunTime
 from helpers.answers import make_answers, write_answers
@@ -101,13 +103,20 @@ def test_folds_are_counted_as_decode_makes_them(data, tmp_path):
     def folds(place=data, **how):
         return module._sizes_of(settings(split="folds", folds=how), place).folds
 
-    assert folds(by="round") == folds(by="image", count="most") == 4
+    assert folds(by="image", count="most") == folds() == 4
     assert folds(by="image", count=2) == 2
     # Leave one picture out: every image is a fold, one is tested, one validates.
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
-    images = sorted(path.stem for path in (copy / "images" / "shown").iterdir())
-    rows = [f"{n},{image},{image.split('_')[0]},p{n}" for n, image in enumerate(images)]
+    labels = read_bdata(copy / "bdata/S1.h5")[2]
+    ids = np.unique(labels["stimulus_id"])
+    names = name_trials(ids, None)
+    rows = [
+        f"{key},{row.image_id},{row.category},p{n}"
+        for n, (key, row) in enumerate(
+            zip(map(repr, ids.tolist()), names.itertuples(), strict=True)
+        )
+    ]
     table = "\n".join(["stimulus_id,image_id,category,picture", *rows])
     (copy / "stimuli.csv").write_text(table)
     assert folds(copy, by="group", group="picture") == 8
@@ -115,8 +124,18 @@ def test_folds_are_counted_as_decode_makes_them(data, tmp_path):
     assert module._sizes_of(alone, copy) == module._Sizes(6, 1, 1, 2, folds=8)
     with pytest.raises(BrainTeacherError, match="no group column 'style'"):
         folds(copy, by="group", group="style")
-    with pytest.raises(BrainTeacherError, match="in the recordings, which plan does not open"):
-        folds(by="run")
+    (copy / "bdata/S1.h5").unlink()
+    message = f"subject S1 has no file {copy / 'bdata/S1.h5'}, by which to count folds ("
+    with pytest.raises(BrainTeacherError, match=f"^{re.escape(message)}"):
+        folds(copy)
+
+
+def test_folds_of_a_recording_in_rounds_are_its_rounds(tmp_path):
+    # By image they would be 8.
+    sizes = {"subjects": 1, "categories": 8, "shown": 9, "unseen": 3, "voxels": 20}
+    data = tmp_path / "rounds"
+    simulate(**DEFAULTS | sizes | {"out": data, "design": "rounds"}, say=lambda text: None)
+    assert module._sizes_of(settings(split="folds"), data).folds == 9
 
 
 def test_images_of_other_categories_are_not_counted(data, tmp_path):

@@ -14,9 +14,10 @@ from threadpoolctl import threadpool_limits
 from brain_teacher.decoding import out_of_fold as driver
 from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.decoding.decoders.ridge import decode_ridge
-from brain_teacher.decoding.out_of_fold import Scheme, plan_for, scaled_for, training_trials
+from brain_teacher.decoding.out_of_fold import plan_for, standardise_by, training_trials
 from brain_teacher.decoding.voxel_scaling import (
     best_voxels,
+    centred_sides,
     runs_stay_whole,
     scaled_sides,
     zscore_by_run,
@@ -232,12 +233,10 @@ def test_what_a_network_sees_of_a_fold():
     fit, validation, held_out = np.arange(80), np.arange(80, 100), np.arange(100, 128)
     own = np.isin(np.arange(128), fit)
     for normalise in ("run", "fold", "centre"):
-        scheme = Scheme(normalise, "f-score", 8, True)
-        found = scaled_for(trials, (fit, validation, held_out), scheme)
-        assert [part.shape for part in found] == [(80, 8), (20, 8), (28, 8)]
+        columns, how = np.array([5, 2, 9]), standardise_by(trials, normalise)
+        sides = (fit, validation, held_out)
+        found = centred_sides(trials.data, sides, standardise=how, columns=columns)
         assert all(part.dtype == np.float32 for part in found)
-        columns = np.array([5, 2, 9])
-        found = scaled_for(trials, (fit, validation, held_out), scheme, columns=columns)
         if normalise == "centre":
             expected = trials.data - trials.data[own].mean(axis=0)
         else:

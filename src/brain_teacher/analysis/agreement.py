@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from brain_teacher.analysis.reliability import image_specific
+from brain_teacher.analysis.image_specific import image_specific, mean_correlation
 from brain_teacher.dataset.ids import rows_of
 
 
@@ -26,19 +26,20 @@ class Agreement:
 def agreement(students, controls, tables, *, split="test"):
     """How much nearer to a brain the students of a teacher are than those of a control.
 
-    A student's log-probabilities for an image, centred over the classes, less their mean over the
-    images of the class (`image_specific`), are correlated with the brain's, over all images and
-    classes together. Centred log-probabilities [1]_, since no temperature changes their
-    correlation: a student is not nearer for being less sure. Both see the same picture, so that
-    a student whom no brain taught agrees, too: what was learnt is the difference.
+    A student's log-probabilities for an image, centred over the classes, less their means over the
+    images of the class and of the fold (`image_specific`), are correlated with the brain's, over
+    all images and classes together. Centred log-probabilities [1]_, since no temperature changes
+    their correlation: a student is not nearer for being less sure. Both see the same picture, so
+    that a student whom no brain taught agrees, too: what was learnt is the difference.
 
     Parameters
     ----------
     students, controls : dict of int to Answers
         By seed; paired by it. One that diverged is left out with its pair.
     tables : sequence of SoftLabels
-        Out-of-fold rows of these images, on which none of the students was trained. Of several
-        (other subjects) the correlations are averaged.
+        Out-of-fold rows of these images, on which none of the students was trained; their `fold`
+        is that of the students who were tested on the image. Of several (other subjects) the
+        correlations are averaged.
     split : str
 
     Returns
@@ -80,14 +81,15 @@ def agreement(students, controls, tables, *, split="test"):
 
 
 def _correlation(answers, table, split):
-    """Of one student with one brain, beyond class means; 0 where one says nothing beyond them."""
+    """Of one student with one brain, beyond classes and folds; 0 where nothing is left."""
     table = table.take(answers.image_id[split])
     columns = rows_of(answers.class_id, table.class_id, lacks="the brain knows no class '{}'")
     both = (answers.log_probs[split], table.log_probs[:, columns])
     centred = [rows - rows.mean(axis=1, keepdims=True) for rows in both]
-    mine, brains = (image_specific(rows, answers.category[split]) for rows in centred)
-    scale = np.sqrt((mine**2).sum() * (brains**2).sum())
-    return (mine * brains).sum() / scale if scale else 0.0
+    parts = np.array(
+        [image_specific(rows, answers.category[split], table.fold) for rows in centred]
+    )
+    return mean_correlation(np.einsum("sik,tik->st", parts, parts))
 
 
 def _over_seeds(values):

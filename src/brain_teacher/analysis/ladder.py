@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from brain_teacher.analysis.differences import Difference
-from brain_teacher.analysis.statistics import Scores, pair_by_seed, paired_difference
+from brain_teacher.analysis.statistics import Scores, are_paired, pair_by_seed, paired_difference
 
 NONE, SMOOTHING, WORDS = "none", "smooth-matched", "semantic"
 CLASS, CONFIDENCE = "brain-class", "brain-confidence"
@@ -37,7 +37,8 @@ def ladder(scores, *, teacher, family, knows):
         By teacher.
     teacher : str
     family : sequence of str
-        The controls, ``none`` among them; rungs that are not among them are left out.
+        The controls, ``none`` among them; rungs that are not among them are left out, and so are
+        those without two seeds in common with the rung below them, as `teacher` has with each.
     knows : str
         Whose knowledge of classes ``semantic`` stands for: ``superclasses`` or ``words``.
 
@@ -45,7 +46,10 @@ def ladder(scores, *, teacher, family, knows):
     -------
     list of Step
     """
-    rungs = [name for name in RUNGS if name in family]
+    rungs = []
+    for name in (name for name in RUNGS if name in family):
+        if are_paired(scores[name], scores[[NONE, *rungs][-1]]):
+            rungs.append(name)
     adds = {
         SMOOTHING: "smoothing",
         WORDS: f"class structure that {knows} know",
@@ -76,7 +80,7 @@ def over_half(scores, *, teacher, family):
     Returns
     -------
     dict of str to Difference
-        By control.
+        By control; one without two seeds in common with both is left out.
 
     Raises
     ------
@@ -93,7 +97,8 @@ def over_half(scores, *, teacher, family):
     if NONE not in family:
         raise ValueError("the family has no control 'none'; without it there is no verdict")
     middle = _middle(scores[teacher], scores[NONE])
-    return {name: paired_difference(scores[name], middle) for name in family if name != NONE}
+    controls = [name for name in family if name != NONE and are_paired(scores[name], middle)]
+    return {name: paired_difference(scores[name], middle) for name in controls}
 
 
 def _middle(a, b):

@@ -5,12 +5,20 @@ from itertools import combinations
 
 import numpy as np
 
+from brain_teacher.analysis.image_specific import (
+    fold_directions,
+    image_specific,
+    mean_correlation,
+)
+
 PERMUTATIONS = 999
+# Permutations at a time, which bounds the memory.
+_PART = 100
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """How well subjects agree about single images, beyond the class; chance is 0."""
+    """How well subjects agree about single images, beyond class and fold; chance is 0."""
 
     mean: float  # correlation, the mean over pairs of subjects
     # 95%, for other images of these classes seen by these subjects.
@@ -21,47 +29,21 @@ class Reliability:
     images: int
 
 
-def image_specific(rows, category):
-    """What rows say of each image beyond its class: the class's mean row taken away.
-
-    Parameters
-    ----------
-    rows : array_like of shape (n_images, n_classes)
-        Probabilities, say.
-    category : array_like of str, shape (n_images,)
-
-    Returns
-    -------
-    ndarray of shape (n_images, n_classes)
-        Zeros where an image is alone in its category.
-
-    Examples
-    --------
-    >>> image_specific([[1.0, 0.0], [0.5, 0.5], [0.2, 0.8]], ["a", "a", "b"])
-    array([[ 0.25, -0.25],
-           [-0.25,  0.25],
-           [ 0.  ,  0.  ]])
-    """
-    rows = np.asarray(rows, dtype=float)
-    _, number, count = np.unique(category, return_inverse=True, return_counts=True)
-    total = np.zeros((len(count), rows.shape[1]))
-    np.add.at(total, number, rows)
-    return rows - (total / count[:, None])[number]
-
-
 def between_subjects(tables, categories_of, *, rng, permutations=PERMUTATIONS):
     """Between-subject reliability of the image-specific part of soft labels.
 
-    Of each subject's probabilities the mean row of the image's class is taken away
-    (`image_specific`); what is left is correlated between subjects, over all images and classes
-    together, and the mean over pairs of subjects is given. Probabilities, since they are what
-    teaches: in logarithms, the noise of what a decoder all but excludes counts most.
+    Of each subject's probabilities the means of the image's class and of its folds, in any
+    subject, are taken away (`image_specific`); what is left is correlated between subjects, over
+    all images and classes together, and the mean over pairs of subjects is given. Probabilities,
+    since they are what teaches: in logarithms, the noise of what a decoder all but excludes counts
+    most.
 
-    The interval is a jackknife over images within class ([1]_, ch. 11; the class mean is taken
-    anew without each image): the mean +- 1.96 SE with
+    The interval is a jackknife over images within class ([1]_, ch. 11; the means are taken anew
+    without each image): the mean +- 1.96 SE with
     ``SE^2 = sum over classes and images of (r[-i] - the class's mean r[-i])^2``. The usual factor
     of (n - 1) / n is left out: what is left of rows around a mean of n varies less by just that.
-    For `p` each subject's images are exchanged within their classes.
+    For `p` what is left of each subject's images is exchanged within their classes, and the folds'
+    means are taken away anew ([2]_).
 
     Parameters
     ----------
@@ -80,18 +62,21 @@ def between_subjects(tables, categories_of, *, rng, permutations=PERMUTATIONS):
     Raises
     ------
     ValueError
-        If there are fewer than two tables, their classes differ, or no two images that all saw are
-        of one class.
+        If there are fewer than two tables, their classes differ, no two images that all saw are of
+        one class, or folds of single images leave nothing.
 
     References
     ----------
     .. [1] Efron & Tibshirani (1993), An Introduction to the Bootstrap.
+    .. [2] Freedman & Lane (1983), Journal of Business & Economic Statistics 1, 292-298.
     """
-    parts, number = _specific_of_all(tables, categories_of)
+    parts, number, directions = _specific_of_all(tables, categories_of)
     inner = np.einsum("sik,tik->ist", parts, parts)
-    observed = _mean_correlation(inner.sum(axis=0))
-    half = 1.96 * _jackknife_error(inner, number)
-    as_large = (_exchanged(parts, number, rng, permutations) >= observed - 1e-12).sum()
+    observed = mean_correlation(inner.sum(axis=0))
+    half = 1.96 * _jackknife_error(inner, number, directions)
+    draws = [min(_PART, permutations - done) for done in range(0, permutations, _PART)]
+    exchanged = [_exchanged(parts, number, directions, rng, each) for each in draws]
+    as_large = (np.concatenate(exchanged) >= observed - 1e-12).sum()
     return Reliability(
         mean=float(observed),
         low=float(observed - half),
@@ -102,21 +87,22 @@ def between_subjects(tables, categories_of, *, rng, permutations=PERMUTATIONS):
     )
 
 
-def _jackknife_error(inner, number):
+def _jackknife_error(inner, number, directions):
     """Standard error of the mean correlation, over images within class.
 
-    `inner` (images, subjects, subjects) are products of what is left of the rows. Without image i
-    of a class of n, taken around the mean of the rest, their sum is less by n / (n - 1) of its own.
+    `inner` (images, subjects, subjects) are products of what is left of the rows. Without image i,
+    whose leverage is h, their sum is less by 1 / (1 - h) of its own.
     """
-    count = np.bincount(number)[number]
-    share = (count / (count - 1))[:, None, None]
-    without = _mean_correlation(inner.sum(axis=0) - share * inner)
+    free = 1 - 1 / np.bincount(number)[number] - (directions**2).sum(axis=1)
+    # An image that its class and fold determine has nothing left, and takes nothing away.
+    share = np.divide(1, free, out=np.zeros_like(free), where=free > 1e-9)[:, None, None]
+    without = mean_correlation(inner.sum(axis=0) - share * inner)
     deviation = image_specific(without[:, None], number)[:, 0]
     return np.sqrt((deviation**2).sum())
 
 
 def _specific_of_all(tables, categories_of):
-    """Image-specific probabilities (subjects, images, classes), and the number of each's class."""
+    """Image-specific probabilities (subjects, images, classes); each's class; `fold_directions`."""
     if len(tables) < 2:
         raise ValueError("there is no second subject")
     tables = [table.sorted() for table in tables]
@@ -133,30 +119,28 @@ def _specific_of_all(tables, categories_of):
         np.array(shared)[repeated],
         np.unique(number[repeated], return_inverse=True),
     )
-    rows = [np.exp(table.take(images).log_probs.astype(float)) for table in tables]
-    return np.array([image_specific(each, number) for each in rows]), number
+    tables = [table.take(images) for table in tables]
+    folds = [table.fold for table in tables]
+    directions = fold_directions(number, *folds)
+    if len(images) - len(np.unique(number)) <= directions.shape[1]:
+        raise ValueError("the folds are of single images, so that nothing is left of these")
+    rows = [np.exp(table.log_probs.astype(float)) for table in tables]
+    return np.array([image_specific(each, number, *folds) for each in rows]), number, directions
 
 
-def _exchanged(parts, number, rng, permutations):
+def _exchanged(parts, number, directions, rng, permutations):
     """Mean correlations where each subject's images are exchanged within classes, one a draw."""
-    inner = np.zeros((permutations, len(parts), len(parts)))
-    inner[:] = np.einsum("sik,tik->st", parts, parts) * np.eye(len(parts))
+    subjects, _, classes = parts.shape
+    inner = np.zeros((permutations, subjects, subjects))
+    inner[:] = np.einsum("sik,tik->st", parts, parts) * np.eye(subjects)
+    by_fold = np.zeros((permutations, subjects, directions.shape[1], classes))
     for each in np.unique(number):
         rows = parts[:, number == each]
         still = np.arange(rows.shape[1])
-        order = rng.permuted(np.tile(still, (permutations, len(parts), 1)), axis=2)
-        for a, b in combinations(range(len(parts)), 2):
+        order = rng.permuted(np.tile(still, (permutations, subjects, 1)), axis=2)
+        for a, b in combinations(range(subjects), 2):
             products = rows[a] @ rows[b].T
             inner[:, a, b] += products[order[:, a], order[:, b]].sum(axis=1)
-    return _mean_correlation(inner)
-
-
-def _mean_correlation(inner):
-    """The mean over pairs of correlations, of inner products (..., subjects, subjects)."""
-    first, second = map(list, zip(*combinations(range(inner.shape[-1]), 2), strict=True))
-    own = np.diagonal(inner, axis1=-2, axis2=-1)
-    scale = np.sqrt(own[..., first] * own[..., second])
-    pairs = inner[..., first, second]
-    # What rounding leaves of rows that differ by class only is nothing: probabilities are up to 1.
-    known = np.minimum(own[..., first], own[..., second]) > 1e-24
-    return np.divide(pairs, scale, out=np.zeros_like(pairs), where=known).mean(axis=-1)
+        for a in range(subjects):
+            by_fold[:, a] += directions[number == each].T @ rows[a][order[:, a]]
+    return mean_correlation(inner - np.einsum("psrk,ptrk->pst", by_fold, by_fold))

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from brain_teacher.analysis.outcomes import OUTCOMES, NoOutcome
-from brain_teacher.analysis.statistics import pair_by_seed, paired_difference, scores_of
+from brain_teacher.analysis.statistics import are_paired, pair_by_seed, paired_difference, scores_of
 
 
 def secondary_outcomes(answers, *, teacher, family, primary):
@@ -75,7 +75,7 @@ def _told(difference):
 def _against(scores, teacher, family):
     own = scores[teacher]
     pairs = ((control, scores[control]) for control in family)
-    return {name: _interval(own, b) for name, b in pairs if len({*own.seeds} & {*b.seeds}) >= 2}
+    return {name: _interval(own, b) for name, b in pairs if are_paired(own, b)}
 
 
 def _interval(a, b):

@@ -58,6 +58,11 @@ class Scores:
         object.__setattr__(self, "category", category)
 
     @property
+    def counts(self):
+        """How many images there are of each class: ndarray of int, in the classes' order."""
+        return np.unique(self.category, return_counts=True)[1]
+
+    @property
     def accuracy(self):
         """Accuracy of each seed, a fraction: ndarray of shape (n_seeds,)."""
         return self.correct.mean(axis=1)
@@ -105,6 +110,11 @@ def pair_by_seed(a, b):
     rows_a = [a.seeds.index(seed) for seed in seeds]
     rows_b = [b.seeds.index(seed) for seed in seeds]
     return seeds, a.correct[rows_a] - b.correct[rows_b]
+
+
+def are_paired(*scores):
+    """Whether all of these have two seeds in common at least: what a difference takes."""
+    return len(set.intersection(*({*each.seeds} for each in scores))) >= 2
 
 
 def paired_difference(a, b):

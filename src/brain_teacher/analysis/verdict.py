@@ -93,7 +93,8 @@ def decide(differences, halves, *, margin, outcome=ACCURACY, knows="words", dive
     differences : dict of str to Difference
         The brain minus each control of the family, ``none`` among them, from `compare_to_controls`.
     halves : dict of str to Difference
-        Each control but ``none`` minus the middle, from `over_half`.
+        Each control but ``none`` minus the middle, from `over_half`; where one is not there, it is
+        open what it carries.
     margin : float
         d, a fraction (0.04 is 4 percentage points), or nats.
     outcome : Outcome

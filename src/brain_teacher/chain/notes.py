@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from brain_teacher.analysis.comparison import Comparison
-from brain_teacher.analysis.ladder import WORDS
+from brain_teacher.analysis.ladder import RUNGS, WORDS
 from brain_teacher.analysis.outcomes import Outcome
 from brain_teacher.analysis.power import plan_sentences, spread_of
 from brain_teacher.analysis.secondary import outcome_sentence
 from brain_teacher.analysis.sign_flips import out_of_reach
-from brain_teacher.analysis.statistics import pair_by_seed
+from brain_teacher.analysis.statistics import are_paired, pair_by_seed
 from brain_teacher.analysis.verdict import CANNOT_TELL
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import why_exploratory
@@ -49,6 +49,7 @@ def notes_on(
     """What a reader must know besides the verdict."""
     total = result.differences[NONE]
     notes = [ladder_sentence(result.ladder, total, result.outcome)]
+    notes += _apart_notes(result)
     if (wide := classes_sentence(result.differences, result.outcome)) is not None:
         notes.append(wide)
     notes += _plan_notes(params, result) if result.verdict.null else []
@@ -66,6 +67,26 @@ def notes_on(
         notes.append(
             f"Exploratory: {'; '.join(reasons)}. What was planned is shown by students that were "
             "trained under the plan as it stands, all of them, in an empty folder."
+        )
+    return notes
+
+
+def _apart_notes(result: Comparison) -> list[str]:
+    """Controls that too few seeds are left of to be held against others than the brain."""
+    scores, uppers = result.scores, {step.upper for step in result.ladder}
+    ends = scores[BRAIN], scores[NONE]
+    open_ = [name for name in result.differences if not are_paired(*ends, scores[name])]
+    rungs = [name for name in RUNGS if name in result.differences and name not in uppers]
+    notes = []
+    if open_:
+        notes.append(
+            f"No two seeds are common to {BRAIN}, {NONE} and {' or '.join(open_)}: whether half of "
+            "the effect is reached there is open."
+        )
+    if rungs:
+        notes.append(
+            "No rung of the ladder, for want of two seeds in common with the one below: "
+            f"{' or '.join(rungs)}."
         )
     return notes
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
@@ -60,9 +61,7 @@ class RecordingCell(Cell):
         """The arrays of each voxel file, by its name."""
         file = self.recording.path
         stimuli = None if self.stimuli is None else read_stimuli(self.stimuli.path.parent)
-        with about(file):
-            data, masks, labels = read_bdata(file)
-            columns = trial_columns(labels, name_labels(labels, stimuli))
+        data, masks, columns = read_recording(file, stimuli)
         made = {}
         for roi, name in zip(self.rois, self.files, strict=True):
             if roi not in masks or not masks[roi].any():
@@ -76,6 +75,15 @@ class RecordingCell(Cell):
             text = json.dumps(meta | {"format": FORMAT, "roi": roi}, sort_keys=True)
             made[name] = {"data": voxels.data, **voxels.columns(), "meta": np.array(text)}
         return made
+
+
+def read_recording(
+    file: Path, stimuli: pd.DataFrame | None
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, Any]]:
+    """One subject's voxels, the flags of each ROI, and what `Voxels` say of each trial."""
+    with about(file):
+        data, masks, labels = read_bdata(file)
+        return data, masks, trial_columns(labels, name_labels(labels, stimuli))
 
 
 def listed(folder: Path, cells: list[RecordingCell]) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """``compare``: students to table, figure, verdict and ``metrics.json``."""
 
 import textwrap
-from collections import Counter
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -14,7 +13,6 @@ from brain_teacher.analysis.audit import audit
 from brain_teacher.analysis.class_effects import class_effects
 from brain_teacher.analysis.comparison import Comparison, compare_answers
 from brain_teacher.analysis.outcomes import Outcome
-from brain_teacher.analysis.statistics import Scores
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.notes import notes_on, title_of
@@ -23,13 +21,13 @@ from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import answers
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.family import not_made
-from brain_teacher.chain.students.held_out import agreements
+from brain_teacher.chain.students.held_out import agreements, read_between_subjects
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.distillation.students import Answers
 from brain_teacher.distillation.teachers import HARD
 from brain_teacher.errors import about
 from brain_teacher.files import write_json, write_text
-from brain_teacher.report.beside_verdict import agreement_sentence, looks_sentence
+from brain_teacher.report.beside_verdict import agreement_sentence, between_sentence, looks_sentence
 from brain_teacher.report.class_figure import class_figure
 from brain_teacher.report.comparison_figure import comparison_figure, figure_points
 from brain_teacher.report.figure_files import write_figure
@@ -56,10 +54,11 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         result = compare_answers(found, teacher=BRAIN, knows=knows, **plan.model_dump())
         effects = class_effects(result.scores[BRAIN], result.scores[answers.NONE])
     outcome, title = result.outcome, title_of(everyone, result.scores, result.outcome)
-    learnt = agreements(students, found)
+    learnt, between = agreements(students, found), read_between_subjects(students)
     says = [
         f"Verdict: {result.verdict.sentence}",
         *notes_on(params, everyone, result, found),
+        between_sentence(between),
         agreement_sentence(learnt, answers.control_of(plan.family)),
         *left_out,
     ]
@@ -82,12 +81,13 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
             "kind": kind,
             "plan": tags["plan"],
             "exploratory": bool(why_exploratory(params, [s.meta for s in everyone.values()])),
+            "between_subjects": between,
             "agreement": [{"with": who, **asdict(each)} for who, each in learnt.items()],
         }
         shown: Given = {"margin": plan.margin, "outcome": outcome}
         drawn: Given = {
             "title": title,
-            "chance": outcome.guess(_test_counts(result.scores[teacher])),
+            "chance": outcome.guess(result.scores[teacher].counts),
         }
         figures = _figures(result, effects, name, teacher, margin=plan.margin, **drawn)
         curves = by_called(_curves(everyone, [*plan.family, BRAIN]), kind)
@@ -146,11 +146,6 @@ def _write(folder: Path, texts: dict[Path, str], figures: dict[str, Any]) -> lis
 def _rows(table: pd.DataFrame) -> list[dict]:
     """Rows for JSON, which has no NaN."""
     return table.astype(object).where(table.notna(), None).to_dict("records")
-
-
-def _test_counts(scores: Scores) -> list[int]:
-    """How many test images there are of each class."""
-    return [*Counter(np.asarray(scores.category).tolist()).values()]
 
 
 def _table(result: Comparison, found: dict[str, dict], teacher: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import digest_of_plan, dvc_hash, plan_of
 from brain_teacher.chain.students.family import write_not_made
 from brain_teacher.chain.students.folder import Writer, check_neighbours
-from brain_teacher.chain.students.held_out import write_held_out
+from brain_teacher.chain.students.held_out import write_between_subjects, write_held_out
 from brain_teacher.chain.students.setting import open_setting
 from brain_teacher.chain.students.training import train
 from brain_teacher.commands import Place, Say
@@ -76,6 +76,7 @@ def distill(
             table = writer.finish(cells, models=models and limit is None)
             write_not_made(out, skipped, setting.teachers)
             write_held_out(setting, Path(soft_labels), out)
+            write_between_subjects(setting, Path(soft_labels), out)
     network = describe_network(setting.recipes[setting.teachers[0]])
     say(_summary(table, f"{dataset.name} ({word}), {network} -> {out}", brain.kind))
     return out

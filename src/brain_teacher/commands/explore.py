@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.analysis.cell_effects import cell_effects, replication
+from brain_teacher.analysis.outcomes import ACCURACY
 from brain_teacher.analysis.statistics import scores_of
 from brain_teacher.analysis.two_way import interval_of_mean
 from brain_teacher.analysis.verdict import LEVEL
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS, choose, open_dataset
 from brain_teacher.chain.params import Params
-from brain_teacher.chain.provenance import plan_of
+from brain_teacher.chain.provenance import digest_of_plan, plan_of
 from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.answers import digest_of_images
 from brain_teacher.chain.students.cells import TRAINING, StudentCell
 from brain_teacher.chain.students.material import Part
 from brain_teacher.chain.students.setting import Setting, open_setting
@@ -77,15 +79,17 @@ def explore(
     word = said_simulated(setting.origin["simulated"])
     name = f"{dataset.name}: subjects and ROIs ({word})"
     tags = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder", "kind")}
-    settings = flat(params.distill.model_dump(), "distill")
+    settings, plan = flat(params.distill.model_dump(), "distill"), plan_of(params, data)
+    # Of the command alone: its students are no looks of their own.
+    look = {"test_images": digest_of_images(setting.parts[0].image_id["test"])}
+    look |= {"plan": digest_of_plan(plan)}
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked("explore", name, tags=tags, params=settings) as tracker,
+        tracked("explore", name, tags=tags | look, params=settings) as tracker,
     ):
         setting = setting.settled(out, run_time, say)
         brains = _brains(setting, soft_labels, rois)
         cells, cell_of = _cells(setting, brains)
-        plan = plan_of(params, data)
         writer = student_folder.Writer(folder, tracker, setting.material, tags=tags, plan=plan)
         train("explore", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
         writer.finish(cells, models=False)
@@ -129,7 +133,10 @@ def _brains(setting: Setting, soft_labels: Path, rois: list[str]) -> Brains:
         )
     tables = [table.take(sorted(shared)) for table in tables]
     return {
-        (origin["subject"], origin["roi"]): (table, origin | digest_of_labels([table]))
+        (origin["subject"], origin["roi"]): (
+            table,
+            origin | {SOFT_LABELS: digest_of_labels([table])},
+        )
         for origin, table in zip(origins, tables, strict=True)
     }
 
@@ -186,7 +193,9 @@ def _write(
     out: Path, rows: list[dict], bands: dict, effects: pd.DataFrame, setting: Setting, word: str
 ) -> list[Path]:
     """Figures, table and ``metrics.json``."""
-    chance, origin = 1 / len(setting.material.class_id), setting.dataset.origin
+    material, origin = setting.material, setting.dataset.origin
+    tested = material.labels[material.rows(setting.parts[0].image_id["test"])]
+    chance = ACCURACY.guess(np.bincount(tested))
     about = f"{setting.dataset.name} ({word}), {describe_network(setting.recipes['none'])}"
     kind = setting.origin["kind"]
     other = f"table of {KINDS[kind]}"

@@ -12,15 +12,17 @@ from brain_teacher.analysis import power as powers
 from brain_teacher.analysis.folds import join_folds
 from brain_teacher.analysis.outcomes import ACCURACY, OUTCOMES, Outcome
 from brain_teacher.analysis.statistics import Scores, pair_by_seed, scores_of
-from brain_teacher.chain.dataset import choose, open_dataset
+from brain_teacher.chain.dataset import DataSet, choose, open_dataset
 from brain_teacher.chain.device import device_for, where
-from brain_teacher.chain.params import Folds, Params
+from brain_teacher.chain.params import Params
 from brain_teacher.chain.students import cost
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.precision import measured_precision
+from brain_teacher.chain.voxels import read_recording
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset import images as pictures
-from brain_teacher.decoding.folds import MOST_FOLDS
+from brain_teacher.dataset.trials import Voxels
+from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.machine import HERE, RunTime
@@ -130,7 +132,7 @@ def _sizes_of(params: Params, data: Place) -> _Sizes:
             shown = shown[shown.isin(unseen["category"])]
         classes = shown.nunique()
         if params.distill.split == "folds":
-            folds = _folds(params.decode.folds, shown, dataset.stimuli)
+            folds = _folds(params, dataset)
             held = len(shown) // folds
             return _Sizes(len(shown) - 2 * held, held, held, classes, folds)
         splits, share = pictures.read_unseen_splits(data), params.dataset.validation_share
@@ -141,22 +143,21 @@ def _sizes_of(params: Params, data: Place) -> _Sizes:
     return _Sizes(len(shown), int(count["validation"]), int(count["test"]), classes)
 
 
-def _folds(folds: Folds, shown: pd.Series, stimuli: pd.DataFrame | None) -> int:
-    """How many folds `decode` makes of the shown images (DESIGN, rule 2); auto as by image."""
-    smallest = int(shown.value_counts().min())
-    if folds.by == "group":
-        if stimuli is None or folds.group not in stimuli:
-            raise BrainTeacherError(f"stimuli.csv has no group column {folds.group!r}")
-        rows = stimuli[stimuli["image_id"].isin(shown.index)]
-        return rows[folds.group].nunique()
-    if folds.by == "run":
+def _folds(params: Params, dataset: DataSet) -> int:
+    """How many folds `decode` makes of the first subject's trials (DESIGN, rule 2)."""
+    files = dataset.description.subjects
+    first, *_ = choose(params.distill.subject, [*files], "distill.subject")
+    file = dataset.folder / files[first]
+    if not file.is_file():
         raise BrainTeacherError(
-            "which runs showed an image is in the recordings, which plan does not open: with "
-            "distill.split: folds it counts folds by image, round or group"
+            f"subject {first} has no file {file}, by which to count folds (distill.split: folds); "
+            "put it there"
         )
-    if folds.by == "round" or folds.count == "most":
-        return smallest  # a round shows each category once
-    return max(2, min(MOST_FOLDS, smallest)) if folds.count == "auto" else folds.count
+    voxels, _, columns = read_recording(file, dataset.stimuli)
+    with about(file):
+        # Which trials go together, no voxel says.
+        trials = training_trials(Voxels(np.zeros((len(voxels), 1), dtype=np.float32), **columns))
+        return len(plan_for(trials, **params.decode.folds.model_dump()).predict)
 
 
 def _pilot(folder: Place, outcome: Outcome) -> tuple[dict[str, powers.Spread], Scores, str]:

@@ -14,7 +14,6 @@ from brain_teacher.decoding.soft_labels import BRAIN, FORMAT, SoftLabels
 from brain_teacher.decoding.voxel_scaling import (
     best_voxels,
     runs_stay_whole,
-    scaled_sides,
     zscore_by_run,
 )
 
@@ -127,35 +126,6 @@ def prepared(voxels, pairs, normalise):
 def standardise_by(voxels, normalise):
     """What `scaled_sides` is told, for a fold of some trials: runs, True or False."""
     return voxels.run if normalise == "run" else normalise == "fold"
-
-
-def scaled_for(voxels, sides, scheme, *, columns=None):
-    """The voxels that a network sees of one fold, chosen and scaled by the trials it is fitted on.
-
-    Parameters
-    ----------
-    voxels : Voxels
-    sides : sequence of ndarray of int
-        Trials: those to fit on, then others (to validate on, held out).
-    scheme : Scheme
-    columns : ndarray of int, optional
-        The voxels, in this order; the best of the fit by the scheme, if left out.
-
-    Returns
-    -------
-    list of ndarray of shape (n_trials of the side, n_columns), float32
-    """
-    standardise = standardise_by(voxels, scheme.normalise)
-    if columns is None:
-        pairs, category = [(sides[0], [])], class_numbers(voxels)
-        how = {"by": scheme.select, "standardise": standardise}
-        chosen = best_voxels(voxels.data, category, pairs, scheme.n_voxels, **how)
-        columns = chosen and chosen[0]
-    parts = scaled_sides(voxels.data, sides, standardise=standardise, columns=columns)
-    if scheme.normalise == "centre":
-        centre = parts[0].mean(axis=0, dtype=np.float64)
-        parts = [part - centre for part in parts]
-    return [part.astype(np.float32) for part in parts]
 
 
 def class_numbers(voxels):

@@ -43,6 +43,13 @@ def scaled_sides(data, sides, *, standardise=False, columns=None):
     return [zscore(parts[0], part) for part in parts] if standardise else parts
 
 
+def centred_sides(data, sides, *, standardise=False, columns=None):
+    """`scaled_sides` as networks see them: around the mean of the trials fitted on, in float32."""
+    parts = scaled_sides(data, sides, standardise=standardise, columns=columns)
+    mean = parts[0].mean(axis=0, dtype=np.float64)
+    return [(part - mean).astype(np.float32) for part in parts]
+
+
 def _scaled_by_run(parts, runs):
     fitted = {run: parts[0][runs[0] == run] for run in np.unique(runs[0])}
     pooled, scaled = None, [np.empty(part.shape) for part in parts]

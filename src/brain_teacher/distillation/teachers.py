@@ -214,6 +214,7 @@ class Teacher:
     teach: Callable[[Lesson], np.ndarray | Live | None]
     table: str | None = None  # besides the brain's, that it reads (`Lesson.tables`)
     soft: bool = True  # it has targets: temperature and alpha are of consequence
+    words: bool = False  # it reads how alike words make two classes (`Lesson.similarity`)
 
 
 TEACHERS = {
@@ -222,7 +223,7 @@ TEACHERS = {
     "smooth": Teacher("even targets: label smoothing", smooth),
     "smooth-matched": Teacher("even but for the true class, as sure as the brain", smooth_matched),
     "permuted-classes": Teacher("the brain's, off-target mass exchanged", permuted_classes),
-    WORDS: Teacher("the brain's confidence, the rest by what words know", semantic),
+    WORDS: Teacher("the brain's confidence, the rest by what words know", semantic, words=True),
     "brain-class": Teacher("the brain's mean of each class, as unsure as the brain", brain_class),
     "brain-confidence": Teacher("the same profile, the image's own confidence", brain_confidence),
     "permuted-images": Teacher("the brain's, exchanged within a class", permuted_images),

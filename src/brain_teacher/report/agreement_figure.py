@@ -23,8 +23,8 @@ def agreement_figure(table, *, dataset, simulated):
     write_caption(
         figure,
         "Correlation between subjects of what their soft labels say of an image beyond its class "
-        "(class means taken away), the mean over pairs of subjects; bars are 95% intervals over "
-        "images. Chance is 0, the line.",
+        "and fold (their means taken away), the mean over pairs of subjects; bars are 95% "
+        "intervals over images. Chance is 0, the line.",
     )
     return figure, table.assign(dataset=dataset, simulated=simulated)
 

@@ -1,4 +1,4 @@
-"""What is said beside a verdict: looks at the test images, what was learnt of single images."""
+"""What is said beside a verdict: looks at the test images, what was to be learnt and was."""
 
 from brain_teacher.report.words import BRAIN
 
@@ -26,6 +26,25 @@ def looks_sentence(plans, plan):
     )
 
 
+def between_sentence(rows):
+    """Whether there was anything to teach about single images: `decode`'s rows of these ROIs."""
+    if not rows:
+        return (
+            "Between subjects: how well they agree about single images was not measured; `decode` "
+            "measures it where two subjects saw the same pictures, and `distill` keeps it."
+        )
+    first = rows[0]
+    texts = [
+        f"{row['roi']} {row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}], p = {row['p']:.3f}"
+        for row in rows
+    ]
+    return (
+        "Between subjects (correlation of what soft labels say of single images, means of class "
+        f"and fold taken away; 95% interval over images, chance 0): {'; '.join(texts)}, "
+        f"{first['subjects']} subjects, {first['images']} images."
+    )
+
+
 def agreement_sentence(found, control):
     """What students learnt of single images, of the agreements with `TAUGHT` and `OTHERS`."""
     if TAUGHT not in found:
@@ -41,7 +60,7 @@ def agreement_sentence(found, control):
         texts.append("no subject is left who did not teach")
     return (
         f"Learnt of single images (correlation with rows of {first.images} shown images held out, "
-        f"class means taken away; mean and 95% interval over {first.seeds} seeds): "
+        f"means of class and fold taken away; mean and 95% interval over {first.seeds} seeds): "
         f"{'; '.join(texts)}."
     )
 

@@ -13,8 +13,8 @@ from brain_teacher.decoding.decoders import resnet1d
 from brain_teacher.decoding.decoders.resnet1d import decode_resnet1d
 from brain_teacher.decoding.out_of_fold import (
     average_trials,
+    one_inner_pair,
     plan_for,
-    plan_inner,
     training_trials,
     trial_pairs,
 )
@@ -267,9 +267,7 @@ def test_each_fold_has_a_network_of_its_own(monkeypatch):
     number = np.unique(voxels.category, return_inverse=True)[1]
     pairs = trial_pairs(voxels, plan)
     for fold, ((side, held_out), (arrays, _, logits)) in enumerate(zip(pairs, calls, strict=True)):
-        part = voxels.take(side)
-        rows, validation = trial_pairs(part, plan_inner(part, plan))[0]
-        rows, validation = side[rows], side[validation]
+        ((rows, validation),) = one_inner_pair(voxels, plan, side)
         for given, trials in zip(arrays[1::2], (rows, validation), strict=True):
             np.testing.assert_array_equal(given, number[trials])
         raw = voxels.data[rows].astype(np.float64)

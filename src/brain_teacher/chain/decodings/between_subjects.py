@@ -54,7 +54,7 @@ def _said(rows: list[dict[str, Any]]) -> list[str]:
     shown["p"] = [f"{p:.3f}" for p in table["p"]]
     first = rows[0]
     return [
-        f"between subjects: what soft labels say of single images beyond their class, correlated "
+        "between subjects: what soft labels say of single images beyond class and fold, correlated "
         f"between {first['subjects']} subjects over {first['images']} images (chance 0; p by "
         "exchanging images within classes)",
         shown.to_string(index=False, float_format=lambda value: f"{value:.2f}"),

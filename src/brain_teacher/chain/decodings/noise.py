@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from brain_teacher.chain.decodings.cells import DecodeCell
-from brain_teacher.dataset.trials import Voxels, read_voxels
+from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.decoding.noise import LEVEL, decode_noise
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.errors import BrainTeacherError, about
@@ -19,23 +19,16 @@ def decoded_noise(cells: Sequence[DecodeCell], above_chance: str) -> list[dict[s
     """
     from threadpoolctl import threadpool_limits
 
-    recorded: dict[str, Voxels] = {}
-    choose: dict[str, bool] = {}
-    for cell in cells:
-        with about(cell.voxels.path):
-            voxels = read_voxels(cell.voxels.path)[0]
-        recorded.setdefault(cell.subject, voxels)
-        chosen = cell.settings["voxels"] < voxels.data.shape[1]
-        choose[cell.subject] = choose.get(cell.subject, False) or chosen
-    first = {cell.subject: cell for cell in reversed(cells)}
     found: list[dict[str, Any]] = []
-    for subject, each in recorded.items():
-        cell = first[subject]
+    for subject in dict.fromkeys(cell.subject for cell in cells):
+        mine = [cell for cell in cells if cell.subject == subject]
+        cell = mine[0]
         with about(cell.voxels.path), threadpool_limits(1):
             how = {key: cell.settings[key] for key in ("normalise", "select")}
-            trials = training_trials(each)
+            trials = training_trials(read_voxels(cell.voxels.path)[0])
             plan = plan_for(trials, **cell.settings["folds"])
-            row = decode_noise(trials, plan, **how, choose=choose[subject], seed=subject)
+            choose = any(map(_chooses, mine))
+            row = decode_noise(trials, plan, **how, choose=choose, seed=subject)
         found.append({"subject": subject, **row})
     told = [row for row in found if row["p"] < LEVEL / len(found)]
     if told and above_chance != ALLOW:
@@ -47,6 +40,12 @@ def decoded_noise(cells: Sequence[DecodeCell], above_chance: str) -> list[dict[s
             "decode.folds.by or decode.normalise, or allow it (decode.noise_above_chance: allow)"
         )
     return found
+
+
+def _chooses(cell: DecodeCell) -> bool:
+    """Whether its voxels are chosen: whether it has more than are wanted."""
+    with about(cell.voxels.path):
+        return cell.settings["voxels"] < read_voxels(cell.voxels.path)[0].data.shape[1]
 
 
 def said_of_noise(rows: Sequence[dict[str, Any]]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brain_teacher.analysis.folds import join_folds
+from brain_teacher.chain.students.cells import SECOND
 from brain_teacher.chain.students.soft_labels import SOFT_LABELS
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -24,19 +25,23 @@ def check_alike(metas: Mapping[str, dict[str, Any]]) -> None:
     """Students can be paired only if nothing but teacher, seed and fold differs between them.
 
     `metas` is what each says of itself. Of the settings, teachers may differ in their own:
-    temperature, alpha, learning rate, epochs. Other soft labels or pictures than the others' are
-    those of a former run into the same folder.
+    temperature, alpha, learning rate, epochs. Other soft labels or pictures than the others', or
+    another second table than that of the same teacher's, are those of a former run into the same
+    folder.
     """
     wrong: dict[str, tuple[list[str], str]] = {}
     of_teacher: dict[str, dict] = {}
     of_fold: dict[int | None, dict] = {}
+    of_both: dict[tuple[str, int | None], dict] = {}
     first = next(iter(metas.values()))
     for name, meta in metas.items():
         same = of_teacher.setdefault(meta["teacher"], meta)
         beside = of_fold.setdefault(meta.get("fold"), meta)
+        second = of_both.setdefault((meta["teacher"], meta.get("fold")), meta)
         pairs = [("kind", kind_of(meta), kind_of(first))]
         pairs += [(key, meta.get(key), first.get(key)) for key in _ORIGIN]
         pairs += [("pictures", meta.get("pictures"), beside.get("pictures"))]
+        pairs += [(SECOND, meta.get(SECOND), second.get(SECOND))]
         pairs += [("settings", meta["settings"], same["settings"])]
         pairs += [("settings", _common(meta), _common(first))]
         for key, mine, other in pairs:
@@ -126,6 +131,11 @@ def settings_of(students: Mapping[int, Answers]) -> dict[str, Any]:
 
 
 def digest_of_test_images(everyone: Mapping[str, Answers]) -> str:
-    """A digest of the test images' ids: comparisons on the same ones are looks at one test set."""
-    ids = {image for student in everyone.values() for image in student.image_id.get("test", ())}
-    return hashlib.sha256("\0".join(sorted(ids)).encode()).hexdigest()[:12]
+    """`digest_of_images` of those that any of the students is tested on."""
+    tested = (student.image_id.get("test", ()) for student in everyone.values())
+    return digest_of_images(image for ids in tested for image in ids)
+
+
+def digest_of_images(image_id: Iterable[str]) -> str:
+    """A digest of test images' ids: results on the same ones are looks at one test set."""
+    return hashlib.sha256("\0".join(sorted({*image_id})).encode()).hexdigest()[:12]

@@ -16,6 +16,9 @@ from brain_teacher.errors import BrainTeacherError
 
 TRAINING = "training"
 ANSWERS = "student.npz"
+SECOND = (
+    "second_table"  # in a student's meta: the digest of what its teacher reads beside the brain
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,7 @@ class StudentCell(Cell):
     targets: np.ndarray | None = None  # (n_training, n_classes), float32
     live: FileInput | None = None  # weights of the network that looks at each batch
     network: str | None = None  # its architecture
+    second: str = ""  # digest of what the teacher reads beside the brain's soft labels
     # Row numbers of the training, validation and test images.
     rows: dict[str, np.ndarray] = of_no_consequence()
     # Of shown images that are tested.
@@ -129,7 +133,8 @@ class StudentCell(Cell):
         settings = self.recipe | {"image_size": material.images.shape[1]}
         how = {"plan": plan, "settings": settings, "device": material.device}
         how |= {} if card is None else {"card": card}
-        return ids | self.origin | fold | how | {"pictures": self.inputs}
+        read = {"pictures": self.inputs} | ({SECOND: self.second} if self.second else {})
+        return ids | self.origin | fold | how | read
 
     def arrays(self, trained: Trained, material: Material, plan: dict[str, Any]) -> dict[str, Any]:
         """What the student's file holds."""

@@ -1,29 +1,34 @@
-"""What brains say of shown images that some student was not trained on, beside the students."""
+"""What is kept of brains beside the students: how well they agree, and rows that taught nobody."""
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from brain_teacher.analysis.agreement import Agreement, agreement
+from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.students.answers import control_of
 from brain_teacher.chain.students.setting import Setting
 from brain_teacher.chain.students.soft_labels import are_there, read_brain, subjects_and_rois
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import about
-from brain_teacher.files import write_npz
+from brain_teacher.files import read_json, write_json, write_npz
 from brain_teacher.report.beside_verdict import OTHERS, TAUGHT
 from brain_teacher.report.words import BRAIN
 
-FOLDER = "held_out"
+FOLDER, BETWEEN = "held_out", "between_subjects.json"
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Out-of-fold rows of the images that students are tested on, where these were shown."""
+    """Out-of-fold rows of the images that students are tested on, where these were shown.
+
+    Their `fold` is that of the students who are tested on the image.
+    """
 
     brain: SoftLabels  # of who taught
     others: dict[str, SoftLabels]  # by subject, of who did not teach
@@ -40,7 +45,9 @@ def write_held_out(setting: Setting, soft_labels: Path, out: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     if setting.parts[0].fold is None:
         return
-    images = np.concatenate([part.image_id["test"] for part in setting.parts])
+    tested = [part.image_id["test"] for part in setting.parts]
+    images, fold = np.concatenate(tested), [part.fold for part in setting.parts]
+    fold = np.repeat(fold, [len(each) for each in tested]).astype(np.int16)
     origin, dataset = setting.origin, setting.dataset
     subjects, _ = subjects_and_rois(dataset, origin["decoder"])
     others = sorted(set(subjects) - set(origin["subject"].split("+")))
@@ -49,7 +56,31 @@ def write_held_out(setting: Setting, soft_labels: Path, out: Path) -> None:
         if are_there(each, dataset, soft_labels):
             table = read_brain(each, dataset, soft_labels)
             if set(images) <= set(table.image_id):
-                write_npz(place / f"{name}.npz", **table.take(images).arrays())
+                held = replace(table.take(images), fold=fold)
+                write_npz(place / f"{name}.npz", **held.arrays())
+
+
+def write_between_subjects(setting: Setting, soft_labels: Path, out: Path) -> None:
+    """Keep beside the students what `decode` found of how well subjects agree, if it left it."""
+    (out / BETWEEN).unlink(missing_ok=True)
+    origin, metrics = setting.origin, soft_labels / METRICS
+    content = read_json(metrics) if metrics.is_file() else {}
+    if content.get("dataset") != origin["dataset"]:
+        return
+    rois = origin["roi"].split("+")
+    rows = [
+        row
+        for row in content.get("between_subjects", ())
+        if row["decoder"] == origin["decoder"] and row["roi"] in rois
+    ]
+    if rows:
+        write_json(out / BETWEEN, rows)
+
+
+def read_between_subjects(students: str | Path) -> list[dict[str, Any]]:
+    """What `write_between_subjects` wrote: a row an ROI; empty where it wrote nothing."""
+    path = Path(students) / BETWEEN
+    return read_json(path) if path.is_file() else []
 
 
 def read_held_out(students: str | Path) -> HeldOut | None:

@@ -17,6 +17,7 @@ from brain_teacher.chain.students.material import Part, digest_of_inputs, gather
 from brain_teacher.chain.students.precision import settle
 from brain_teacher.chain.students.rivals import LIVE, live_weights, read_table
 from brain_teacher.chain.students.soft_labels import (
+    SOFT_LABELS,
     check_different,
     digest_of_labels,
     origin_of,
@@ -29,6 +30,7 @@ from brain_teacher.distillation.targets import Live
 from brain_teacher.distillation.teachers import (
     OWN_TABLE,
     PERMUTED_TRIALS,
+    TEACHERS,
     draw_targets,
     table_of,
 )
@@ -58,7 +60,8 @@ class Setting:
     similarity: pd.DataFrame | None
     tables: dict[str, SoftLabels]  # the user's own that a teacher reads, by the teacher's name
     recipes: dict[str, dict[str, Any]]  # by teacher; empty before `settled`
-    digests: dict[str, str] = field(default_factory=dict)  # of the pictures of each part, once read
+    # Of the pictures of each part, and of what a teacher reads beside its brain, once read.
+    digests: dict[str, str] = field(default_factory=dict)
     live: FileInput | None = None  # weights of the network that a teacher lets look at batches
 
     def settled(self, out: Path, run_time: RunTime, say: Callable[[str], None]) -> Self:
@@ -106,7 +109,11 @@ class Setting:
                 if teacher in skipped:
                     continue
                 try:
-                    taught = self._taught(teacher, seed, part, recipes[teacher], table)
+                    taught = self._taught(
+                        teacher, seed, part, recipes[teacher], table or self.table
+                    )
+                    if (second := f"{known} {teacher}") not in self.digests:
+                        self.digests[second] = self._second(teacher, part, table or self.table)
                 except NotApplicable as reason:
                     skipped[teacher] = str(reason)
                     continue
@@ -123,13 +130,14 @@ class Setting:
                         rows=rows,
                         fold=part.fold,
                         folds=len(parts),
+                        second=self.digests[second],
                         **taught,
                     )
                 )
         return cells, skipped
 
     def _taught(
-        self, teacher: str, seed: int, part: Part, recipe: dict[str, Any], table: Table | None
+        self, teacher: str, seed: int, part: Part, recipe: dict[str, Any], table: Table
     ) -> dict[str, Any]:
         """What a teacher says to a student, as fields of its cell."""
         name, material = table_of(teacher), self.material
@@ -141,11 +149,27 @@ class Setting:
             temperature=recipe["temperature"],
             seed=seed,
             similarity=self.similarity,
-            tables={} if name is None else {name: (table or self.table)(name, seed, part)},
+            tables={} if name is None else {name: table(name, seed, part)},
         )
         if isinstance(targets, Live):
             return {"live": self.live, "network": targets.network}
         return {"targets": targets and targets.join(part.image_id[TRAINING], material.class_id)}
+
+    def _second(self, teacher: str, part: Part, table: Table) -> str:
+        """Digest of what a teacher reads beside the brain's rows; empty where it reads nothing.
+
+        The first seed's table stands for those that are drawn anew for each: they are made
+        together, and students of two seeds can be compared by it.
+        """
+        name, brain = table_of(teacher), part.brain
+        if teacher == LIVE and self.live is not None:
+            return self.live.sha256[:12]
+        if name is not None:
+            return digest_of_labels([table(name, 0, part).take(brain.image_id).sorted()])
+        if TEACHERS[teacher].words and self.similarity is not None:
+            classes = sorted(brain.class_id)
+            return fingerprint(classes, self.similarity.loc[classes, classes].to_numpy())[:12]
+        return ""
 
     def table(self, name: str, seed: int, part: Part) -> SoftLabels:
         """The SoftLabels that a teacher reads beside the brain's."""
@@ -212,7 +236,7 @@ def open_setting(
         teachers=teachers,
         origin=origin
         | dataset.origin
-        | digest_of_labels(part.brain for part in parts)
+        | {SOFT_LABELS: digest_of_labels(part.brain for part in parts)}
         | _notable(parts[0].brain)
         | ({} if limit is None else {"limit": limit}),
         material=material,

@@ -128,10 +128,10 @@ def _remedy(folder: Path, dataset: DataSet) -> str:
     return f"`dvc pull {folder}` brings the published soft labels, `dvc repro decode` makes them"
 
 
-def digest_of_labels(tables: Iterable[SoftLabels]) -> dict[str, str]:
-    """Which soft labels teach: part of the origin, so that no student of others is kept."""
+def digest_of_labels(tables: Iterable[SoftLabels]) -> str:
+    """Which soft labels teach: said of each student, so that none of others is kept or compared."""
     said = [(t.log_probs, t.prior_share(), t.image_id, t.class_id) for t in tables]
-    return {SOFT_LABELS: fingerprint(*(part for each in said for part in each))[:12]}
+    return fingerprint(*(part for each in said for part in each))[:12]
 
 
 def common_folds(brain: SoftLabels, origin: dict[str, Any], soft_labels: Path) -> np.ndarray:

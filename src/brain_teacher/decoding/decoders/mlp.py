@@ -94,16 +94,12 @@ def decode_mlp(
 
 def _fits(data, category, pairs, *, chosen, standardise):
     """Of each fold: scaled voxels to fit on, their class numbers, scaled voxels to predict."""
-    import numpy as np
-
-    from brain_teacher.decoding.voxel_scaling import scaled_sides
+    from brain_teacher.decoding.voxel_scaling import centred_sides
 
     fits = []
     for number, (fit, held_out) in enumerate(pairs):
         columns = None if chosen is None else chosen[number]
-        own, other = scaled_sides(data, (fit, held_out), standardise=standardise, columns=columns)
-        mean = own.mean(axis=0, dtype=np.float64)
-        own, other = ((part - mean).astype(np.float32) for part in (own, other))
+        own, other = centred_sides(data, (fit, held_out), standardise=standardise, columns=columns)
         order = _in_one_order(own)
         fits.append((own[:, order], category[fit], other[:, order]))
     return fits

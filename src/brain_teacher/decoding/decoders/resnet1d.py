@@ -27,8 +27,9 @@ def decode_resnet1d(
 ):
     """A 1-D ResNet18 over the voxels, one network a fold, its epoch chosen inside the fold.
 
-    The first inner fold is the network's validation set: it chooses the epoch, and the temperature
-    is fitted on it. All else (voxels, their scale, weights) comes from the fold's other trials.
+    A quarter of the inner folds is the network's validation set: it chooses the epoch, and the
+    temperature is fitted on it. All else (voxels, their scale, weights) comes from the fold's other
+    trials.
 
     A convolution needs an order of its voxels. They are put in the order of their scores, best
     first: the place of a voxel in the file then changes nothing.
@@ -59,10 +60,10 @@ def decode_resnet1d(
         class_numbers,
         collect,
         image_classes,
-        scaled_for,
         standardise_by,
         trial_pairs,
     )
+    from brain_teacher.decoding.voxel_scaling import centred_sides
     from brain_teacher.networks.devices import choose_device, choose_precision
     from brain_teacher.networks.resnet1d_training import fit_predict
     from brain_teacher.seeds import named_seed
@@ -76,7 +77,8 @@ def decode_resnet1d(
     for number, (side, held_out) in enumerate(pairs):
         fit, validation = _validated(voxels, plan, side)
         order = _best_first(voxels.data, category, fit, n_voxels, by=select, standardise=how)
-        scaled = scaled_for(voxels, (fit, validation, held_out), scheme, columns=order)
+        sides = fit, validation, held_out
+        scaled = centred_sides(voxels.data, sides, standardise=how, columns=order)
         *logits, epoch = fit_predict(
             scaled[0],
             category[fit],
@@ -101,17 +103,16 @@ def decode_resnet1d(
 
 def _validated(voxels, plan, side):
     """Trials to fit on and to validate on, of those that a fold is fitted on."""
-    from brain_teacher.decoding.out_of_fold import plan_inner, trial_pairs
+    from brain_teacher.decoding.out_of_fold import one_inner_pair
 
-    part = voxels.take(side)
     try:
-        inner = plan_inner(part, plan)
+        (pair,) = one_inner_pair(voxels, plan, side)
     except ValueError as error:
         raise ValueError(
             f"resnet1d has no fold to choose its epoch by ({error.__cause__ or error}); choose "
             "other folds (decode.folds.by)"
         ) from error
-    return tuple(side[rows] for rows in trial_pairs(part, inner)[0])
+    return pair
 
 
 def _best_first(data, category, fit, n_voxels, *, by, standardise=False):
