@@ -8,7 +8,8 @@ from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
 from brain_teacher.distillation.teachers import WORDS
 from brain_teacher.errors import UsageError
-from brain_teacher.files import read_json, write_json
+from brain_teacher.files import write_json
+from brain_teacher.reading import read_json
 from brain_teacher.report.words import BRAIN
 
 # In the students' folder: the teachers that could not be made, and why; none, where all could.

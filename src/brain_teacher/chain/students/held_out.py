@@ -16,7 +16,8 @@ from brain_teacher.chain.students.soft_labels import are_there, read_brain, subj
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import about
-from brain_teacher.files import read_json, write_json, write_npz
+from brain_teacher.files import write_json, write_npz
+from brain_teacher.reading import read_json
 from brain_teacher.report.beside_verdict import OTHERS, TAUGHT
 from brain_teacher.report.words import BRAIN
 
