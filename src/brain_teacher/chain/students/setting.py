@@ -17,6 +17,7 @@ from brain_teacher.chain.students.precision import settle
 from brain_teacher.chain.students.rivals import LIVE, live_weights, read_table
 from brain_teacher.chain.students.soft_labels import (
     check_different,
+    check_no_zeros,
     digest_of_labels,
     origin_of,
     read_brain,
@@ -190,6 +191,7 @@ def open_setting(
         if OWN_TABLE + name in teachers
     }
     check_different({BRAIN: parts[0].brain, **tables})
+    check_no_zeros({BRAIN: parts[0].brain, **tables}, settings.loss)
     return Setting(
         params=params,
         dataset=dataset,
