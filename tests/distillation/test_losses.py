@@ -204,10 +204,11 @@ def test_dist_learns_nothing_of_an_even_teacher_and_nothing_of_its_sharpness():
     logits, labels, probs = draw(named_rng(12))
     values = torch.tensor(logits, requires_grad=True)
     even = torch.full((len(labels), 5), 0.2, dtype=torch.float64)
-    dist(values, torch.from_numpy(labels), even, temperature=2.0, alpha=1.0).backward()
+    chosen = {"temperature": 2.0, "alpha": 1.0, "inter": 1.0, "intra": 1.0}
+    dist(values, torch.from_numpy(labels), even, **chosen).backward()
     assert values.grad.abs().max() < 1e-9
     # Half way to even, a teacher correlates as before.
-    chosen = {"temperature": 2.0, "alpha": 1.0, "inter": 1.0, "intra": 0.0}
+    chosen |= {"intra": 0.0}
     softer = 0.5 * probs + 0.1
     assert by(dist, logits, labels, softer, **chosen) == pytest.approx(
         by(dist, logits, labels, probs, **chosen), rel=1e-9
@@ -223,16 +224,16 @@ def test_standardised_is_hintons_on_z_scores(seed, chosen):
     hard = by_scipy(logits, labels, probs, temperature=1.0, alpha=0.0)
     soft = by_scipy(scores, labels, targets, temperature=chosen["temperature"], alpha=1.0)
     expected = (1 - chosen["alpha"]) * hard + chosen["alpha"] * soft
-    found = by(standardised, logits, labels, probs, **chosen)
+    found = by(standardised, logits, labels, probs, of="hinton", **chosen)
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 def test_standardised_does_not_teach_a_teachers_scale():
     logits, labels, _ = draw(named_rng(13))
     teacher = named_rng(14).normal(0, 1, (6, 5))
-    chosen = {"temperature": 2.0, "alpha": 1.0}
+    chosen = {"temperature": 2.0, "alpha": 1.0, "of": "hinton"}
     sharp, soft = (softmax(scale * teacher, axis=1) for scale in (3.0, 0.3))
     found = [by(standardised, logits, labels, probs, **chosen) for probs in (sharp, soft)]
     assert found[0] == pytest.approx(found[1], rel=1e-9)
-    of = {"of": "soft-cross-entropy", **chosen}
-    assert by(standardised, logits, labels, sharp, **of) != pytest.approx(found[0], rel=1e-3)
+    other = chosen | {"of": "soft-cross-entropy"}
+    assert by(standardised, logits, labels, sharp, **other) != pytest.approx(found[0], rel=1e-3)
