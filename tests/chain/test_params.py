@@ -180,8 +180,8 @@ MESSAGES = [
     ),
     (
         {"distill.loss": "hintn"},
-        "distill.loss: no such name; did you mean 'hinton'? (known: hinton, soft-cross-entropy) "
-        "(it is 'hintn')",
+        "distill.loss: no such name; did you mean 'hinton'? (known: hinton, soft-cross-entropy, "
+        "dkd, dist, standardised) (it is 'hintn')",
     ),
     (
         {"compare.outcome": "accurcy"},

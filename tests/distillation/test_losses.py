@@ -1,4 +1,4 @@
-"""Hinton's loss, against scipy, by hand, and at its limits."""
+"""Every loss against numpy and scipy, by hand, and at its limits."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,16 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax, rel_entr, softmax
+from scipy.stats import zscore
 
-from brain_teacher.distillation.losses import FLOOR, hinton, weighted_cross_entropy
+from brain_teacher.distillation.losses import (
+    FLOOR,
+    dist,
+    dkd,
+    hinton,
+    standardised,
+    weighted_cross_entropy,
+)
 from brain_teacher.seeds import named_rng
 
 
@@ -129,3 +137,103 @@ def test_weighted_cross_entropy_is_what_numpy_computes():
     each = -log_softmax(logits, axis=1)[np.arange(len(labels)), labels]
     found = weighted_cross_entropy(*map(torch.from_numpy, (logits, labels, weights)))
     assert found.item() == pytest.approx(np.mean(weights * each), rel=1e-12)
+
+
+# What follows is held against numpy and scipy, written from the papers' equations.
+
+
+def by(function, logits, labels, probs, **settings):
+    tensors = (torch.from_numpy(np.asarray(part)) for part in (logits, labels, probs))
+    return function(*tensors, **settings).item()
+
+
+def divergence(p, q):
+    return rel_entr(p, q).sum(axis=1)
+
+
+SETTINGS = st.fixed_dictionaries(
+    {"temperature": st.floats(0.5, 10), "alpha": st.floats(0, 1)},
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 1000), chosen=SETTINGS, beta=st.floats(0, 10))
+def test_dkd_is_its_two_divergences(seed, chosen, beta):
+    logits, labels, probs = draw(named_rng(seed))
+    hard = by_scipy(logits, labels, probs, temperature=1.0, alpha=0.0)
+    student, rows = softmax(logits / chosen["temperature"], axis=1), np.arange(len(labels))
+    binary = [np.stack([p[rows, labels], 1 - p[rows, labels]], axis=1) for p in (probs, student)]
+    others = []
+    for p in (probs, student):
+        left = p.copy()
+        left[rows, labels] = 0
+        others.append(left / left.sum(axis=1, keepdims=True))
+    soft = divergence(*binary) + beta * divergence(*others)
+    expected = (1 - chosen["alpha"]) * hard
+    expected += chosen["alpha"] * chosen["temperature"] ** 2 * soft.mean()
+    assert by(dkd, logits, labels, probs, beta=beta, **chosen) == pytest.approx(expected, rel=1e-9)
+
+
+def test_dkd_with_the_teachers_own_weight_is_hintons():
+    # KL = TCKD + (1 - q(y)) NCKD: image by image, since the weight differs.
+    logits, labels, probs = draw(named_rng(11))
+    for row in range(len(labels)):
+        one = [part[row : row + 1] for part in (logits, labels, probs)]
+        beta = 1 - probs[row, labels[row]]
+        chosen = {"temperature": 3.0, "alpha": 0.7}
+        assert by(dkd, *one, beta=beta, **chosen) == pytest.approx(loss(*one, **chosen), rel=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 1000), chosen=SETTINGS, weights=st.tuples(*[st.floats(0, 3)] * 2))
+def test_dist_is_pearsons_correlation_over_classes_and_over_images(seed, chosen, weights):
+    logits, labels, probs = draw(named_rng(seed))
+    student = softmax(logits / chosen["temperature"], axis=1)
+    inter, intra = (
+        np.mean([1 - np.corrcoef(a, b)[0, 1] for a, b in zip(one, two, strict=True)])
+        for one, two in ((student, probs), (student.T, probs.T))
+    )
+    hard = by_scipy(logits, labels, probs, temperature=1.0, alpha=0.0)
+    soft = weights[0] * inter + weights[1] * intra
+    expected = (1 - chosen["alpha"]) * hard + chosen["alpha"] * chosen["temperature"] ** 2 * soft
+    found = by(dist, logits, labels, probs, inter=weights[0], intra=weights[1], **chosen)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)
+
+
+def test_dist_learns_nothing_of_an_even_teacher_and_nothing_of_its_sharpness():
+    logits, labels, probs = draw(named_rng(12))
+    values = torch.tensor(logits, requires_grad=True)
+    even = torch.full((len(labels), 5), 0.2, dtype=torch.float64)
+    chosen = {"temperature": 2.0, "alpha": 1.0, "inter": 1.0, "intra": 1.0}
+    dist(values, torch.from_numpy(labels), even, **chosen).backward()
+    assert values.grad.abs().max() < 1e-9
+    # Half way to even, a teacher correlates as before.
+    chosen |= {"intra": 0.0}
+    softer = 0.5 * probs + 0.1
+    assert by(dist, logits, labels, softer, **chosen) == pytest.approx(
+        by(dist, logits, labels, probs, **chosen), rel=1e-9
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 1000), chosen=SETTINGS)
+def test_standardised_is_hintons_on_z_scores(seed, chosen):
+    logits, labels, probs = draw(named_rng(seed))
+    targets = softmax(zscore(np.log(probs), axis=1) / chosen["temperature"], axis=1)
+    scores = zscore(logits, axis=1)
+    hard = by_scipy(logits, labels, probs, temperature=1.0, alpha=0.0)
+    soft = by_scipy(scores, labels, targets, temperature=chosen["temperature"], alpha=1.0)
+    expected = (1 - chosen["alpha"]) * hard + chosen["alpha"] * soft
+    found = by(standardised, logits, labels, probs, of="hinton", **chosen)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_standardised_does_not_teach_a_teachers_scale():
+    logits, labels, _ = draw(named_rng(13))
+    teacher = named_rng(14).normal(0, 1, (6, 5))
+    chosen = {"temperature": 2.0, "alpha": 1.0, "of": "hinton"}
+    sharp, soft = (softmax(scale * teacher, axis=1) for scale in (3.0, 0.3))
+    found = [by(standardised, logits, labels, probs, **chosen) for probs in (sharp, soft)]
+    assert found[0] == pytest.approx(found[1], rel=1e-9)
+    other = chosen | {"of": "soft-cross-entropy"}
+    assert by(standardised, logits, labels, sharp, **other) != pytest.approx(found[0], rel=1e-3)

@@ -17,8 +17,11 @@ alpha : float
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from brain_teacher.settings import Block
+from pydantic import Field
+
+from brain_teacher.settings import Block, Number
 
 # Below this a target counts as never: log 0 would make the loss infinite.
 FLOOR = 1e-6
@@ -32,6 +35,31 @@ class Loss:
     of: Callable  # the function; imports torch when called
     settings: type[Block] | None = None  # its own, with their defaults: ``distill.<name>``
     soft: bool = True  # it looks at the teacher; else it is never given any `probs`
+    # It reads how small a target is, however small: of a table with zeros it would learn the floor
+    # that stands for them.
+    logs: bool = False
+
+
+Weight = Annotated[Number, Field(ge=0)]
+
+
+class Dkd(Block):
+    """Settings of `dkd`."""
+
+    beta: Weight = 8.0  # weight of what is said of the other classes
+
+
+class Dist(Block):
+    """Settings of `dist`."""
+
+    inter: Weight = 1.0  # weight of an image's classes
+    intra: Weight = 1.0  # weight of a class's images
+
+
+class Standardised(Block):
+    """Settings of `standardised`."""
+
+    of: Literal["hinton", "soft-cross-entropy"] = "hinton"  # what takes the scores
 
 
 def hinton(logits, labels, probs, *, temperature, alpha):
@@ -75,6 +103,97 @@ def soft_cross_entropy(logits, labels, probs, *, temperature, alpha):  # noqa: A
     return (1 - alpha) * hard + alpha * F.cross_entropy(logits, probs)
 
 
+def dkd(logits, labels, probs, *, temperature, alpha, beta):
+    """Decoupled: ``(1 - alpha) CE(y, s) + alpha T^2 (TCKD + beta NCKD)`` ([1]_, eq. 7).
+
+    TCKD is the divergence of how likely the true class is, against all others; NCKD that of the
+    others among themselves. With ``beta = 1 - q_T(y)`` for each image it is `hinton`.
+
+    References
+    ----------
+    .. [1] Zhao et al. (2022), arXiv:2203.08679.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    hard = F.cross_entropy(logits, labels)
+    if probs is None:
+        return hard
+    is_true = F.one_hot(labels, logits.shape[1]).bool()
+    parts = []
+    for log_probs in (_log(probs), torch.log_softmax(logits / temperature, dim=1)):
+        true = log_probs[is_true]
+        others = log_probs[~is_true].unflatten(0, (len(labels), -1))
+        rest = torch.logsumexp(others, dim=1)
+        parts.append((torch.stack([true, rest], dim=1), others - rest[:, None]))
+    tckd, nckd = (
+        F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+        for teacher, student in zip(*parts, strict=True)
+    )
+    return (1 - alpha) * hard + alpha * temperature**2 * (tckd + beta * nckd)
+
+
+def dist(logits, labels, probs, *, temperature, alpha, inter, intra):
+    """Correlation in place of divergence: ``(1 - alpha) CE(y, s) + alpha T^2 (...)`` ([1]_, eq. 9).
+
+    In brackets: `inter` times the mean of 1 - r over images, r correlating an image's
+    probabilities; plus `intra` times the mean over classes, r correlating a class's probabilities
+    over the batch. A teacher that is right but too even is not punished for it. Where one of the
+    two does not vary there is nothing to correlate, and r is 0.
+
+    References
+    ----------
+    .. [1] Huang et al. (2022), arXiv:2205.10536.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    hard = F.cross_entropy(logits, labels)
+    if probs is None:
+        return hard
+    student = torch.softmax(logits / temperature, dim=1)
+    soft = 0
+    for weight, dim in ((inter, 1), (intra, 0)):
+        one, two = (p - p.mean(dim=dim, keepdim=True) for p in (student, probs))
+        soft = soft + weight * (1 - F.cosine_similarity(one, two, dim=dim)).mean()
+    return (1 - alpha) * hard + alpha * temperature**2 * soft
+
+
+def standardised(logits, labels, probs, *, temperature, alpha, of):
+    """Another loss on z-scores of the logits: a teacher's scale is not taught ([1]_, eq. 9).
+
+    The teacher's scores are those of its log-probabilities, which differ from its logits by a
+    constant. T softens both. The hard labels' term is of the logits as they are.
+
+    References
+    ----------
+    .. [1] Sun et al. (2024), arXiv:2403.01427.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    hard = F.cross_entropy(logits, labels)
+    if probs is None:
+        return hard
+    targets = torch.softmax(_scores(_log(probs)) / temperature, dim=1)
+    settings = {"temperature": temperature, "alpha": 1.0}
+    soft = LOSSES[of].of(_scores(logits), labels, targets, **settings)
+    return (1 - alpha) * hard + alpha * soft
+
+
+def _log(probs):
+    """Natural log of probabilities; 0 is the smallest that float32 holds whole."""
+    import torch
+
+    return probs.clamp_min(torch.finfo(torch.float32).tiny).log()
+
+
+def _scores(values):
+    """Each row's z-scores; of an even row, zeros."""
+    centred = values - values.mean(dim=1, keepdim=True)
+    return centred / centred.std(dim=1, keepdim=True, correction=0).clamp_min(1e-6)
+
+
 def weighted_cross_entropy(logits, labels, weights):
     """Cross-entropy with the hard labels, each image counted by a weight of its own.
 
@@ -89,4 +208,9 @@ def weighted_cross_entropy(logits, labels, weights):
 LOSSES = {
     "hinton": Loss("Hinton's: KL divergence of softened answers, times T^2", hinton),
     "soft-cross-entropy": Loss("cross-entropy with softened targets", soft_cross_entropy),
+    "dkd": Loss("decoupled: the true class, and the others among themselves", dkd, Dkd, logs=True),
+    "dist": Loss("correlation over classes, and over the batch's images", dist, Dist),
+    "standardised": Loss(
+        "another loss, on z-scores of the logits", standardised, Standardised, logs=True
+    ),
 }

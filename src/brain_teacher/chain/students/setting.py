@@ -19,6 +19,7 @@ from brain_teacher.chain.students.rivals import LIVE, live_weights, read_table
 from brain_teacher.chain.students.soft_labels import (
     SOFT_LABELS,
     check_different,
+    check_no_zeros,
     digest_of_labels,
     origin_of,
     read_brain,
@@ -228,6 +229,7 @@ def open_setting(
     check_different({BRAIN: parts[0].brain, **tables})
     said = any(each.meta.get("simulated") for each in (parts[0].brain, *tables.values()))
     dataset = dataset.with_said(simulated=said)
+    check_no_zeros({BRAIN: parts[0].brain, **tables}, settings.loss)
     return Setting(
         params=params,
         dataset=dataset,

@@ -11,9 +11,12 @@ from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
 from brain_teacher.decoding.combining import combine
 from brain_teacher.decoding.soft_labels import FOREIGN, SoftLabels, read_soft_labels
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint
 
+# Of a log-probability: 0 is the smallest that float32 holds whole, in a table of others.
+LEAST = np.log(np.finfo(np.float32).tiny) + 0.01
 SOFT_LABELS = "soft_labels"  # in the students' meta: the digest of what the brain says
 
 
@@ -96,6 +99,21 @@ def check_different(tables: dict[str, SoftLabels]) -> None:
             raise BrainTeacherError(
                 f"distill.tables: {two!r} and {one!r} are two names of one table (its "
                 "probabilities are the same): take one of them out"
+            )
+
+
+def check_no_zeros(tables: dict[str, SoftLabels], loss: str) -> None:
+    """A loss that reads how small a target is must not learn the floor that stands for a zero."""
+    if not LOSSES[loss].logs:
+        return
+    for name, table in tables.items():
+        zero = (table.prior_share()[:, 0] == 0) & (table.log_probs <= LEAST).any(axis=1)
+        if zero.any():
+            raise BrainTeacherError(
+                f"distill.loss: {loss} learns how small a target is, and of {name} "
+                f"{zero.sum()} of {len(zero)} rows have a probability of 0 "
+                f"('{table.image_id[zero.argmax()]}' for one): import counts (--values counts), "
+                "which a prior smooths, or choose another loss (dist, hinton)"
             )
 
 
