@@ -62,11 +62,9 @@ class Slow(Work):
         return self.number
 
 
-class Look(Work):
-    """Reads a file by its whole name."""
-
+class Raise(Work):
     def run(self, shared):
-        return shared.read_bytes()
+        raise shared
 
 
 def cells_of(kind, *numbers):

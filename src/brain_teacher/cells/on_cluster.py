@@ -62,8 +62,8 @@ def run_on(
                     errors.append(error)
                 else:
                     yield cell, result
-    if errors:
-        raise errors[0]
+        if errors:
+            raise errors[0]
     if lost := [cell.name for cell, times in died.items() if times == MOST_BEGUN]:
         raise BrainTeacherError(
             f"{', '.join(lost)}: each of {MOST_BEGUN} workers died or was ended before it was made "
@@ -150,6 +150,13 @@ class _Crew:
         except (KilledWorker, CancelledError, TimeoutError) as error:
             future.cancel()
             raise _Died from error
+        except RuntimeError as error:
+            if "deserialization of the task graph" not in str(error):
+                raise
+            raise BrainTeacherError(
+                f"the scheduler at {self.cluster.name} cannot read a cell: install this version of "
+                "brain-teacher there, too, and start it again"
+            ) from error
         except FileNotFoundError as error:
             if error.filename is None or not Path(error.filename).exists():
                 raise
@@ -166,10 +173,16 @@ def _connected(
     """Start the cluster, if it is not there, and give each worker what all cells need."""
     held = Shared(f"brain-teacher-{uuid4().hex}", shared, cards if cluster.name == "local" else ())
     with cluster.scheduler(workers) as scheduler, _client(cluster, scheduler) as client:
-        with _reached(cluster):
+        try:
             client.register_plugin(held)
+        except Exception as error:
+            raise BrainTeacherError(
+                f"a worker at {cluster.name} cannot read what cells need ({error}): install this "
+                "version of brain-teacher there, and start it again"
+            ) from error
         yield _Crew(client, cluster, held.name)
-        if cluster.name not in CLUSTERS:  # others end with their workers
+        # Of others the workers end now. After a failure nobody waits for a lab's to answer.
+        if cluster.name not in CLUSTERS:
             with _reached(cluster):
                 client.unregister_worker_plugin(held.name)
 
