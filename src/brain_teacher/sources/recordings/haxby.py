@@ -6,7 +6,9 @@ References
 """
 
 import gzip
+import math
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,8 @@ FILES = files_at(
     (BOLD, 1311329, "cbbd4d07803caaa9f77381af24e790cf77058664a128bd514a4c1668eefb92d7"),
     (MASK, 197, "8d879d35aaeee3afddfb69a7e1b8dd2b3be446671452d7e841dc6588845f2877"),
 )
+NIFTI_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8"}
+MOST_BYTES = 2**30
 TERMS = """\
 Haxby slice: one subject, 8 categories, 12 runs, 530 voxels; no pictures. From PyMVPA (MIT),
 whose page says CC BY-SA 3.0 (original authors); OpenNeuro ds000105 of the same study says
@@ -34,17 +38,34 @@ def read_nifti(path):
 
     Offsets are those of nifti1.h (nifti.nimh.nih.gov): dim 40, datatype 70, vox_offset 108,
     scl_slope 112.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or unpacks to more than 1 GiB.
     """
-    content = gzip.decompress(Path(path).read_bytes())
+    try:
+        with gzip.open(path) as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError("it unpacks to more than 1 GiB")
+        return _array_of(content)
+    except (ValueError, OverflowError, OSError, EOFError, zlib.error, struct.error) as error:
+        raise ValueError(f"{path} is damaged, or no NIfTI-1 ({error}); fetch it again") from error
+
+
+def _array_of(content):
     order = "<" if struct.unpack_from("<i", content)[0] == 348 else ">"
     count, *shape = struct.unpack_from(f"{order}8h", content, 40)
     (code,) = struct.unpack_from(f"{order}h", content, 70)
     start, slope, intercept = struct.unpack_from(f"{order}3f", content, 108)
-    kind = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8"}[code]
-    shape = shape[:count]
-    values = np.frombuffer(content, order + kind, int(np.prod(shape)), int(start))
+    shape = shape[: max(count, 0)]
+    if code not in NIFTI_TYPES or min(shape, default=0) < 1:
+        raise ValueError(f"its shape is {shape}, its type {code}")
+    values = np.frombuffer(content, order + NIFTI_TYPES[code], math.prod(shape), int(start))
     # A slope of 0 means: not scaled.
-    return (values.reshape(shape, order="F") * (slope or 1.0)) + (intercept if slope else 0.0)
+    with np.errstate(all="ignore"):
+        return (values.reshape(shape, order="F") * (slope or 1.0)) + (intercept if slope else 0.0)
 
 
 def read_blocks(raw):
