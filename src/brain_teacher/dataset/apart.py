@@ -167,5 +167,5 @@ def _with_arrays(content: Any, arrays: list[np.ndarray]) -> Any:
 
 
 def _why_it_ended(status: int | None) -> str:
-    too_long = (-signal.SIGKILL, -getattr(signal, "SIGXCPU", signal.SIGKILL))
+    too_long = [-getattr(signal, name, 0) for name in ("SIGKILL", "SIGXCPU")]
     return "reading it came to no end" if status in too_long else "its library crashed reading it"

@@ -9,7 +9,7 @@ import pandas as pd
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
-from brain_teacher.dataset.trials import DATA_TYPES, numbered
+from brain_teacher.dataset.trials import DATA_TYPES
 from brain_teacher.files import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
@@ -70,10 +70,6 @@ def _read_trials(file):
     table = read_csv_table(file, ("image_id", "category", "run"))
     if table.empty:
         raise ValueError("has no trials")
-    for name in table.columns.intersection(["run", "session"]):
-        if not pd.to_numeric(table[name], errors="coerce").notna().any():
-            hold_to([(table[name] == "", f"{name} is empty")], first=2)
-            table[name] = numbered(table[name]).astype(int).astype(str)
     for name in table.columns.intersection(list(NUMBERS)):
         numbers = pd.to_numeric(table[name], errors="coerce")
         wrong = ~np.isfinite(numbers) | (numbers != numbers.round())
