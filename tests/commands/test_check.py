@@ -99,7 +99,7 @@ def test_all_that_is_wrong_is_said_at_once(tiny):
         "VC)",
         "  data/tiny/bdata/S1.h5: 1 of 40 voxels are not finite, first voxel 5 in trial 3 (nan)",
     ]
-    assert lines[4].startswith("  data/tiny/bdata/S2.h5: is cut off (")
+    assert lines[4].startswith("  data/tiny/bdata/S2.h5: is not HDF5 (it begins with b")
     assert lines[5].startswith(f"  {second} cannot be read as an image (")
     assert lines[6:] == [
         f"  data/tiny/images/shown: no picture of 1 training images: '{first.stem}'; "

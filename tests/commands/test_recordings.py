@@ -70,11 +70,10 @@ def decoded(name):
 def test_runs_that_restart_in_each_session_give_what_right_numbers_give(work):
     right, again = np.repeat([1, 2, 3, 4], 8), np.repeat([1, 2, 1, 2], 8)
     session = np.repeat([1, 2], 16)
-    named = np.array([f"ses-{number:02d}" for number in session])
     dates = np.array([20261128093015, 20261128103015])[session - 1]
     trials(right)
     voxels, expected = decoded("right")
-    for name, sessions in (("numbers", session), ("names", named), ("dates", dates)):
+    for name, sessions in (("numbers", session), ("dates", dates)):
         trials(again, session=sessions)
         found, soft_labels = decoded(name)
         np.testing.assert_array_equal(found.run, voxels.run)
@@ -85,16 +84,13 @@ def test_runs_that_restart_in_each_session_give_what_right_numbers_give(work):
     assert not np.array_equal(decoded("without")[1].log_probs, expected.log_probs)
 
 
-def test_runs_may_be_called_by_names_or_by_date_and_time(work):
-    names = np.array(["run-01", "run-02", "run-10", "run-11"]).repeat(8)
-    times = np.array([20261128093015, 20261128101530, 20261128110045, 20261129093015]).repeat(8)
+def test_runs_may_be_called_by_date_and_time(work):
     trials(np.repeat([1, 2, 3, 4], 8))
     _, expected = decoded("right")
-    for name, called in (("names", names), ("times", times)):
-        trials(called)
-        voxels, soft_labels = decoded(name)
-        assert voxels.run.tolist() == np.repeat([1, 2, 3, 4], 8).tolist()
-        np.testing.assert_array_equal(soft_labels.log_probs, expected.log_probs)
+    trials(np.repeat([20261128093015, 20261128101530, 20261128110045, 20261129093015], 8))
+    voxels, soft_labels = decoded("times")
+    assert voxels.run.tolist() == np.repeat([1, 2, 3, 4], 8).tolist()
+    np.testing.assert_array_equal(soft_labels.log_probs, expected.log_probs)
 
 
 # Newer BData
@@ -162,6 +158,23 @@ def test_value_maps_that_contradict_one_another_are_an_error_that_shows_both(wor
     # All of S2's images would be those of the neighbouring code.
     said = new("--bdata", "S1=a.h5", "--bdata", "S2=c.h5", code=1)
     assert "stimulus 2 is 'cat_1' by the value map of a.h5, but 'cat_0' by that of c.h5" in said
+
+
+def test_check_finds_codes_that_mean_another_image_for_another_subject(work):
+    names = [f"n0144353{k}_{n}" for k in range(2) for n in range(1, 5)]
+    Path("data/hand").mkdir(parents=True)
+    for subject, first in (("S1", 1), ("S2", 2)):
+        labels = {"run": [1] * 8, "DataType": np.ones(8), "first": first}
+        write(f"data/hand/{subject}.h5", names, **labels)
+    content = {"name": "hand", "simulated": False, "roi": ["hV4"], "pictures": False}
+    content["subjects"] = {"S1": "S1.h5", "S2": "S2.h5"}
+    Path("data/hand/dataset.yaml").write_text(yaml.safe_dump(content))
+    said = run("check", "data/hand")
+    assert (
+        f"caution: stimulus 2 is '{names[1]}' by the value map of S1.h5, but '{names[0]}' by that "
+        "of S2.h5: each is read by its own; is none wrong?\n"
+    ) in said
+    assert "8 training images of 2 categories, 8 seen by all 2 subjects\n" in said
 
 
 def test_subjects_with_the_same_map_share_numbers(work):

@@ -83,6 +83,23 @@ def test_a_file_of_the_fields_own_library_is_read(tmp_path):
     check(tmp_path / "S1.h5")
 
 
+def test_a_recording_may_have_200_000_voxels(tmp_path):
+    voxels = np.zeros((4, 200_000))
+    voxels[:, -1] = np.arange(4)
+    rois = {"all": np.ones(200_000, bool)}
+    write_bdata(tmp_path / "S1.h5", voxels, rois=rois, labels=LABELS)
+    found, masks, _ = read_bdata(tmp_path / "S1.h5")
+    assert found.shape == voxels.shape and found[:, -1].tolist() == [0, 1, 2, 3]
+    assert masks["all"].all()
+
+
+def test_what_is_written_says_nothing_of_its_maker(recording):
+    with h5py.File(recording) as file:
+        assert set(file) == {"dataset", "metadata"} and not file.attrs
+    content = recording.read_bytes()
+    assert b".py" not in content and str(recording.parent).encode() not in content
+
+
 def test_equal_arrays_give_equal_bytes_at_any_time(recording, tmp_path):
     time.sleep(1.1)  # HDF5 keeps times in seconds, where it keeps them
     write_bdata(

@@ -294,7 +294,8 @@ def test_no_process_is_left_and_none_is_started_twice(path):
         "print(apart._Reader._only.process.pid)"
     )
     call = [sys.executable, "-W", "error::ResourceWarning", "-c", code, path]
-    said = subprocess.run(call, capture_output=True, text=True, check=True)
+    env = os.environ | {"PYTHONPATH": str(Path(apart.__file__).parents[2])}
+    said = subprocess.run(call, env=env, capture_output=True, text=True, check=True)
     assert not said.stderr
     with pytest.raises(ProcessLookupError):
         os.kill(int(said.stdout), 0)

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brain_teacher.dataset.stimuli import image_categories, name_trials, read_stimuli
-from brain_teacher.dataset.trials import Voxels, numbered, place_in_run, read_voxels, trial_columns
+from brain_teacher.dataset.trials import (
+    Voxels,
+    place_in_run,
+    read_voxels,
+    runs_through,
+    trial_columns,
+)
 from brain_teacher.decoding.voxel_scaling import zscore_by_run
 from brain_teacher.reading import Said, read_npz
 from helpers.recordings import GOD_TRIALS, needs_god
@@ -191,7 +197,7 @@ def test_sessions_of_voxels_that_are_made_by_hand(voxels):
     # In a notebook nothing numbers the runs through: two sessions' were scaled together.
     kept = {name: getattr(voxels, name) for name in ("data", "image_id", "category")}
     run, right = np.array([1, 2, 1, 1]), np.array([1, 2, 3, 3])
-    for session in (np.array(["a", "a", "b", "b"]), np.array([9, 9, 10, 10])):
+    for session in (np.array(["9", "9", "10", "10"]), np.array([9, 9, 10, 10])):
         made = Voxels(**kept, run=run, groups={"session": session})
         assert made.run.tolist() == right.tolist() and made.position.tolist() == [1, 1, 1, 2]
         assert made.take([1, 2]).run.tolist() == [2, 3]
@@ -210,12 +216,17 @@ def test_runs_that_are_named_by_date_and_time_are_told_apart():
     refuses("row 0: Run is not a whole number", trial_columns, wrong, IMAGES)
 
 
-def test_what_people_call_runs_is_counted_as_they_would():
-    assert numbered(["3", "1", "-2", "4.0"]).tolist() == [3, 1, -2, 4]
-    assert numbered(["ses-2", "ses-10", "ses-1", "ses-2"]).tolist() == [2, 3, 1, 2]
-    # More digits than a float holds.
-    assert numbered(["20261128093015000002", "20261128093015000001"]).tolist() == [2, 1]
-    assert numbered(["b", "a", "a1"]).tolist() == [3, 1, 2]
+def test_sessions_are_counted_as_people_count_them():
+    run, kind = np.array([1, 1, 1, 1]), np.ones(4)
+    for names, numbers in (
+        (["ses-2", "ses-10", "ses-1", "ses-2"], [2, 3, 1, 2]),
+        (["10", "9", "10", "9"], [2, 1, 2, 1]),
+        (["b", "a", "a1", "a10"], [4, 1, 2, 3]),
+        # More digits than a number holds.
+        (["20261128093015000002", "20261128093015000001"] * 2, [2, 1, 2, 1]),
+    ):
+        assert runs_through(run, kind, np.array(names)).tolist() == numbers
+        assert runs_through(np.array(names), kind).tolist() == numbers
 
 
 @given(runs=st.lists(st.tuples(*[st.integers(1, 3)] * 3), min_size=4, max_size=4), data=st.data())

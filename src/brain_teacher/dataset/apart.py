@@ -72,6 +72,13 @@ def read_apart(path: str | PathLike, kind: str, names: Sequence[str]) -> dict[st
         return _Reader.running().ask(request, PATIENCE * seconds)
 
 
+class _Told(Exception):
+    """The error that the process told, to the end: it can be asked again."""
+
+    def __init__(self, error: ValueError):
+        self.error = error
+
+
 class _Reader:
     """The process, and what is said to it."""
 
@@ -110,16 +117,17 @@ class _Reader:
             self.stdin.flush()
             answer = json.loads(self._frame())
             arrays = [self._array(**each) for each in answer["arrays"]]
-        except ValueError:  # told to the end: the next question may follow
-            raise
+            return _with_arrays(answer["content"], arrays)
+        except _Told as told:
+            raise told.error from None
         except (EOFError, BrokenPipeError):
             raise DamagedError(_why_it_ended(self.end())) from None
         except BaseException:
+            # Whatever it was about to say would be taken for the next answer.
             self.end()
             raise
         finally:
             watch.cancel()
-        return _with_arrays(answer["content"], arrays)
 
     def end(self) -> int | None:
         """End the process, if it is this one's, and say how it ended."""
@@ -138,7 +146,8 @@ class _Reader:
         if size := struct.unpack("<Q", self._exactly(8))[0]:
             return self._exactly(size)
         told = json.loads(self._exactly(struct.unpack("<Q", self._exactly(8))[0]))
-        raise (ValueError if told["refused"] else DamagedError)(" ".join(told["error"].split()))
+        kind = ValueError if told["refused"] else DamagedError
+        raise _Told(kind(" ".join(told["error"].split())))
 
     def _array(self, dtype: str, shape: Sequence[int]) -> np.ndarray:
         array = np.empty(shape, np.dtype(dtype))
@@ -167,5 +176,5 @@ def _with_arrays(content: Any, arrays: list[np.ndarray]) -> Any:
 
 
 def _why_it_ended(status: int | None) -> str:
-    too_long = (-signal.SIGKILL, -getattr(signal, "SIGXCPU", signal.SIGKILL))
+    too_long = [-getattr(signal, name, 0) for name in ("SIGKILL", "SIGXCPU")]
     return "reading it came to no end" if status in too_long else "its library crashed reading it"

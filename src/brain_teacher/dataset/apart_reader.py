@@ -12,6 +12,7 @@ import math
 import os
 import struct
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import numpy as np
@@ -166,17 +167,17 @@ def _limit(memory, seconds):
         import resource
     except ImportError:  # Windows
         return
-    try:
-        with open("/proc/self/statm") as file:
-            now = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + memory, resource.RLIM_INFINITY))
-    except (OSError, ValueError):  # not Linux, or a limit of the person's own
-        pass
+    # Without this file the system is not Linux, where alone the limit is kept.
+    with suppress(OSError, ValueError), open("/proc/self/statm") as file:
+        _lower(resource, "RLIMIT_AS", int(file.read().split()[0]) * resource.getpagesize() + memory)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    until = int(used.ru_utime + used.ru_stime) + 1 + seconds
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    if hard == resource.RLIM_INFINITY or until < hard:
-        resource.setrlimit(resource.RLIMIT_CPU, (until, hard))
+    _lower(resource, "RLIMIT_CPU", int(used.ru_utime + used.ru_stime) + 1 + seconds)
+
+
+def _lower(resource, name, most):
+    hard = resource.getrlimit(getattr(resource, name))[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(getattr(resource, name), (most, hard))
 
 
 def main():

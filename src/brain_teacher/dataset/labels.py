@@ -111,6 +111,23 @@ def _hold_to_needed(found, columns):
             raise ValueError(f"row {wrong.argmax()}: {key} is {found[key][wrong][0]}")
 
 
+def contradiction(names: dict[float, str], others: dict[float, str]) -> float | None:
+    """The first code that two value maps name differently, if they are of the same images.
+
+    Maps without a common name number images of their own each, as those of training and of test
+    images may.
+
+    Examples
+    --------
+    >>> contradiction({1: "a", 2: "b"}, {1: "a", 2: "c"}), contradiction({1: "a"}, {1: "c"})
+    (2, None)
+    """
+    if not set(names.values()) & set(others.values()):
+        return None
+    shared = sorted(names.keys() & others.keys())
+    return next((code for code in shared if names[code] != others[code]), None)
+
+
 def without_ending(name: str) -> str:
     """An image's name without the ending of a picture's file.
 

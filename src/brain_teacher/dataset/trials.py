@@ -208,30 +208,6 @@ def runs_through(run, data_type, session=None):
     return (run if fits and not restarts else 1 + run_numbers(*columns)).astype(np.int32)
 
 
-def numbered(names):
-    """Numbers for what people call runs or sessions, in the order in which they would count them.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Whole numbers are taken as they are; other names are counted from 1.
-
-    Returns
-    -------
-    ndarray of float64
-
-    Examples
-    --------
-    >>> numbered(["run-10", "run-2", "run-10"]).tolist()
-    [2.0, 1.0, 2.0]
-    """
-    if all(re.fullmatch(r"[-+]?\d{1,15}(\.0*)?", name) for name in names):
-        return np.array([float(name) for name in names])
-    parts = {name: [part.zfill(20) for part in re.split(r"(\d+)", name)] for name in names}
-    place = {name: place for place, name in enumerate(sorted(parts, key=parts.__getitem__), 1)}
-    return np.array([float(place[name]) for name in names])
-
-
 def run_numbers(*columns):
     """Each trial's run as a number from 0; a run is what all the columns say.
 
@@ -242,9 +218,17 @@ def run_numbers(*columns):
     >>> run_numbers(np.array([1, 1, 2]), np.array([5, 7, 7])).tolist()
     [0, 1, 2]
     """
-    # Each by its ranks: text and numbers do not stack, and 10 would come before 9.
-    ranks = [np.unique(column, return_inverse=True)[1] for column in columns]
+    ranks = [_ranks(np.asarray(column)) for column in columns]
     return np.unique(np.stack(ranks), axis=1, return_inverse=True)[1].ravel()
+
+
+def _ranks(column):
+    """Numbers from 0 in the order of the values; of text as people count: ses-9 before ses-10."""
+    values, number = np.unique(column, return_inverse=True)
+    if values.dtype.kind != "U":
+        return number
+    parts = [[part.zfill(20) for part in re.split(r"(\d+)", value)] for value in values.tolist()]
+    return np.argsort(sorted(range(len(values)), key=parts.__getitem__))[number]
 
 
 def place_in_run(run, data_type, block=None):

@@ -4,6 +4,7 @@ Everything is read by what the chain reads it with (`brain_teacher.dataset`). Th
 the first mistake: where one does, what it read is looked through for the others of that kind.
 """
 
+from itertools import combinations
 from os import PathLike
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from brain_teacher.dataset.bdata import read_recording
 from brain_teacher.dataset.description import FILE, read_description
+from brain_teacher.dataset.labels import contradiction
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.stimuli import STIMULI_FILE, name_labels, read_stimuli
 from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_of
@@ -36,16 +38,20 @@ def check_dataset(folder: str | PathLike, *, validation_share: float = 0.25) -> 
     stimuli = found.read(folder / STIMULI_FILE, read_stimuli, folder)
     # Which image a number is cannot be known then; recordings and pictures can still be read.
     is_named = stimuli is not None or not (folder / STIMULI_FILE).exists()
-    shown = {}
+    shown, maps = {}, {}
     for subject, name in description.subjects.items():
         labels = _check_recording(found, folder / name, description.roi)
-        trials = _name(found, folder / name, labels, stimuli) if labels and is_named else None
+        maps[name] = labels.image_of if labels else {}
+        trials = None
+        if labels and is_named:
+            trials = _name(found, folder / name, labels.columns, stimuli)
         if trials is not None:
             training = _check_training(found, folder / name, trials)
             shown[subject] = training.drop_duplicates("image_id").set_index("image_id")["category"]
     if not description.subjects and stimuli is not None:
         found.facts.append("no recordings: a table of others teaches")
         shown["pictures"] = stimuli.set_index("image_id")["category"]
+    _check_maps(found, maps)
     _check_categories(found, shown)
     if description.pictures:
         category = pd.concat(shown.values()) if shown else pd.Series(dtype=str)
@@ -63,7 +69,7 @@ def _wrong_keys(error):
 
 
 def _check_recording(found, file, rois):
-    """The label columns of a subject's file; None if it cannot be read."""
+    """The labels of a subject's file; None if it cannot be read."""
     if not file.is_file():  # HDF5 has many words for it
         found.problems.append(f"{file} is missing")
         return None
@@ -90,7 +96,7 @@ def _check_recording(found, file, rois):
     parts = ", ".join(f"{count:,} of type {kind:g}" for kind, count in counts)
     sizes = ", ".join(f"{roi} {masks[roi].sum():,}" for roi in rois if roi in masks)
     found.facts.append(f"{file.name}: trials {parts}; voxels {sizes}")
-    return labels
+    return read.labels
 
 
 def _name(found, file, labels, stimuli):
@@ -160,6 +166,16 @@ def _restart(training):
     if not lasting or turns_of.max() < 2 or training.groupby(turn)["category"].nunique().min() < 2:
         return None
     return training.index[turn == 1][0]
+
+
+def _check_maps(found, maps):
+    """Codes that mean another image for another subject; each file's own map is what counts."""
+    for (file, names), (other, theirs) in combinations(maps.items(), 2):
+        if (code := contradiction(names, theirs)) is not None:
+            found.cautions.append(
+                f"stimulus {code:.15g} is '{names[code]}' by the value map of {file}, but "
+                f"'{theirs[code]}' by that of {other}: each is read by its own; is none wrong?"
+            )
 
 
 def _check_categories(found, shown):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.bdata import read_recording, read_table, write_bdata, write_table
+from brain_teacher.dataset.labels import contradiction
 from brain_teacher.dataset.stimuli import GODS_NAME, STIMULI_FILE, name_labels
 from brain_teacher.dataset.trials import DATA_TYPES, run_numbers
 from brain_teacher.errors import about
@@ -107,22 +108,15 @@ def _read(paths):
 
 
 def _compare_maps(every):
-    """Files that name images by the same numbers must name the same ones.
-
-    Where two maps have no image in common, each numbers its own, as those of training and of test
-    images may.
-    """
+    """Files that name images by the same numbers must name the same ones."""
     maps = [(file, recording.labels.image_of) for file, recording in every]
     for number, (file, names) in enumerate(maps):
         for other, theirs in maps[:number]:
-            if not set(names.values()) & set(theirs.values()):
-                continue
-            for code in sorted(names.keys() & theirs.keys()):
-                if names[code] != theirs[code]:
-                    raise ValueError(
-                        f"stimulus {code:.15g} is '{theirs[code]}' by the value map of {other}, "
-                        f"but '{names[code]}' by that of {file}; correct one of them"
-                    )
+            if (code := contradiction(theirs, names)) is not None:
+                raise ValueError(
+                    f"stimulus {code:.15g} is '{theirs[code]}' by the value map of {other}, "
+                    f"but '{names[code]}' by that of {file}; correct one of them"
+                )
 
 
 def _number_images(folder, every):

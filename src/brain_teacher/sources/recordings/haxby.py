@@ -22,6 +22,8 @@ FILES = files_at(
     (BOLD, 1311329, "cbbd4d07803caaa9f77381af24e790cf77058664a128bd514a4c1668eefb92d7"),
     (MASK, 197, "8d879d35aaeee3afddfb69a7e1b8dd2b3be446671452d7e841dc6588845f2877"),
 )
+NIFTI_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8"}
+MOST_BYTES = 2**30
 TERMS = """\
 Haxby slice: one subject, 8 categories, 12 runs, 530 voxels; no pictures. From PyMVPA (MIT),
 whose page says CC BY-SA 3.0 (original authors); OpenNeuro ds000105 of the same study says
