@@ -30,7 +30,7 @@ _KINDS = {
 }
 
 
-def regular(path: str | Path) -> Path:
+def regular(path: str | os.PathLike) -> Path:
     """The path of a file that can be read to its end: everything that reads one asks here first.
 
     Opening a pipe may wait for ever, and a device may never end.

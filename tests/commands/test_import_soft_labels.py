@@ -262,6 +262,24 @@ def test_export_overwrites_nothing_that_is_there(work, out):
     assert Path("x.class_ids.txt").read_text() == "mine" and not Path("x.image_ids.txt").exists()
 
 
+def test_no_table_is_read_or_written_through_a_link_out_of_the_data_set(work, tmp_path):
+    place, called = Path("data/tiny/soft_labels"), ["--kind", "people", "--decoder", "linked"]
+    place.mkdir(exist_ok=True)
+    place.rename("data/before")
+    place.symlink_to(tmp_path)
+    table = f"{place}/people_choices_linked.npz"
+    said = " is a link that leads out of the data set; put a copy in its place\n"
+    try:
+        asked = ["choices.csv", *called, "--values", "counts"]
+        assert run("import-soft-labels", *asked, code=1) == f"Error: data/tiny: {table}{said}"
+        taught = ["--decoder", "linked", "--subject", "people", "--roi", "choices"]
+        assert run("distill", *taught, code=1) == f"Error: data/tiny: {place}{said}"
+        assert not list(tmp_path.iterdir())
+    finally:
+        place.unlink()
+        Path("data/before").rename(place)
+
+
 def test_export_of_something_else_is_an_error(work):
     assert run("export", "none.npz", code=2) == "Error: there is no soft-label file none.npz\n"
     message = (

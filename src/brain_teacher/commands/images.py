@@ -24,6 +24,7 @@ from brain_teacher.dataset.images import (
     find_unseen,
     read_unseen_splits,
 )
+from brain_teacher.dataset.places import inside
 from brain_teacher.dataset.stimuli import name_trials
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -61,6 +62,8 @@ def images(
     training, seen = _trials(dataset)
     with OutputFolder(data, say).locked():
         with about(data):
+            for folder in ("shown", "unseen"):
+                inside(data, data / "images" / folder)
             shown, others = find_shown(data), find_unseen(data)
             table = read_unseen_splits(data)
         seen |= shown.keys()

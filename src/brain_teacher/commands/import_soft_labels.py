@@ -7,6 +7,7 @@ from brain_teacher.chain.students.soft_labels import IMPORTED
 from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
+from brain_teacher.dataset.places import inside
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.soft_labels import KINDS
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -70,6 +71,8 @@ def import_soft_labels(
     with about(file):
         right = (labels.log_probs.argmax(axis=1) == labels.truth(category)).mean()
     out = data / IMPORTED / f"{subject}_{roi}_{decoder}.npz"
+    with about(data):
+        inside(data, out)
     write_npz(out, **labels.arrays())
     say(
         f"{out}: a table of {KINDS[kind]}; {len(kept)} of its {len(table)} images, "

@@ -4,9 +4,10 @@ import csv
 import io
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 
 import pandas as pd
+
+from brain_teacher.files import regular
 
 
 def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame:
@@ -22,7 +23,7 @@ def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame
         If the file is no such table; the row is given.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = regular(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is not UTF-8: save it as CSV in UTF-8") from None
     try:

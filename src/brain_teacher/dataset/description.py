@@ -8,7 +8,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
 
 from brain_teacher.dataset.ids import NAME
-from brain_teacher.files import atomic_write
+from brain_teacher.dataset.places import check_relative, inside
+from brain_teacher.files import atomic_write, regular
 
 FILE = "dataset.yaml"
 
@@ -28,8 +29,8 @@ class Description(BaseModel):
     name: Annotated[str, AfterValidator(_file_name)]
     # Whether its recordings are; said wherever numbers from it appear.
     simulated: bool
-    # Subject -> BData file, relative to the folder.
-    subjects: dict[str, str]
+    # Subject -> BData file, below the folder.
+    subjects: dict[str, Annotated[str, AfterValidator(check_relative)]]
     # BData key ``ROI_<name>``.
     roi: list[str]
     # Category id -> a name for people. Empty: the ids serve.
@@ -70,17 +71,22 @@ def read_description(folder: str | PathLike) -> Description:
     FileNotFoundError
         If the folder or the file is not there.
     ValueError
-        If the file is no YAML, or a key is missing, unknown or of the wrong kind.
+        If the file is no YAML, a key is missing, unknown or of the wrong kind, or a file lies
+        outside the folder.
     """
-    text = (Path(folder) / FILE).read_text(encoding="utf-8")
+    folder = Path(folder)
+    text = regular(inside(folder, folder / FILE)).read_text(encoding="utf-8")
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from error
     try:
-        return Description.model_validate(content)
+        description = Description.model_validate(content)
     except ValidationError as error:
         raise ValueError(wrong_keys(error)[0]) from error
+    for file in description.subjects.values():
+        inside(folder, folder / file)
+    return description
 
 
 def wrong_keys(error: ValidationError) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.csv_tables import read_csv_table
+from brain_teacher.dataset.places import inside
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.machine import cores
 
@@ -43,7 +44,7 @@ def _table(folder, name, columns):
     """A CSV of the folder, whose errors name it; None where there is none."""
     path = Path(folder) / name
     try:
-        return read_csv_table(path, columns) if path.exists() else None
+        return read_csv_table(inside(folder, path), columns) if path.exists() else None
     except ValueError as error:
         raise ValueError(f"{name} {error}") from error
 
