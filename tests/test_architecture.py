@@ -221,6 +221,8 @@ def test_what_a_stage_depends_on_exists_or_is_made_by_a_stage_before(stage):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stages_command_is_one_that_the_command_line_takes(stage):
+    # What params.yaml says goes through no shell.
+    assert "$" not in STAGES[stage]["cmd"]
     program, name, *rest = STAGES[stage]["cmd"].split()
     assert (program, name) == ("brain-teacher", stage)
     options = {option for parameter in main.commands[stage].params for option in parameter.opts}

@@ -222,6 +222,17 @@ def test_a_run_folder_carries_the_command_and_the_time():
     assert before <= stamp <= datetime.now(UTC)
 
 
+@pytest.mark.parametrize("mark", ["params.yaml", "dataset.yaml", ".git"])
+def test_results_go_into_no_project_and_no_data_set(mark, tmp_path):
+    (tmp_path / mark).touch()
+    with pytest.raises(UsageError) as caught:
+        run_folder("decode", tmp_path)
+    assert str(caught.value) == f"--out: {tmp_path} holds {mark}: it is no place for results"
+    with pytest.raises(UsageError, match="^--out: .* is no folder; choose another$"):
+        run_folder("decode", tmp_path / mark)
+    assert run_folder("decode", tmp_path / "new") == tmp_path / "new"
+
+
 @pytest.fixture
 def output(tmp_path):
     folder = OutputFolder(tmp_path / "out")

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.params import load_params
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.setting import open_setting
-from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels, read_soft_labels
+from brain_teacher.files import write_npz
 from helpers.running import ROOT, project, run
 
 TINY = ["--subjects", "1", "--categories", "3", "--shown", "4", "--unseen", "8", "--voxels", "40"]
@@ -84,6 +86,11 @@ def test_exported_and_imported_a_table_is_the_same(work):
         "S1_V1_logistic.csv",
         "out-of-fold probabilities, 12 images x 3 classes, joined by image_id (simulated)",
     ]
+    there = (
+        "Error: S1_V1_logistic.csv is there already; choose another --out, or give --overwrite\n"
+    )
+    assert run("export", "outputs/soft_labels/S1_V1_logistic.npz", code=2) == there
+    run("export", "outputs/soft_labels/S1_V1_logistic.npz", "--overwrite")
     again = ["--kind", "brain", "--decoder", "theirs", "--subject", "S1", "--roi", "V1"]
     run("import-soft-labels", "S1_V1_logistic.csv", *again)
     after = read_soft_labels("data/tiny/soft_labels/S1_V1_theirs.npz").take(before.image_id)
@@ -243,6 +250,38 @@ def test_what_is_wrong_is_said_and_nothing_is_written(work, arguments, code, mes
     said = run("import-soft-labels", *arguments, "--kind", "people", *values, code=code)
     assert said == f"Error: {message}\n"
     assert sorted((work / "data/tiny").rglob("*")) == before
+
+
+@pytest.mark.parametrize("out", ["params.yaml", "data", "x.npy"])
+def test_export_overwrites_nothing_that_is_there(work, out):
+    meta = {"format": FORMAT, "kind": "model"}
+    labels = SoftLabels(np.log([[0.5, 0.5]]), *map(np.array, (["a"], ["x", "y"], [0])), meta)
+    write_npz("a.npz", **labels.arrays())
+    Path("x.class_ids.txt").write_text("mine")
+    before = Path("params.yaml").read_text()
+    there = out if out != "x.npy" else "x.class_ids.txt"
+    said = run("export", "a.npz", "--format", "npy", "--out", out, code=2)
+    assert said == f"Error: {there} is there already; choose another --out, or give --overwrite\n"
+    assert Path("params.yaml").read_text() == before
+    assert Path("x.class_ids.txt").read_text() == "mine" and not Path("x.image_ids.txt").exists()
+
+
+def test_no_table_is_read_or_written_through_a_link_out_of_the_data_set(work, tmp_path):
+    place, called = Path("data/tiny/soft_labels"), ["--kind", "people", "--decoder", "linked"]
+    place.mkdir(exist_ok=True)
+    place.rename("data/before")
+    place.symlink_to(tmp_path)
+    table = f"{place}/people_choices_linked.npz"
+    said = " is a link that leads out of the data set; put a copy in its place\n"
+    try:
+        asked = ["choices.csv", *called, "--values", "counts"]
+        assert run("import-soft-labels", *asked, code=1) == f"Error: data/tiny: {table}{said}"
+        taught = ["--decoder", "linked", "--subject", "people", "--roi", "choices"]
+        assert run("distill", *taught, code=1) == f"Error: data/tiny: {place}{said}"
+        assert not list(tmp_path.iterdir())
+    finally:
+        place.unlink()
+        Path("data/before").rename(place)
 
 
 def test_export_of_something_else_is_an_error(work):

@@ -124,3 +124,38 @@ def test_what_is_not_yaml_is_one_line(tmp_path):
 def test_yaml_makes_no_objects(tmp_path):
     with pytest.raises(ValueError, match=r"^line \d: tag '.+' is not read; put text in quotes$"):
         read(tmp_path, GOOD + "source: !!python/object/apply:os.getcwd []\n")
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../S1.h5", "bdata/../../S1.h5", "a\\0b"])
+def test_a_recording_lies_below_the_folder(file, tmp_path):
+    text = GOOD.replace("bdata/S1.h5", f'"{file}"')
+    said = f"{file.encode().decode('unicode_escape')!r} leads out of the data set"
+    fails(tmp_path, text, f"subjects.S1: {said}; name a file below its folder")
+
+
+@pytest.mark.parametrize("name", ["dataset.yaml", "bdata", "bdata/S1.h5"])
+def test_no_link_leads_out_of_the_folder(name, tmp_path):
+    folder, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    for place in (folder, elsewhere):
+        (place / "bdata").mkdir(parents=True)
+        (place / "bdata" / "S1.h5").touch()
+        (place / "dataset.yaml").write_text(GOOD)
+    (folder / name).rename(folder / "before")
+    (folder / name).symlink_to(elsewhere / name)
+    place = folder / ("bdata/S1.h5" if name == "bdata" else name)
+    said = f"{place} is a link that leads out of the data set; put a copy in its place"
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        read_description(folder)
+
+
+def test_links_within_the_folder_to_dvcs_cache_and_to_the_folder_itself_are_followed(tmp_path):
+    folder = tmp_path / "mine"
+    cached = tmp_path / ".dvc/cache/files/md5/ab" / ("c" * 30)
+    cached.parent.mkdir(parents=True)
+    cached.write_text(GOOD)
+    folder.mkdir()
+    (folder / "S1.h5").touch()
+    (folder / "bdata").symlink_to(folder)
+    (folder / "dataset.yaml").symlink_to(cached)
+    (tmp_path / "link").symlink_to(folder)
+    assert read_description(tmp_path / "link").subjects == {"S1": "bdata/S1.h5"}

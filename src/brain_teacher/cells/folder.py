@@ -8,16 +8,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from brain_teacher.errors import BrainTeacherError
+from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import PART, file_digest, remove_parts, write_json
 from brain_teacher.reading import M, Said, parse_json, read_json, read_text, validated
 
 STATE = ".brain-teacher"
 
 
-def run_folder(command: str) -> Path:
-    """Where a command started by hand writes: ``runs/<command>-<UTC time>``, never a DVC output."""
-    return Path("runs") / f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+# Of folders that are no place for results: a project's, a data set's.
+MARKS = (".git", ".dvc", "MLproject", "params.yaml", "dataset.yaml")
+
+
+def run_folder(command: str, out: str | Path | None = None) -> Path:
+    """Where a command writes: `out`, or ``runs/<command>-<UTC time>``, never a DVC output.
+
+    Raises
+    ------
+    UsageError
+        If `out` is a file, or the folder of a project or a data set (`MARKS`).
+    """
+    folder = Path(out or Path("runs") / f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out: {folder} is no folder; choose another")
+    for mark in MARKS:
+        if (folder / mark).exists():
+            raise UsageError(f"--out: {folder} holds {mark}: it is no place for results")
+    return folder
 
 
 def listed_in(index: Path, *keys: str) -> set[str]:

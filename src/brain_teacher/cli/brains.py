@@ -101,8 +101,12 @@ def import_soft_labels() -> None:
 @click.argument("file", metavar="FILE")
 @click.option("--format", type=FORMATS, default="csv", show_default=True)
 @click.option("--out", metavar="FILE", help="[default: FILE's name, in this folder]")
+@click.option("--overwrite", is_flag=True, help="Even if there is such a file.")
 def export() -> None:
     """Write a soft-label FILE as CSV, Parquet or NumPy array.
+
+    In a CSV, a name that a spreadsheet would take for a formula has an apostrophe before it, which
+    `import-soft-labels` takes away again.
 
     \b
     Example:

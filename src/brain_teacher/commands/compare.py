@@ -23,6 +23,7 @@ from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.family import not_made
 from brain_teacher.chain.students.held_out import agreements, read_between_subjects
 from brain_teacher.commands import Given, Place, Say
+from brain_teacher.dataset.formulas import quoted_table
 from brain_teacher.distillation.students import Answers
 from brain_teacher.distillation.teachers import HARD
 from brain_teacher.errors import about
@@ -70,7 +71,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     if audited is not None:
         pair: Given = {"teacher": teacher, "control": answers.NONE, "outcome": outcome}
         says.append(audit_sentence(audited, **pair, weights=meta["settings"]["weights"]))
-    out = Path(out or run_folder("compare"))
+    out = run_folder("compare", out)
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
     tags |= {"plan": plan_digest(params), "verdict": result.verdict.words, "kind": kind}
     tags |= {"test_images": answers.digest_of_test_images(everyone)}
@@ -104,7 +105,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
             out / "figures" / "points.csv": figure_points(result.scores, outcome),
         }
         texts = {
-            path: each.assign(**origin, kind=kind).to_csv(index=False)
+            path: quoted_table(each.assign(**origin, kind=kind)).to_csv(index=False)
             for path, each in frames.items()
         }
         texts |= {tables / "comparison.md": markdown, tables / "comparison.txt": text + "\n"}

@@ -39,7 +39,7 @@ def controls(
     """Decode the controls of the primary subjects, ROI and decoder (params.yaml: distill)."""
     decodings = open_decodings(params, data=data, voxels=voxels)
     cells = _plan(params, decodings)
-    out = Path(out or run_folder("controls"))
+    out = run_folder("controls", out)
     origin = decodings.dataset.origin
     settings = params.decode.settings(params.distill.decoder)
     how: Given = {"run_time": run_time, "say": say, "quiet": quiet}

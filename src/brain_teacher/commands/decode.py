@@ -34,7 +34,7 @@ def decode(
     decodings = open_decodings(params, data=data, voxels=voxels)
     cells = decodings.cells(subject=subject, roi=roi, decoder=params.decode.decoder)
     nested = nested_cells(cells) if params.decode.nested else []
-    out = Path(out or run_folder("decode"))
+    out = run_folder("decode", out)
     dataset = decodings.dataset
     for text in settled(params, dataset):
         say(text)

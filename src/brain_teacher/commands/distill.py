@@ -47,7 +47,7 @@ def distill(
     """
     tables = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
     setting = open_setting(params, dataset=open_dataset(data), limit=limit, **tables)
-    out, plan = Path(out or run_folder("distill")), plan_of(params, data)
+    out, plan = run_folder("distill", out), plan_of(params, data)
     tags = setting.origin | {"plan": digest_of_plan(plan)}
     if (version := dvc_hash(soft_labels)) is not None:
         tags["soft_labels_dvc"] = version

@@ -65,7 +65,7 @@ def explore(
     Without `subject` and `roi` of all there are, of ROIs those that are decoded. Subject, ROI and
     seeds of ``params.distill`` do not matter here.
     """
-    out = Path(out or run_folder("explore"))
+    out = run_folder("explore", out)
     soft_labels, decoder = Path(soft_labels), params.distill.decoder
     dataset = open_dataset(data)
     everyone, regions = subjects_and_rois(dataset, decoder)

@@ -26,6 +26,7 @@ from brain_teacher.dataset.images import (
 )
 from brain_teacher.dataset.links import VARIABLE, linked_folders
 from brain_teacher.dataset.picture_files import strict
+from brain_teacher.dataset.places import inside
 from brain_teacher.dataset.stimuli import name_labels
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -68,6 +69,8 @@ def images(
     training, seen = _trials(dataset)
     with OutputFolder(data, say).locked():
         with about(data):
+            for folder in ("shown", "unseen"):
+                inside(data, data / "images" / folder)
             shown, others = find_shown(data), find_unseen(data)
             table = read_unseen_splits(data)
         seen |= shown.keys()

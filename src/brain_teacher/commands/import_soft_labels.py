@@ -10,6 +10,7 @@ from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
+from brain_teacher.dataset.places import inside
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.soft_labels import FOREIGN, IMPORTED, KINDS, SoftLabels
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -78,6 +79,8 @@ def import_soft_labels(
     with about(file):
         right = (labels.log_probs.argmax(axis=1) == labels.truth(category)).mean()
     out = data / FOREIGN / f"{subject}_{roi}_{decoder}.npz"
+    with about(data):
+        inside(data, out)
     write_npz(out, **labels.arrays())
     say(
         f"{out}: a table of {KINDS[kind]}; {len(kept)} of its {len(table)} images, "

@@ -50,7 +50,7 @@ def preprocess(
                 f"subject {subject} has no file {file}; put it there, or take the subject out of "
                 "dataset.yaml"
             )
-    out = Path(out or run_folder("preprocess"))
+    out = run_folder("preprocess", out)
     name = f"{dataset.name} ({said_simulated(dataset.description.simulated)})"
     logged = flat(settings.model_dump(), "preprocess")
     with (

@@ -51,7 +51,7 @@ def rivals(
     dataset = open_dataset(data)
     teachers = choose(params.distill.teacher, params.distill.known, "distill.teacher")
     wanted = {LIVE: LIVE in teachers, RIVAL: any(table_of(name) == RIVAL for name in teachers)}
-    out = Path(out or run_folder("rivals"))
+    out = run_folder("rivals", out)
     word, content = said_simulated(dataset.description.simulated), dataset.origin
     if not any(wanted.values()):
         with OutputFolder(out, say).locked() as folder:

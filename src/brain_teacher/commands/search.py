@@ -53,7 +53,7 @@ def search(
     """
     tables: Given = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
     setting = open_setting(params, dataset=open_dataset(data), **tables)
-    out, tags = Path(out or run_folder("search")), setting.origin
+    out, tags = run_folder("search", out), setting.origin
     word = said_simulated(setting.dataset.description.simulated)
     name = f"{setting.dataset.name} {tags['roi']} ({word})"
     settings = flat(params.search.model_dump(), "search")

@@ -8,6 +8,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
 
 from brain_teacher.dataset.ids import NAME
+from brain_teacher.dataset.places import check_relative, inside
 from brain_teacher.files import atomic_write
 from brain_teacher.reading import read_yaml, validated
 
@@ -29,8 +30,8 @@ class Description(BaseModel):
     name: Annotated[str, AfterValidator(_file_name)]
     # Whether its recordings are; said wherever numbers from it appear.
     simulated: bool
-    # Subject -> BData file, relative to the folder. None: pictures that a table of others teaches.
-    subjects: dict[str, str]
+    # Subject -> BData file, below the folder. None: pictures that a table of others teaches.
+    subjects: dict[str, Annotated[str, AfterValidator(check_relative)]]
     # BData key ``ROI_<name>``.
     roi: list[str]
     # Category id -> a name for people. Empty: the ids serve.
@@ -83,6 +84,11 @@ def read_description(folder: str | PathLike) -> Description:
     FileNotFoundError
         If the folder or the file is not there.
     ValueError
-        If the file is no YAML, a key stands twice, or is missing, unknown or of the wrong kind.
+        If the file is no YAML, a key stands twice, or is missing, unknown or of the wrong kind, or
+        a file lies outside the folder.
     """
-    return validated(Description, read_yaml(Path(folder) / FILE))
+    folder = Path(folder)
+    description = validated(Description, read_yaml(inside(folder, folder / FILE)))
+    for file in description.subjects.values():
+        inside(folder, folder / file)
+    return description

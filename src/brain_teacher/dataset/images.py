@@ -12,6 +12,7 @@ import pandas as pd
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.links import refuse_foreign_links
 from brain_teacher.dataset.picture_files import decoded, each_picture, open_picture
+from brain_teacher.dataset.places import inside
 from brain_teacher.dataset.rules import hold_to
 
 SPLITS = ("validation", "test")
@@ -67,7 +68,7 @@ def _table(folder, name, columns):
     """A CSV of the folder, whose errors name it; None where there is none."""
     path = Path(folder) / name
     try:
-        return read_csv_table(path, columns) if path.exists() else None
+        return read_csv_table(inside(folder, path), columns) if path.exists() else None
     except ValueError as error:
         raise ValueError(f"{name} {error}") from error
 

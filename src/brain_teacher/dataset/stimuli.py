@@ -11,6 +11,7 @@ import pandas as pd
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import image_ids_from_numbers, rows_of, split_image_id
 from brain_teacher.dataset.labels import without_ending
+from brain_teacher.dataset.places import inside
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import IMAGERY
 
@@ -34,7 +35,7 @@ def read_stimuli(folder: str | PathLike) -> pd.DataFrame | None:
     path = Path(folder) / STIMULI_FILE
     if not path.exists():
         return None
-    table = read_csv_table(path, ("stimulus_id", "image_id", "category"))
+    table = read_csv_table(inside(folder, path), ("stimulus_id", "image_id", "category"))
     numbers = pd.to_numeric(table.pop("stimulus_id"), errors="coerce")
     first = table.groupby("image_id").transform("first")
     differs = (table[first.columns] != first).any(axis=1)

@@ -1,5 +1,6 @@
 """Tables of other people: every format in, every format out, and what they may hold."""
 
+import csv
 import gzip
 import re
 
@@ -282,7 +283,7 @@ def test_numbers_that_are_something_else_are_refused(row, values, found):
 @settings(max_examples=30, deadline=None)
 def test_what_is_exported_is_imported_again(tmp_path_factory, logits, format):
     log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    names = np.array(["001", "n01_5", "x,y", "ü"]), np.array(["0", "a", "b"])
+    names = np.array(["001", "'tis", "=x,y", "ü"]), np.array(["0", "-a", "@b"])
     before = SoftLabels(log_probs.astype(np.float32), *names, np.zeros(4, int))
     folder = tmp_path_factory.mktemp("twin")
     path, *others = write_table(folder / f"t.{format}", before, format=format)
@@ -292,3 +293,29 @@ def test_what_is_exported_is_imported_again(tmp_path_factory, logits, format):
     assert found.class_id.tolist() == names[1].tolist()
     np.testing.assert_allclose(np.exp(found.log_probs), np.exp(before.log_probs), atol=1e-6)
     assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in [path, *others])
+
+
+def test_no_name_is_a_formula_in_a_spreadsheet(tmp_path):
+    images = ["=HYPERLINK(A1)", "+1", "-1", "@SUM", "\tx", "'a", "ok"]
+    log_probs = np.full((7, 2), np.log(0.5), np.float32)
+    classes = np.array(["=1+1", "b"])
+    labels = SoftLabels(log_probs, np.array(images), classes, np.zeros(7, int), {})
+    (path,) = write_table(tmp_path / "t.csv", labels, format="csv")
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["image_id", "'=1+1", "b"]
+    assert [row[0] for row in rows[1:]] == [*(f"'{name}" for name in images[:-1]), "ok"]
+    table, _ = read_table(path)
+    assert table.index.tolist() == images and table.columns.tolist() == classes.tolist()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\rb", "a\u2028b", " a"])
+def test_a_list_of_names_holds_no_line_break(name, tmp_path):
+    names = np.array(["x", "y"]), np.array(["a", name])
+    log_probs = np.full((2, 2), np.log(0.5), np.float32)
+    said = f"{name!r} is no line of a list of names; export it as csv or parquet"
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        write_table(
+            tmp_path / "t.npy", SoftLabels(log_probs, *names, np.zeros(2, int)), format="npy"
+        )
+    assert not list(tmp_path.iterdir())

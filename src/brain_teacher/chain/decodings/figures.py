@@ -9,6 +9,7 @@ import pandas as pd
 from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.chain.dataset import DataSet
 from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.formulas import quoted_table
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import about
 from brain_teacher.files import atomic_write
@@ -58,7 +59,7 @@ def write_figures(
             # No date or version inside: the same soft labels give the same bytes.
             figure.savefig(temporary, dpi=110, metadata={"Software": None})
         with atomic_write(csv) as temporary:
-            points.to_csv(temporary, index=False)
+            quoted_table(points).to_csv(temporary, index=False)
         files += [png, csv]
     # Those of a former cell that had pictures, say.
     folder, drawn = OutputFolder(out), {path.relative_to(out).as_posix() for path in files}

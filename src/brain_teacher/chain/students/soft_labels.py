@@ -9,6 +9,7 @@ import numpy as np
 
 from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
+from brain_teacher.dataset.places import inside
 from brain_teacher.decoding.combining import combine
 from brain_teacher.decoding.soft_labels import FOREIGN, SoftLabels, read_soft_labels
 from brain_teacher.distillation.losses import LOSSES
@@ -45,7 +46,9 @@ def folder_of(decoder: str, dataset: DataSet, soft_labels: Path) -> Path:
 
 def _imported(dataset: DataSet, decoder: str) -> list[Path]:
     """The tables of others by that name."""
-    return list((dataset.folder / FOREIGN).glob(f"*_*_{decoder}.npz"))
+    with about(dataset.folder):
+        place = inside(dataset.folder, dataset.folder / FOREIGN)
+        return [inside(dataset.folder, file) for file in place.glob(f"*_*_{decoder}.npz")]
 
 
 def _files(origin: dict[str, Any], folder: Path, ending: str = "") -> list[Path]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.csv_tables import read_csv_table
+from brain_teacher.dataset.formulas import quoted_table, unquoted
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
 from brain_teacher.files import atomic_write
 from brain_teacher.reading import cut, load_arrays, open_file, parse_json, read_text
@@ -70,7 +71,8 @@ def read_table(
     elif ending == ".npz":
         table, kind = _read_npz(path)
     elif ending in (".csv", ".csv.gz"):
-        table = _named(read_csv_table(path, (IMAGE_ID,)))
+        table = read_csv_table(path, (IMAGE_ID,)).rename(columns=unquoted)
+        table = _named(table.assign(**{IMAGE_ID: table[IMAGE_ID].map(unquoted)}))
     elif ending == ".parquet":
         table = _named(_read_parquet(path))
     else:
@@ -244,17 +246,38 @@ def to_soft_labels(
     return SoftLabels(log_probs, *names, fold, meta, votes)
 
 
+def files_of(path: Path, format: str) -> list[Path]:
+    """The files that `write_table` writes."""
+    lists = ("image_ids", "class_ids") if format == "npy" else ()
+    return [path, *(path.with_suffix(f".{name}.txt") for name in lists)]
+
+
+def _check_lines(names):
+    for name in names:
+        if name != name.strip() or len(name.splitlines()) != 1:
+            raise ValueError(
+                f"{str(name)!r} is no line of a list of names; export it as csv or parquet"
+            )
+
+
 def write_table(path: str | PathLike, soft_labels: SoftLabels, *, format: str) -> list[Path]:
     """Write the probabilities of soft labels in one of `FORMATS`, whole or not at all.
 
-    ``npy`` is float32, with the names in two text files beside it. Gives what was written.
+    ``npy`` is float32, with the names in two text files beside it. In ``csv``, names that a
+    spreadsheet would take for formulas are quoted (`dataset.formulas`); `read_table` gives them
+    back. Gives what was written.
+
+    Raises
+    ------
+    ValueError
+        If a name has a line break, which a list of names cannot hold, or is no UTF-8.
     """
     path = Path(path)
     probs = np.exp(soft_labels.log_probs)
     if format == "npy":
-        names = {"image_ids": soft_labels.image_id, "class_ids": soft_labels.class_id}
-        files = {path.with_suffix(f".{name}.txt"): ids for name, ids in names.items()}
-        for file, ids in files.items():
+        _check_lines([*soft_labels.image_id, *soft_labels.class_id])
+        _, *files = files_of(path, format)
+        for file, ids in zip(files, (soft_labels.image_id, soft_labels.class_id), strict=True):
             with atomic_write(file) as temporary:
                 temporary.write_text("".join(f"{name}\n" for name in ids), "utf-8")
         with atomic_write(path) as temporary, temporary.open("wb") as stream:
@@ -264,6 +287,7 @@ def write_table(path: str | PathLike, soft_labels: SoftLabels, *, format: str) -
     table.insert(0, IMAGE_ID, soft_labels.image_id)
     with atomic_write(path) as temporary:
         if format == "csv":
+            table = quoted_table(table)
             table.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
         else:
             table.to_parquet(temporary, index=False)
