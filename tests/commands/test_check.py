@@ -15,6 +15,8 @@ from brain_teacher.dataset.stimuli import name_trials
 from brain_teacher.sources.checks.dataset import check_dataset
 from helpers.running import project, run
 
+SEEN = "students see the middle square of each at 24 x 24 (distill.image_size)"
+
 
 @pytest.fixture
 def tiny(tmp_path):
@@ -63,9 +65,13 @@ def test_a_whole_data_set_has_no_problem(tiny):
         f"S2.h5: {trials}; voxels {sizes}",
         "12 training images of 3 categories, 12 seen by all 2 subjects",
         f"{len(list(tiny.rglob('*.png')))} pictures, each decoded",
+        f"pictures of 24 x 24; {SEEN}",
         "unseen images: 3 validation, 9 test",
+        "runs/check/tiny.png: twenty pictures as students see them",
         "data/tiny: nothing is wrong",
     ]
+    with Image.open("runs/check/tiny.png") as sheet:
+        assert min(sheet.size) > 500
 
 
 def test_all_that_is_wrong_is_said_at_once(tiny):
@@ -87,6 +93,7 @@ def test_all_that_is_wrong_is_said_at_once(tiny):
     assert facts[0].splitlines()[1:] == [
         "12 training images of 3 categories, 12 seen by all 1 subjects",
         f"{len(list(tiny.rglob('*.png'))) - 1} pictures, each decoded",
+        f"pictures of 24 x 24; {SEEN}",
         "unseen images: 2 validation, 6 test",
         "caution: data/tiny/bdata/S1.h5: 1 of 40 voxels are constant",
     ]
@@ -396,6 +403,8 @@ def test_pictures_of_which_only_a_part_counts_and_those_that_cannot_be_read(tiny
         "1 pictures are CMYK: they are read as RGB without a colour profile",
         "2 pictures are animated: the first frame counts",
         "1 pictures have 16 bits: the upper 8 count",
+        "4 pictures are of one colour: "
+        + ", ".join(f"'{each.stem}'" for each in (ink, grey, moving, many)),
     ]
 
 
@@ -409,3 +418,67 @@ def test_pictures_that_are_known_to_be_missing_teach_nobody(tiny):
         [],
         ["1 training images have no picture (images/missing.csv) and teach nobody"],
     ]
+
+
+def test_pictures_of_other_sizes_lie_on_their_side_or_are_transparent(tiny):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned, clear, small, *_ = sorted((tiny / "images" / "shown").glob("n990*"))
+    with Image.open(turned) as image:
+        image.resize((100, 60)).save(turned.with_suffix(".jpg"), exif=exif)
+    turned.unlink()
+    with Image.open(clear) as image:
+        image.putalpha(image.convert("L"))
+        image.save(clear)
+    with Image.open(small) as image:
+        image.resize((20, 20)).save(small)
+    found = check_dataset(tiny)
+    assert found.problems == [] and found.cautions == [
+        "1 pictures are transparent in parts, which are laid on white",
+        "1 pictures are turned as their EXIF orientation says",
+    ]
+    assert found.facts[-2] == (
+        f"pictures of 20 x 20 to 60 x 100; {SEEN}; 1 are smaller, and blown up; 1 lose more than a "
+        "quarter of their longer side"
+    )
+
+
+def test_a_test_picture_that_was_shown_under_another_name(tiny):
+    shown = min((tiny / "images" / "shown").glob("n990*"))
+    unseen = sorted((tiny / "images" / "unseen" / "n99000002").iterdir())
+    with Image.open(shown) as image:
+        image.save(unseen[0], compress_level=1)
+    # The first quarter by hash is for validation.
+    found = check_dataset(tiny, validation_share=0.25)
+    (text,) = found.cautions
+    assert text.startswith(
+        "1 times pictures that students learn from are, or nearly, also among those that they are "
+        f"tested on: '{shown.stem}' (shown n99000001) ~ '{unseen[0].stem}' ("
+    )
+    assert text.endswith(" n99000002)")
+
+
+def test_categories_that_do_not_agree(tiny):
+    content = yaml.safe_load((tiny / "dataset.yaml").read_text())
+    content["superclasses"] = {"n99000001": "disc", "n99000002_": "disc"}
+    (tiny / "dataset.yaml").write_text(yaml.safe_dump(content))
+    assert look(tiny) == [
+        [],
+        [
+            "dataset.yaml: superclasses has 'n99000002_', which no trial shows; did you mean "
+            "'n99000002'?",
+            "dataset.yaml: superclasses lacks 'n99000002', 'n99000003', so that no teacher or "
+            "control takes any superclass",
+        ],
+    ]
+
+
+def test_runs_that_are_numbered_anew(tiny):
+    def number_anew(voxels, rois, labels):
+        rows = np.flatnonzero(labels["DataType"] == 1)
+        labels["Run"][rows] = np.arange(len(rows)) // 3 % 2 + 1
+
+    change(tiny / "bdata" / "S1.h5", number_anew)
+    problems, cautions = look(tiny)
+    assert problems == [] and len(cautions) == 1
+    assert cautions[0].startswith("bdata/S1.h5: the runs are numbered anew after 6 training trials")

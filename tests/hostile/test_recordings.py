@@ -21,7 +21,7 @@ from scipy.io import savemat
 from brain_teacher.dataset.bdata import read_recording, write_bdata
 from brain_teacher.dataset.foreign_files import read_mat
 from brain_teacher.dataset.image_features import read_image_features
-from brain_teacher.sources.recordings.haxby import read_nifti
+from brain_teacher.sources.formats.nifti import read_nifti
 from helpers.running import project, run
 
 FEW = 100

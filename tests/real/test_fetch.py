@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from brain_teacher.reading import read_json
+from brain_teacher.sources.checks.dataset import check_dataset
 from brain_teacher.sources.recordings.catalogue import GOD, SOURCES
 from helpers import real_data as real_data
 from helpers.running import run
@@ -19,6 +20,7 @@ PLACES = {
     "kriegeskorte92": ("kriegeskorte92",),
     "cichy92": ("cichy92", "kriegeskorte92"),
 }
+SAMPLE = real_data.ROOT / "data" / "sample"
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,27 @@ def test_terms_come_first_and_the_next_steps_last(fetched, name):
         fetched(name)
         == f"{SOURCES[name].recording.terms}\ndata/{name}: {name}, {MADE[name]}\n{steps}"
     )
+
+
+CAUTIONS = {
+    "kriegeskorte92": "data/kriegeskorte92/images/unseen: no pictures: students can be tested on "
+    "shown ones only (distill.split: folds)",
+}
+CAUTIONS["cichy92"] = CAUTIONS["kriegeskorte92"].replace("kriegeskorte92", "cichy92")
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_check_finds_nothing_else_that_is_odd(fetched, name):
+    fetched(name)
+    found = check_dataset(f"data/{name}")
+    assert found.problems == []
+    assert found.cautions == ([CAUTIONS[name]] if name in CAUTIONS else [])
+
+
+@pytest.mark.skipif(not SAMPLE.is_dir(), reason=f"{SAMPLE} is not there; `dvc pull` brings it")
+def test_check_finds_nothing_odd_in_the_sample():
+    found = check_dataset(SAMPLE)
+    assert (found.problems, found.cautions) == ([], [])
 
 
 def test_the_next_steps_name_a_folder_that_is_not_the_settings(fetched):

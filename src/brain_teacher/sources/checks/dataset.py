@@ -19,6 +19,8 @@ from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.stimuli import STIMULI_FILE, name_labels, read_stimuli
 from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_of
 from brain_teacher.reading import wrong_keys
+from brain_teacher.sources.checks.classes import check_classes
+from brain_teacher.sources.checks.designs import check_design
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 from brain_teacher.sources.checks.pictures import check_pictures
 
@@ -26,10 +28,13 @@ from brain_teacher.sources.checks.pictures import check_pictures
 KEYS = ("stimulus_id", "DataType", "image_id")
 
 
-def check_dataset(folder: str | PathLike, *, validation_share: float = 0.25) -> Findings:
+def check_dataset(
+    folder: str | PathLike, *, validation_share: float = 0.25, side: int = 24
+) -> Findings:
     """Look at a whole data set folder.
 
-    `validation_share` is of unseen images, where no ``unseen.csv`` says which.
+    `validation_share` is of unseen images, where no ``unseen.csv`` says which; students see `side`
+    x `side` pixels.
     """
     folder, found = Path(folder), Findings()
     description = found.read(folder / FILE, read_description, folder, every=_wrong_keys)
@@ -38,7 +43,7 @@ def check_dataset(folder: str | PathLike, *, validation_share: float = 0.25) -> 
     stimuli = found.read(folder / STIMULI_FILE, read_stimuli, folder)
     # Which image a number is cannot be known then; recordings and pictures can still be read.
     is_named = stimuli is not None or not (folder / STIMULI_FILE).exists()
-    shown, maps = {}, {}
+    shown, maps, every = {}, {}, set()
     for subject, name in description.subjects.items():
         labels = _check_recording(found, folder / name, description.roi)
         maps[name] = labels.image_of if labels else {}
@@ -47,16 +52,18 @@ def check_dataset(folder: str | PathLike, *, validation_share: float = 0.25) -> 
             trials = _name(found, folder / name, labels.columns, stimuli)
         if trials is not None:
             training = _check_training(found, folder / name, trials)
+            every.update(trials["category"])
             shown[subject] = training.drop_duplicates("image_id").set_index("image_id")["category"]
     if not description.subjects and stimuli is not None:
         found.facts.append("no recordings: a table of others teaches")
         shown["pictures"] = stimuli.set_index("image_id")["category"]
     _check_maps(found, maps)
     _check_categories(found, shown)
+    category = pd.concat(shown.values()) if shown else pd.Series(dtype=str)
+    category = category[~category.index.duplicated()]
+    check_classes(found, folder, description, category, every)
     if description.pictures:
-        category = pd.concat(shown.values()) if shown else pd.Series(dtype=str)
-        category = category[~category.index.duplicated()]
-        check_pictures(found, folder, category, validation_share=validation_share)
+        check_pictures(found, folder, category, validation_share=validation_share, side=side)
     else:
         found.facts.append("no pictures: up to decode")
     return found
@@ -149,6 +156,7 @@ def _check_training(found, file, trials):
             "are counted anew in each session, say which session is which: a column session in "
             "the table of trials, or Session in BData (else two sessions are scaled as one run)"
         )
+    check_design(found, file, training)
     return training
 
 

@@ -59,7 +59,7 @@ def listed(names: Sequence[str]) -> str:
     >>> listed(["a", "b"])
     "'a', 'b'"
     """
-    return _first([f"'{name}'" for name in names])
+    return first_of([f"'{name}'" for name in names])
 
 
 def listed_rows(wrong, first: int = 0) -> str:
@@ -73,9 +73,10 @@ def listed_rows(wrong, first: int = 0) -> str:
     'rows 3, 4'
     """
     rows = np.flatnonzero(wrong) + first
-    return f"row{'s' * (len(rows) > 1)} {_first([str(row) for row in rows])}"
+    return f"row{'s' * (len(rows) > 1)} {first_of([str(row) for row in rows])}"
 
 
-def _first(texts):
+def first_of(texts: Sequence[str]) -> str:
+    """The first few texts, and how many more."""
     more = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
     return ", ".join(texts[:NAMED]) + more

@@ -1,27 +1,24 @@
 """All that is wrong with the pictures of a data set folder, at once."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
 from brain_teacher.dataset import images as pictures
-from brain_teacher.machine import cores
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
-
-# The side at which pictures are decoded to see whether they can be.
-SIDE = 16
+from brain_teacher.sources.checks.likeness import Place, check_likeness
+from brain_teacher.sources.checks.looks import look_at
 
 
 def check_pictures(
-    found: Findings, folder: Path, category: pd.Series, *, validation_share: float
+    found: Findings, folder: Path, category: pd.Series, *, validation_share: float, side: int
 ) -> None:
     """Every shown image has a file, every file is a picture, unseen ones are there and unseen.
 
-    `category` is of the training images, by image id; empty where they are not known.
+    `category` is of the training images, by image id; empty where they are not known. Students see
+    `side` x `side` pixels.
     """
     files = found.read(folder, pictures.find_shown, folder)
     unseen = found.read(folder, pictures.find_unseen, folder)
@@ -30,39 +27,56 @@ def check_pictures(
     splits_are_known = splits is not None or not (folder / pictures.UNSEEN_FILE).exists()
     # All that lie there, also where two of them bear one id.
     paths = sorted((folder / "images").glob("shown/[!.]*.*"))
-    _check_decoding(found, paths + sorted((folder / "images").glob("unseen/*/[!.]*.*")))
-    if category.empty:
-        return
-    if files is not None:
+    looks = _check_decoding(found, paths + sorted((folder / "images").glob("unseen/*/[!.]*.*")))
+    _say_sizes(found, looks, side)
+    divided = {}
+    if not category.empty and files is not None:
         _check_shown(found, folder / "images" / "shown", category, files, missing)
-    if unseen is not None and splits_are_known:
-        _check_unseen(found, folder, category, files or {}, unseen, splits, validation_share)
+    if not category.empty and unseen is not None and splits_are_known:
+        share = validation_share
+        divided = _check_unseen(found, folder, category, files or {}, unseen, splits, share)
+    check_likeness(found, looks, _places(looks, category, divided))
 
 
 def _check_decoding(found, paths):
-    """Decode every picture; say of which ones only a part will count."""
-    with ThreadPoolExecutor(cores()) as pool:
-        looks = list(pool.map(_look, paths))
-    wrong = [text for text, _ in looks if text]
+    """Decode every picture; say of which ones only a part will count. Gives what was seen."""
+    looks, wrong = look_at(paths)
     found.problems += wrong
-    odd = Counter(text for _, texts in looks for text in texts)
+    odd = Counter(text for look in looks for text in look.traits)
     found.cautions += [f"{count:,} pictures {text}" for text, count in sorted(odd.items())]
-    found.facts.append(f"{len(paths) - len(wrong):,} pictures, each decoded")
+    found.facts.append(f"{len(looks):,} pictures, each decoded")
+    return looks
 
 
-def _look(path):
-    """Why a picture cannot be decoded, or None; and what `load_images` leaves out of it."""
-    try:
-        pictures.load_images([path], SIDE, workers=1)
-    except ValueError as error:
-        return str(error), []
-    with Image.open(path) as image:
-        kinds = {
-            "are animated: the first frame counts": getattr(image, "is_animated", False),
-            "have 16 bits: the upper 8 count": image.mode.startswith("I;16"),
-            "are CMYK: they are read as RGB without a colour profile": image.mode == "CMYK",
-        }
-    return None, [text for text, is_so in kinds.items() if is_so]
+def _say_sizes(found, looks, side):
+    """How large the pictures are, and what of them students see."""
+    if not looks:
+        return
+    sizes = sorted({look.size for look in looks}, key=lambda size: (min(size), size))
+    small = sum(min(look.size) < side for look in looks)
+    wide = sum(4 * min(look.size) < 3 * max(look.size) for look in looks)
+    texts = [
+        f"pictures of {_times(sizes[0])}" + f" to {_times(sizes[-1])}" * (len(sizes) > 1),
+        f"students see the middle square of each at {_times((side, side))} (distill.image_size)",
+        *[f"{small:,} are smaller, and blown up"] * (small > 0),
+        *[f"{wide:,} lose more than a quarter of their longer side"] * (wide > 0),
+    ]
+    found.facts.append("; ".join(texts))
+
+
+def _times(size):
+    return f"{size[0]} x {size[1]}"
+
+
+def _places(looks, category, splits):
+    """What each picture is to the data set, by its path."""
+    places = {}
+    for path in (look.path for look in looks):
+        if path.parent.name == "shown":
+            places[path] = Place("shown", category.get(path.stem))
+        else:
+            places[path] = Place(splits.get(path.stem, "unseen"), path.parent.name)
+    return places
 
 
 def _check_shown(found, place, category, files, missing):
@@ -80,13 +94,14 @@ def _check_shown(found, place, category, files, missing):
 
 
 def _check_unseen(found, folder, category, shown, unseen, splits, share):
+    """What may be wrong with unseen pictures; gives the split of each that has one, by id."""
     place, categories = folder / "images" / "unseen", sorted(category.unique())
     if unseen.empty and splits is None:
         found.cautions.append(
             f"{place}: no pictures: students can be tested on shown ones only (distill.split: "
             "folds)"
         )
-        return
+        return {}
     if len(others := sorted(set(unseen["category"]) - set(categories))):
         found.cautions.append(
             f"{place}: {listed(others)}: no training image is of these categories: left out"
@@ -104,7 +119,10 @@ def _check_unseen(found, folder, category, shown, unseen, splits, share):
     )
     # One by one: `split_unseen` stops at the first that is wrong.
     divided = [found.read(place, divide, [each]) for each in categories]
-    if any(part is not None for part in divided):
-        counts = pd.concat(divided)["split"].value_counts()
-        parts = ", ".join(f"{counts.get(split, 0):,} {split}" for split in pictures.SPLITS)
-        found.facts.append(f"unseen images: {parts}")
+    if all(part is None for part in divided):
+        return {}
+    split = pd.concat(divided).set_index("image_id")["split"]
+    counts = split.value_counts()
+    parts = ", ".join(f"{counts.get(split, 0):,} {split}" for split in pictures.SPLITS)
+    found.facts.append(f"unseen images: {parts}")
+    return split.to_dict()

@@ -4,26 +4,22 @@ nilearn finds, masks, models and cleans; here is which trial is which picture in
 """
 
 import json
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
+from brain_teacher.sources.formats.nifti import UNREADABLE, one_line, open_nifti
 from brain_teacher.sources.formats.writing import write_stimuli
 
 # How the names of files end.
 BOLD, MASK, EVENTS = "desc-preproc_bold.nii.gz", "desc-brain_mask.nii.gz", "events.tsv"
 NO_CATEGORY = ("n/a", "")
-# What nibabel and nilearn raise of files that they cannot read, or that do not fit.
-UNREADABLE = (ValueError, OSError, EOFError, zlib.error, ImageFileError, HeaderDataError)
 WHOLE = "brain"  # the ROI where none is asked for
 
 
@@ -176,7 +172,7 @@ def _read_subject(subject, runs, wanted):
             trials = read_events(run.events, wanted)
             voxels = _responses(run, image, trials, wanted)
         except UNREADABLE as error:
-            raise ValueError(f"{run.bold}: {_line(error)}") from error
+            raise ValueError(f"{run.bold}: {one_line(error)}") from error
         session, number = run.labels
         if wanted.image is None:
             place = f"ses{session}-" * bool(session) + f"run{number}"
@@ -200,7 +196,7 @@ def read_events(path: Path, wanted: Derivative) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     except (ValueError, pd.errors.ParserError) as error:
-        raise ValueError(f"{path} is no TSV ({_line(error)})") from error
+        raise ValueError(f"{path} is no TSV ({one_line(error)})") from error
     columns = ["onset", "duration", wanted.category, *filter(None, [wanted.image])]
     for column in columns:
         if column not in table:
@@ -228,13 +224,8 @@ def read_events(path: Path, wanted: Derivative) -> pd.DataFrame:
     return first.reset_index(drop=True)
 
 
-def _line(error):
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def _masks(subject, runs, wanted):
     """By ROI which of the read voxels are its own, and the image of all that are read."""
-    from nilearn.image import load_img
     from nilearn.masking import intersect_masks
 
     if not wanted.rois:
@@ -248,10 +239,10 @@ def _masks(subject, runs, wanted):
         path, _, label = place.format(sub=subject).partition(".nii.gz:")
         file = Path(path + ".nii.gz" * bool(label))
         try:
-            image = load_img(str(file))
+            image = open_nifti(file)
             values = np.asarray(image.dataobj).reshape(image.shape[:3])
         except UNREADABLE as error:
-            raise ValueError(f"--roi {roi}: {file} cannot be read ({_line(error)})") from error
+            raise ValueError(f"--roi {roi}: {file} cannot be read ({one_line(error)})") from error
         flags[roi] = values == int(label) if label else values > 0
         if not flags[roi].any():
             raise ValueError(f"--roi {roi}: {place.format(sub=subject)} has no voxel")
@@ -265,11 +256,10 @@ def _masks(subject, runs, wanted):
 
 def _responses(run, mask, trials, wanted):
     """Voxels (n_trials, n_voxels) of a run."""
-    from nilearn.image import load_img
     from nilearn.interfaces.fmriprep import load_confounds
     from nilearn.masking import apply_mask
 
-    image = load_img(str(run.bold))
+    image = open_nifti(run.bold)
     volumes = apply_mask(image, mask, dtype=np.float64, ensure_finite=False)
     times = _times(run, image)
     confounds, kept = None, np.arange(len(times))

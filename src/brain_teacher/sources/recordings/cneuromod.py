@@ -13,14 +13,13 @@ import re
 from pathlib import Path
 
 import h5py
-import nibabel
 import numpy as np
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
 
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME, rows_of
+from brain_teacher.sources.formats.nifti import read_nifti
 from brain_teacher.sources.formats.writing import write_stimuli
 from brain_teacher.sources.recordings.source import Recording
 
@@ -96,10 +95,7 @@ def _masks(subject, found):
         for pattern in MASKS:
             match = pattern.fullmatch(path.name)
             if match and match[1] == subject and NAME.fullmatch(match[2]):
-                try:
-                    masks[match[2]] = nibabel.Nifti1Image.from_filename(path).get_fdata() > 0
-                except (ImageFileError, OSError, EOFError, ValueError) as error:
-                    raise ValueError(f"{path.name} cannot be read ({error})") from error
+                masks[match[2]] = read_nifti(path) > 0
     if not masks:
         raise ValueError(
             f"there is no mask of an ROI of sub-{subject} (*_label-V1_desc-nn_mask.nii.gz)"

@@ -7,10 +7,10 @@ References
 
 from pathlib import Path
 
-import nibabel
 import numpy as np
 
 from brain_teacher.dataset.description import Description
+from brain_teacher.sources.formats.nifti import read_nifti
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 from brain_teacher.sources.recordings.source import Recording, files_at
 
@@ -22,8 +22,6 @@ FILES = files_at(
     (BOLD, 1311329, "cbbd4d07803caaa9f77381af24e790cf77058664a128bd514a4c1668eefb92d7"),
     (MASK, 197, "8d879d35aaeee3afddfb69a7e1b8dd2b3be446671452d7e841dc6588845f2877"),
 )
-NIFTI_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8"}
-MOST_BYTES = 2**30
 TERMS = """\
 Haxby slice: one subject, 8 categories, 12 runs, 530 voxels; no pictures. From PyMVPA (MIT),
 whose page says CC BY-SA 3.0 (original authors); OpenNeuro ds000105 of the same study says
@@ -44,9 +42,7 @@ def read_blocks(raw):
         Volumes of each block.
     """
     raw = Path(raw)
-    bold, mask = (
-        nibabel.Nifti1Image.from_filename(raw / name).get_fdata() for name in (BOLD, MASK)
-    )
+    bold, mask = (read_nifti(raw / name) for name in (BOLD, MASK))
     volumes = bold[mask.reshape(bold.shape[:3]) > 0].T
     names = np.array((raw / ATTRIBUTES).read_text().split()[-2 * len(volumes) :])
     label, run = names[::2], names[1::2].astype(int)
