@@ -115,7 +115,7 @@ def test_folds_are_counted_as_decode_makes_them(data, tmp_path):
     assert module._sizes_of(alone, copy) == module._Sizes(6, 1, 1, 2, folds=8)
     with pytest.raises(BrainTeacherError, match="no group column 'style'"):
         folds(copy, by="group", group="style")
-    with pytest.raises(BrainTeacherError, match="in the recordings, which plan does not open"):
+    with pytest.raises(BrainTeacherError, match="in the recordings, whose runs plan does not read"):
         folds(by="run")
 
 

@@ -35,7 +35,7 @@ from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.kinds import KINDS, kind_notes
 from brain_teacher.report.student_figures import cells_figure, quality_figure, quality_words
-from brain_teacher.report.words import BRAIN, describe_network, said_simulated
+from brain_teacher.report.words import BRAIN, describe_network, said_categories, said_simulated
 from brain_teacher.tracking import flat, tracked
 
 # Controls that no voxel enters: one set of students serves every cell.
@@ -75,7 +75,7 @@ def explore(
     tables: Given = {"soft_labels": soft_labels, "controls": Path(), "rivals": Path()}
     setting = open_setting(params, dataset=dataset, **tables)
     word = said_simulated(dataset.description.simulated)
-    name = f"{dataset.name}: subjects and ROIs ({word})"
+    name = f"{dataset.name}{said_categories(setting.origin)}: subjects and ROIs ({word})"
     tags = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder", "kind")}
     settings = flat(params.distill.model_dump(), "distill")
     with (
@@ -187,7 +187,8 @@ def _write(
 ) -> list[Path]:
     """Figures, table and ``metrics.json``."""
     chance, origin = 1 / len(setting.material.class_id), setting.dataset.origin
-    about = f"{setting.dataset.name} ({word}), {describe_network(setting.recipes['none'])}"
+    named = f"{setting.dataset.name}{said_categories(setting.origin)}"
+    about = f"{named} ({word}), {describe_network(setting.recipes['none'])}"
     kind = setting.origin["kind"]
     other = f"table of {KINDS[kind]}"
     noun, source = (BRAIN, "decoder") if kind == BRAIN else (other, other)

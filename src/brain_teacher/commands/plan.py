@@ -15,11 +15,13 @@ from brain_teacher.analysis.statistics import Scores, pair_by_seed, scores_of
 from brain_teacher.chain.dataset import choose, open_dataset
 from brain_teacher.chain.device import device_for
 from brain_teacher.chain.params import Folds, Params
+from brain_teacher.chain.recorded import training_images
 from brain_teacher.chain.students import cost
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.precision import measured_precision
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.pictured import pictured_categories
 from brain_teacher.decoding.folds import MOST_FOLDS
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -113,6 +115,12 @@ def plan(
         raise UsageError(f"plan: {error}") from error
     # Whole: a folder's name.
     wrap = textwrap.TextWrapper(92, break_on_hyphens=False, break_long_words=False)
+    recorded = len(training_images(open_dataset(data))[0])
+    if sizes.classes < recorded:
+        says.append(
+            f"{sizes.classes} of {recorded} categories have pictures: outputs, chance and "
+            "all that is counted here are of these."
+        )
     says.append(_cost(params, sizes, run_time))
     say("\n\n".join(text if "\n" in text else wrap.fill(text) for text in says))
 
@@ -125,6 +133,7 @@ def _sizes_of(params: Params, data: Place) -> _Sizes:
     with about(data):
         names, unseen = list(pictures.find_shown(data)), pictures.find_unseen(data)
         shown = pd.Series(dataset.category_of(names), index=names)
+        shown = shown[shown.isin(pictured_categories(data, dataset.stimuli))]
         if len(unseen):
             # GOD's test images were shown, too, but no student learns their categories.
             shown = shown[shown.isin(unseen["category"])]
@@ -151,7 +160,7 @@ def _folds(folds: Folds, shown: pd.Series, stimuli: pd.DataFrame | None) -> int:
         return rows[folds.group].nunique()
     if folds.by == "run":
         raise BrainTeacherError(
-            "which runs showed an image is in the recordings, which plan does not open: with "
+            "which runs showed an image is in the recordings, whose runs plan does not read: with "
             "distill.split: folds it counts folds by image, round or group"
         )
     if folds.by == "round" or folds.count == "most":

@@ -6,6 +6,8 @@ from brain_teacher.analysis.outcomes import ACCURACY
 
 # In the brain's meta and the students': how many shown images have no picture.
 WITHOUT_PICTURE = "images_without_picture"
+# In tables, and in the students' meta: ``59 of 150``, where not all categories have pictures.
+CATEGORIES = "categories"
 # The teacher that controls are held against, whatever is behind its table.
 BRAIN = "brain"
 
@@ -13,6 +15,17 @@ BRAIN = "brain"
 def said_simulated(simulated):
     """The word that stands wherever numbers of a simulated data set appear."""
     return "simulated" if simulated else "real recordings"
+
+
+def said_categories(origin):
+    """``, 59 of 150 categories``, to stand after a data set's name; nothing where all count.
+
+    Examples
+    --------
+    >>> said_categories({"categories": "59 of 150"}), said_categories({})
+    (', 59 of 150 categories', '')
+    """
+    return f", {origin[CATEGORIES]} categories" if origin.get(CATEGORIES) else ""
 
 
 def audit_sentence(table, *, teacher, control, weights, outcome=ACCURACY):

@@ -38,6 +38,9 @@ class DecodeCell(Cell):
     decoder: str
     voxels: FileInput
     settings: dict[str, Any]  # common to all decoders, and under ``own`` the decoder's
+    # Of the categories those with pictures, which alone are outputs; None: all. A decoder is fitted
+    # on all: rounds stay whole, runs are scaled by all of their trials.
+    classes: list[str] | None
     superclass: dict[str, str]  # of each category, where known: quality is also told by superclass
     features: str | None = None  # digest of the image features that the decoder predicts
     nested: int | None = None  # the test fold of a student; the cell decodes the other folds
@@ -69,6 +72,9 @@ class DecodeCell(Cell):
                 "n_voxels": settings["voxels"],
             }
             labels = decoder.decode(voxels, plan, calibrate=settings["calibrate"], **common, **own)
+            if self.classes is not None:
+                category = voxels.category_of(labels.image_id)
+                labels = labels.restricted(self.classes, category)
             category = voxels.category_of(labels.image_id)
             meta["quality"] = quality(labels, category, superclass=self.superclass)
             if decoder.identify and not meta.keys() & {"nested", "control"}:

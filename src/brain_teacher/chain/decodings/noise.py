@@ -32,10 +32,11 @@ def decoded_noise(cells: Sequence[DecodeCell], above_chance: str) -> list[dict[s
     for subject, each in recorded.items():
         cell = first[subject]
         with about(cell.voxels.path), threadpool_limits(1):
-            how = {key: cell.settings[key] for key in ("normalise", "select")}
+            how: dict[str, Any] = {key: cell.settings[key] for key in ("normalise", "select")}
             trials = training_trials(each)
             plan = plan_for(trials, **cell.settings["folds"])
-            row = decode_noise(trials, plan, **how, choose=choose[subject], seed=subject)
+            how |= {"choose": choose[subject], "seed": subject, "classes": cell.classes}
+            row = decode_noise(trials, plan, **how)
         found.append({"subject": subject, **row})
     told = [row for row in found if row["p"] < LEVEL / len(found)]
     if told and above_chance != ALLOW:

@@ -14,7 +14,7 @@ from brain_teacher.chain.decodings.cells import DecodeCell, Shared
 from brain_teacher.chain.decodings.image_features import features_for
 from brain_teacher.chain.device import device_for
 from brain_teacher.chain.params import Params
-from brain_teacher.dataset.trials import read_voxels
+from brain_teacher.dataset.trials import TRAINING, read_voxels
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
@@ -22,7 +22,7 @@ from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint, read_json, write_npz
 from brain_teacher.machine import RunTime
-from brain_teacher.report.words import said_simulated
+from brain_teacher.report.words import CATEGORIES, said_simulated
 from brain_teacher.tracking import Tracker, flat, tracked
 
 
@@ -42,7 +42,7 @@ class Decodings:
         known = self.index["cells"]
         there = {key: [*dict.fromkeys(c[key] for c in known)] for key in ("subject", "roi")}
         decoders = choose(decoder, list(DECODERS), "decode.decoder")
-        cells = []
+        cells, classes = [], {}
         for s in choose(subject or "all", there["subject"], "subject"):
             for r in choose(roi or "all", there["roi"], "roi"):
                 file = self.voxels / f"{s}_{r}.npz"
@@ -51,6 +51,8 @@ class Decodings:
                         f"{file} is missing, though {INDEX} lists it: preprocess again"
                     )
                 voxels = FileInput.of(file)
+                if s not in classes:  # ROIs of a subject share their trials
+                    classes[s] = self.dataset.taught(_categories(file))
                 cells += [
                     DecodeCell(
                         name=f"{s}_{r}_{d}.npz",
@@ -59,6 +61,7 @@ class Decodings:
                         decoder=d,
                         voxels=voxels,
                         settings=self.params.decode.settings(d),
+                        classes=classes[s],
                         superclass=self.dataset.description.superclasses,
                     )
                     for d in decoders
@@ -116,6 +119,13 @@ class Decodings:
             yield tracker
 
 
+def _categories(file: Path) -> set[str]:
+    """What a subject's training trials show."""
+    with about(file):
+        voxels = read_voxels(file)[0]
+    return set(voxels.category[voxels.data_type == TRAINING])
+
+
 def open_decodings(params: Params, *, data: str | Path, voxels: str | Path) -> Decodings:
     """Open a voxel folder and the data set it was cut from, which must belong together."""
     voxels = Path(voxels)
@@ -150,10 +160,12 @@ def measured(out: Path, cells: Sequence[DecodeCell]) -> list[dict[str, Any]]:
     rows = []
     for cell in cells:
         with about(out / cell.name):
-            meta = read_soft_labels(out / cell.name).meta
+            labels = read_soft_labels(out / cell.name)
+        meta = labels.meta
         row = {key: getattr(cell, key) for key in ("subject", "roi", "decoder")}
         row |= meta["quality"] | {"temperatures_at_bound": meta["temperatures_at_bound"]}
         row["folds"] = f"{meta['folds']['number']} folds by {meta['folds']['by']}"
+        row |= {CATEGORIES: labels.categories} if labels.categories else {}
         optional = ("identification", "control", "seed")
         rows.append(row | {key: meta[key] for key in optional if key in meta})
     return rows
