@@ -57,10 +57,10 @@ def images(
     are copied, or linked to. Without a `folder`, see `_own_folder`.
     """
     data, tree = Path(folder or _own_folder(params, say)), Path(tree)
-    dataset = open_dataset(data)
+    dataset, named = open_dataset(data), printable(tree)
     if not (tree.is_dir() or tree.is_file()):
         raise UsageError(
-            f"there is no folder or file {tree}; name an ImageNet tree, or a .tar or .zip of its "
+            f"there is no folder or file {named}; name an ImageNet tree, or a .tar or .zip of its "
             "pictures, with --from"
         )
     training, seen = _trials(dataset)
@@ -86,7 +86,7 @@ def images(
             say(f"skipped: {text}")
         if not lying.pictures and not any(wish.there for wish in wishes):
             raise BrainTeacherError(
-                f"{tree} holds no picture of the {len(wishes)} categories of {data} (they are "
+                f"{named} holds no picture of the {len(wishes)} categories of {data} (they are "
                 f"called {wishes[0].shown[0]}.JPEG), as a file or in a .tar or .zip, however deep; "
                 "unpack what is packed otherwise, name another folder with --from, or another data "
                 "set with --data"
@@ -97,7 +97,7 @@ def images(
         def work(wish: Wish) -> Gathered:
             return gather(
                 wish, lying.pictures.get(wish.category, {}), data / "images",
-                lacks=f"not in {printable(tree)}", exclude=seen, share=share, seed=seed, link=link,
+                lacks=f"not in {named}", exclude=seen, share=share, seed=seed, link=link,
             )  # fmt: skip
 
         found = _in_threads(work, wishes, quiet)
@@ -105,7 +105,7 @@ def images(
         n_training = sum(map(len, training.values()))
         if not any(each.shown for each in found):
             raise BrainTeacherError(
-                f"{tree} holds none of the {n_training} shown images "
+                f"{named} holds none of the {n_training} shown images "
                 f"(first: {missing.iloc[0]['reason']}); {data / MISSING_FILE} lists them"
             )
         if not dataset.description.pictures:
