@@ -78,6 +78,14 @@ def test_soft_labels_are_those_of_all_restricted_and_normalised(folder):
     assert set(points["dataset"]) == {"sample, 3 of 4 categories"}
 
 
+def test_where_a_network_looks_at_pictures_only_their_trials_are_decoded(folder):
+    decode = ("decode", "--decoder", "features", "--voxels", "voxels", "--subject", "S1")
+    said = run(*decode, "--device", "cpu", "--out", "soft_labels")
+    assert "sample, 3 of 4 categories (simulated); " in said and "chance 33.3, 12 images" in said
+    part = read_soft_labels("soft_labels/S1_V1_features.npz")
+    assert (part.class_id.tolist(), part.categories) == (TAUGHT, "3 of 4")
+
+
 def test_other_pictures_make_cells_new_and_the_same_keep_them(folder):
     decode()
     assert "2 cells, 0 new, 2 kept" in decode()
