@@ -217,6 +217,9 @@ def test_a_tree_that_is_none(folder, tmp_path):
     )
     assert (folder / "dataset.yaml").read_text() == DESCRIPTION
     assert not (folder / "unseen.csv").exists()
+    (tmp_path / "odd.tar").write_bytes(b"odd" * 500)
+    said = fails("--from", "odd.tar")
+    assert said.endswith("set with --data (odd.tar is broken (invalid header))")
 
 
 def test_a_subject_without_a_file(folder, tree):

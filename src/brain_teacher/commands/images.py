@@ -89,7 +89,7 @@ def images(
                 f"{named} holds no picture of the {len(wishes)} categories of {data} (they are "
                 f"called {wishes[0].shown[0]}.JPEG), as a file or in a .tar or .zip, however deep; "
                 "unpack what is packed otherwise, name another folder with --from, or another data "
-                "set with --data"
+                f"set with --data{''.join(f' ({text})' for text in lying.skipped[:1])}"
             )
 
         share = params.dataset.validation_share

@@ -38,10 +38,10 @@ class DecodeCell(Cell):
     decoder: str
     voxels: FileInput
     settings: dict[str, Any]  # common to all decoders, and under ``own`` the decoder's
+    superclass: dict[str, str]  # of each category, where known: quality is also told by superclass
     # Of the categories those with pictures, which alone are outputs; None: all. A decoder is fitted
     # on all: rounds stay whole, runs are scaled by all of their trials.
-    classes: list[str] | None
-    superclass: dict[str, str]  # of each category, where known: quality is also told by superclass
+    classes: list[str] | None = None
     features: str | None = None  # digest of the image features that the decoder predicts
     nested: int | None = None  # the test fold of a student; the cell decodes the other folds
     control: str | None = None  # PERMUTED or TIME

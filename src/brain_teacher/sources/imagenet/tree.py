@@ -158,13 +158,17 @@ def _files(root: Path, found: Found) -> Iterator[Path]:
                 continue
             visited.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
-                # isdir: a link that leads to itself is none, and no error.
-                here = sorted((entry.name, os.path.isdir(entry)) for entry in entries)
+                here = sorted((entry.name, _is_folder(entry)) for entry in entries)
         except OSError as error:
             found.skipped.append(f"{printable(folder)} cannot be read ({in_words(error)})")
             continue
         yield from (folder / name for name, is_folder in here if not is_folder)
         stack += reversed([folder / name for name, is_folder in here if is_folder])
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    # Only links are looked up, of a million entries none; one that leads to itself is no error.
+    return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir(follow_symlinks=False)
 
 
 def _look_into_zip(path: Path, synsets: set[str], found: Found) -> None:
