@@ -1,11 +1,12 @@
 """A simulated data set of GOD's exact size and layout, and what each part of a run costs on it.
 
-    python benchmarks/god_size.py [--folder DIR] [--only PART] [--json FILE]
+    python benchmarks/god_size.py [--folder DIR] [--only PART] [--pictured N] [--json FILE]
 
 Five subjects of 1,200 training, 1,750 test and 500 imagery trials with the ROI sizes of GOD's
 subject 1, and 1,200 shown pictures of 500 x 375. Voxels are noise: nothing can be learnt from
 them, and a number printed here is a time or a size. What takes days on a CPU is estimated from a
-few steps, and called so.
+few steps, and called so. With fewer categories pictured (59 are in ILSVRC 2012), the others are no
+outputs; how many are, and their chance, is printed as decode wrote it.
 """
 
 import json
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from fractions import Fraction
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from PIL import Image
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import number_from_image_id
+from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.files import atomic_folder, write_json
 from brain_teacher.machine import HERE, cores
 
@@ -71,15 +74,15 @@ def labels_of(rng):
     }
 
 
-def make(folder):
-    """Write the data set, if it is not there."""
+def make(folder, pictured):
+    """Write the data set, if it is not there; of some categories with pictures."""
     if folder.exists():
         return
     with atomic_folder(folder) as temporary:
         (temporary / "bdata").mkdir()
         with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
             list(pool.map(make_subject, [temporary] * len(SUBJECTS), SUBJECTS))
-        make_pictures(temporary / "images" / "shown")
+        make_pictures(temporary / "images" / "shown", pictured)
         Description(
             name="god-size",
             simulated=True,
@@ -96,10 +99,10 @@ def make_subject(folder, name):
     write_bdata(folder / "bdata" / f"{name}.h5", voxels, rois=masks(), labels=labels)
 
 
-def make_pictures(folder):
+def make_pictures(folder, pictured):
     folder.mkdir(parents=True)
     rng = np.random.default_rng(99)
-    for category in range(CATEGORIES):
+    for category in range(pictured):
         for number in range(1, SHOWN + 1):
             small = Image.fromarray(rng.integers(0, 256, (15, 20, 3), dtype=np.uint8))
             picture = small.resize((500, 375), Image.Resampling.BICUBIC)
@@ -148,11 +151,20 @@ def decode(folder, common, voxels):
     cell = ["--subject", "S1", "--roi", "VC", "--voxels", str(voxels)]
     out = folder / f"soft_labels-{time.time_ns()}"
     seconds, gib = timed("decode", *common, *cell, "--out", str(out), folder=folder)
+    classes, chance = outputs_of(out)
     shutil.rmtree(out)
     n_cells = len(SUBJECTS) * len(masks())
-    rows = {"decode, S1 VC": {"seconds": seconds, "gib": gib, "is": "measured"}}
+    name = f"decode, S1 VC, {classes} outputs, chance {chance}"
+    rows = {name: {"seconds": seconds, "gib": gib, "is": "measured"}}
     whole = {"seconds": n_cells * seconds / cores(), "is": f"estimated, {cores()} side by side"}
     return rows | {f"decode, all {n_cells} cells": whole}
+
+
+def outputs_of(out):
+    """How many classes a table has that decode wrote, and their chance of top-1, as a fraction."""
+    table = read_soft_labels(out / "S1_VC_logistic.npz")
+    chance = Fraction(table.meta["quality"]["chance"]).limit_denominator(CATEGORIES)
+    return len(table.class_id), chance
 
 
 def students(params):
@@ -192,9 +204,10 @@ PARTS = ("preprocess", "decode", "students")
     "--folder", type=click.Path(path_type=Path), default="runs/god-size", show_default=True
 )
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Only these parts.")
+@click.option("--pictured", default=CATEGORIES, help="Categories that have pictures.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Also as JSON.")
 @click.option("--inside", hidden=True, help="A command whose memory is measured.")
-def main(folder, only, file, inside):
+def main(folder, only, pictured, file, inside):
     if inside:
         run_inside(json.loads(inside))
         return
@@ -203,8 +216,9 @@ def main(folder, only, file, inside):
 
     parts, rows = only or PARTS, {}
     if set(parts) & {"preprocess", "decode"}:
-        make(folder / "data")
-        common = ["--params", str(PRESET), "--data", str(folder / "data")]
+        data = folder / f"data-{pictured}"
+        make(data, pictured)
+        common = ["--params", str(PRESET), "--data", str(data)]
         voxels, found = preprocess(folder, common)
         rows |= found if "preprocess" in parts else {}
         rows |= decode(folder, common, voxels) if "decode" in parts else {}

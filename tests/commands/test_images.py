@@ -11,7 +11,7 @@ from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import read_description
 from brain_teacher.dataset.ids import number_from_image_id
 from brain_teacher.sources.imagenet.pictures import hash_order
-from helpers.pictures import NO_PICTURE, picture, write_folder, write_tar
+from helpers.pictures import NO_PICTURE, picture, write_folder, write_tar, write_zip
 from helpers.running import project, run
 
 FISH, OSTRICH, COW = "n01443537", "n01518878", "n01887787"
@@ -161,20 +161,20 @@ def test_what_is_missing_is_named_and_the_rest_goes_on(folder, tree):
     (tree / "train" / FISH / f"{broken}.JPEG").write_bytes(b"")
     write_tar(tree / f"{OSTRICH}.tar", names(OSTRICH, (42, 1, 2)))
     said = run("images", "--from", "imagenet", "--unseen", "4")
-    at, tar = f"imagenet/train/{FISH}", f"imagenet/{OSTRICH}.tar"
+    at = f"imagenet/train/{FISH}"
     assert said.splitlines() == [
         "images: 3 of 5 shown (2 missing), 6 unseen of 2 categories (2 validation, 4 test; "
         "1 passed over) -> data/god",
-        f"missing: shown {FISH}_7 (not in {at})",
+        f"missing: shown {FISH}_7 (not in imagenet)",
         f"missing: unseen {broken} ({at}/{broken}.JPEG: {NO_PICTURE})",
-        f"missing: shown {OSTRICH}_5958 (not in {tar})",
+        f"missing: shown {OSTRICH}_5958 (not in imagenet)",
         f"1 of 2 categories have fewer than 4 unseen images ({OSTRICH} 2)",
     ]
     missing = pd.read_csv(folder / "images/missing.csv")
     assert list(missing.itertuples(index=False, name=None)) == [
-        (f"{FISH}_7", FISH, "shown", f"not in {at}"),
+        (f"{FISH}_7", FISH, "shown", "not in imagenet"),
         (broken, FISH, "unseen", f"{at}/{broken}.JPEG: {NO_PICTURE}"),
-        (f"{OSTRICH}_5958", OSTRICH, "shown", f"not in {tar}"),
+        (f"{OSTRICH}_5958", OSTRICH, "shown", "not in imagenet"),
     ]
     assert read_description(folder).pictures
     # What turns up later fills the gap, and only that.
@@ -186,14 +186,12 @@ def test_what_is_missing_is_named_and_the_rest_goes_on(folder, tree):
 
 
 def test_many_missing_are_counted(folder, tree):
-    write_tar(tree / f"{OSTRICH}.tar", names(OSTRICH, (1, 2)))
-    for number in (22563, 7, *range(1, 3)):
-        (tree / "train" / FISH / f"{FISH}_{number}.JPEG").unlink()
-    bad = unseen_of(OSTRICH, 12)
-    write_tar(tree / f"{OSTRICH}.tar", [f"{name}.JPEG" for name in bad], lambda name: b"")
+    bad = unseen_of(FISH, 8)
+    for name in bad:
+        (tree / "train" / FISH / f"{name}.JPEG").write_bytes(b"")
     lines = run("images", "--from", "imagenet", "--unseen", "1").splitlines()
-    assert len(lines) == 8 and lines[0].startswith("images: 1 of 5 shown (4 missing), 1 unseen of")
-    assert lines[6] == "missing: 11 more, in data/god/images/missing.csv"
+    assert lines[0].startswith("images: 5 of 5 shown (0 missing), 2 unseen of 2 categories")
+    assert len(lines) == 7 and lines[6] == "missing: 3 more, in data/god/images/missing.csv"
 
 
 def test_an_unseen_image_that_was_shown_is_refused(folder, tree):
@@ -212,20 +210,25 @@ def test_rows_of_other_categories_stay(folder, tree):
 
 def test_a_tree_that_is_none(folder, tmp_path):
     assert fails("--from", "nowhere", code=2) == (
-        "there is no folder nowhere; name an ImageNet tree with --from"
+        "there is no folder or file nowhere; name an ImageNet tree, or a .tar or .zip of its "
+        "pictures, with --from"
     )
     (tmp_path / "empty").mkdir()
     assert fails("--from", "empty") == (
-        f"empty holds none of the 2 synsets, as a folder ({FISH}) or a file ({FISH}.tar), however "
-        "deep; unpack ILSVRC2012_img_train.tar or fall11_whole.tar there, or name another folder"
+        "empty holds no picture of the 2 categories of data/god (they are called "
+        f"{FISH}_22563.JPEG), as a file or in a .tar or .zip, however deep; unpack what is packed "
+        "otherwise, name another folder with --from, or another data set with --data"
     )
     write_folder(tmp_path / "empty", names(FISH, (99,)))
     assert fails("--from", "empty", "--unseen", "0") == (
-        f"empty holds none of the 5 shown images (first: not in empty/{FISH}); "
+        "empty holds none of the 5 shown images (first: not in empty); "
         "data/god/images/missing.csv lists them"
     )
     assert (folder / "dataset.yaml").read_text() == DESCRIPTION
     assert not (folder / "unseen.csv").exists()
+    (tmp_path / "odd.tar").write_bytes(b"odd" * 500)
+    said = fails("--from", "odd.tar")
+    assert said.endswith("set with --data (odd.tar is broken (invalid header))")
 
 
 def test_a_subject_without_a_file(folder, tree):
@@ -241,13 +244,12 @@ def test_a_data_set_whose_pictures_are_not_imagenets(folder, tree):
     rows.append(f"{number_from_image_id(TESTED)!r},face1,face")
     (folder / "stimuli.csv").write_text("\n".join(["stimulus_id,image_id,category", *rows]))
     assert fails("--from", "imagenet") == (
-        "data/god/bdata/S1.h5: image id 'house0' does not follow GOD's rule (n01443537_22563)"
+        "data/god: image id 'house0' does not follow GOD's rule (n01443537_22563)"
     )
-    text = (folder / "stimuli.csv").read_text().replace("house0,house", f"{FISH}_1,house")
+    text = (folder / "stimuli.csv").read_text().replace(",house", f",{FISH}_")
     (folder / "stimuli.csv").write_text(text)
     assert fails("--from", "imagenet") == (
-        f"data/god/bdata/S1.h5: image '{FISH}_1' has category 'house': its pictures are not "
-        "ImageNet's"
+        f"data/god: image '{FISH}_0' has category '{FISH}_': its pictures are not ImageNet's"
     )
 
 
@@ -289,3 +291,79 @@ def test_a_full_disk_leaves_whole_pictures_and_the_next_call_goes_on(folder, tre
     chosen = [*unseen_of(FISH, 4), *unseen_of(OSTRICH, 4)]
     assert list(pd.read_csv(folder / "unseen.csv")["image_id"]) == chosen
     assert sorted(p.stem for p in folder.rglob("*.JPEG")) == sorted([*SHOWN, *chosen])
+
+
+def test_the_authors_flat_zip_and_a_tree_of_some_synsets(folder, tree, tmp_path):
+    # The zip has all that was shown; unseen pictures are to be had of one synset of the two.
+    write_zip(tmp_path / "god.zip", [f"{name}.JPEG" for name in SHOWN], prefix="training/")
+    (tree / f"{OSTRICH}.tar").unlink()
+    said = run("images", "--from", "god.zip", "--unseen", "4").splitlines()
+    assert said[0] == (
+        "images: 5 of 5 shown (0 missing), 0 unseen of 0 categories (0 validation, 0 test; "
+        "0 passed over) -> data/god"
+    )
+    assert len(said) == 2 and said[1].startswith("2 of 2 categories have fewer than 4 unseen")
+    said = run("images", "--from", "imagenet", "--unseen", "4").splitlines()
+    assert said == [
+        "images: 5 of 5 shown (0 missing), 4 unseen of 1 categories (1 validation, 3 test; "
+        "0 passed over) -> data/god",
+        "1 of 2 categories have pictures: outputs, chance and controls count these; the others "
+        "are in data/god/images/missing.csv",
+    ]
+    missing = pd.read_csv(folder / "images/missing.csv")
+    assert missing.to_numpy().tolist() == [[OSTRICH, OSTRICH, "category", "no unseen picture"]]
+    # What is put there by hand counts.
+    write_folder(folder / "images/unseen", names(OSTRICH, range(1, 5)))
+    said = run("images", "--from", "imagenet", "--unseen", "4")
+    assert said.startswith("images: 5 of 5 shown (0 missing), 8 unseen of 2 categories")
+    assert not (folder / "images/missing.csv").exists()
+
+
+def test_pictures_put_there_by_hand_count_where_the_tree_has_none(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    write_folder(folder / "images/unseen", names(FISH, (11, 12)))
+    (folder / "images/shown").mkdir()
+    for name in SHOWN[:2]:
+        (folder / f"images/shown/{name}.JPEG").write_bytes(picture(name))
+    said = run("images", "--from", "empty", "--unseen", "2").splitlines()
+    assert said[0].startswith("images: 2 of 5 shown (3 missing), 2 unseen of 1 categories")
+    assert said[1].startswith("1 of 2 categories have pictures")
+    assert said[2:] == [f"missing: shown {SHOWN[2]} (not in empty)"]
+
+
+def test_one_odd_archive_does_not_end_it_for_all(folder, tree):
+    (tree / "odd.tar").write_bytes(b"odd" * 1000)
+    (tree / "odd.zip").write_bytes(b"PK\3\4odd")
+    (tree / f"{COW}.tar").write_bytes(b"nobody asks for it")
+    for number in range(5):
+        (tree / f"more{number}.tgz").touch()
+    lines = run("images", "--from", "imagenet", "--unseen", "4").splitlines()
+    assert lines[:6] == [
+        *(f"skipped: imagenet/more{n}.tgz is packed as a whole: unpack it" for n in range(5)),
+        "skipped: 2 more",
+    ]
+    assert lines[6].startswith("images: 5 of 5 shown (0 missing), 8 unseen of 2 categories")
+    for number in range(5):
+        (tree / f"more{number}.tgz").unlink()
+    lines = run("images", "--from", "imagenet", "--unseen", "4").splitlines()
+    assert lines[:2] == [
+        "skipped: imagenet/odd.tar is broken (invalid header)",
+        "skipped: imagenet/odd.zip is broken (File is not a zip file)",
+    ]
+
+
+def test_god_is_meant_where_the_settings_name_a_simulated_data_set(folder, tree):
+    content = Path("params.yaml").read_text().replace("name: god", "name: sample")
+    Path("params.yaml").write_text(content)
+    sample = folder.parent / "sample"
+    sample.mkdir()
+    text = DESCRIPTION.replace("name: god", "name: sample")
+    (sample / "dataset.yaml").write_text(text.replace("simulated: false", "simulated: true"))
+    said = run("images", "--from", "imagenet", "--unseen", "2")
+    assert said.startswith(
+        "images: of data/god, since dataset.name is sample; or name one with --data\n"
+        "images: 5 of 5 shown (0 missing)"
+    )
+    # A data set of one's own is meant as it stands.
+    (sample / "dataset.yaml").write_text(text)
+    assert fails("--from", "imagenet").startswith("subject S1 has no file data/sample/bdata/S1.h5")

@@ -39,6 +39,51 @@ def random_log_probs(n, n_classes, *, seed=0, scale=1.5):
     return log_softmax(scale * rng.standard_normal((n, n_classes)), axis=1)
 
 
+# Restricted
+
+
+@given(st.integers(3, 8), st.integers(2, 3), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_restricted_rows_are_conditional_probabilities_by_id(n_classes, n_kept, seed):
+    rng = np.random.default_rng(seed)
+    classes = np.array([f"c{k}" for k in rng.permutation(n_classes)])
+    images = np.array([f"i{k}" for k in rng.permutation(2 * n_classes)])
+    category = np.array([f"c{int(image[1:]) % n_classes}" for image in images])
+    log_probs = random_log_probs(len(images), n_classes, seed=seed).astype(np.float32)
+    table = SoftLabels(log_probs, images, classes, np.arange(len(images)), {"kind": "brain"})
+    kept = classes[:n_kept].tolist()
+    part = table.restricted(kept, category)
+    assert set(part.class_id) == set(kept) and part.categories == f"{n_kept} of {n_classes}"
+    assert set(part.image_id) == set(images[np.isin(category, kept)])
+    probs = dict(zip(images, np.exp(log_probs), strict=True))
+    for image, row, fold in zip(part.image_id, np.exp(part.log_probs), part.fold, strict=True):
+        whole = probs[image][[list(classes).index(name) for name in part.class_id]]
+        np.testing.assert_allclose(row, whole / whole.sum(), rtol=1e-4)
+        assert images[fold] == image
+    # Once more changes nothing, and the number recorded stays.
+    again = part.restricted(kept, category[np.isin(category, kept)])
+    assert again.categories == part.categories
+    np.testing.assert_allclose(again.log_probs, part.log_probs, atol=1e-6)
+
+
+def test_of_votes_those_for_the_classes_that_are_left_count():
+    with np.errstate(divide="ignore"):
+        log_probs = np.log([[0.5, 0.3, 0.2], [0.0, 0.0, 1.0]]).astype(np.float32)
+    ids = np.array(["a1", "a2"]), np.array(["a", "b", "c"])
+    meta = {"kind": "people", "prior": 1.0}
+    table = SoftLabels(log_probs, *ids, np.zeros(2, int), meta, np.array([10.0, 10.0]))
+    part = table.take(["a1"]).restricted(["a", "b"], np.array(["a"]))
+    np.testing.assert_allclose(part.votes, 8, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(part.log_probs), [[0.625, 0.375]], rtol=1e-5)
+    refuses(
+        "the row of image 'a2' gives nothing to the 2 categories that have pictures; take it out "
+        "of the table",
+        table.restricted,
+        ["a", "b"],
+        np.array(["a", "a"]),
+    )
+
+
 # Made
 
 

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import zipfile
 
 import numpy as np
 from PIL import Image
@@ -37,4 +38,12 @@ def write_tar(path, names, content=picture, *, prefix="", mode="w"):
             member = tarfile.TarInfo(prefix + name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
+    return path
+
+
+def write_zip(path, names, content=picture, *, prefix="", method=zipfile.ZIP_DEFLATED):
+    """A zip file of pictures."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name in names:
+            archive.writestr(prefix + name, content(name))
     return path

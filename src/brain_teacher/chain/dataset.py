@@ -1,6 +1,6 @@
 """A data set, opened once and handed on, with the errors that a person's mistake deserves."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.description import FILE, Description, read_description
+from brain_teacher.dataset.pictured import pictured_categories
 from brain_teacher.dataset.stimuli import STIMULI_FILE, image_categories, read_stimuli
 from brain_teacher.errors import BrainTeacherError, UsageError, about, nearest
 
@@ -44,6 +45,23 @@ class DataSet:
         """The category of each of some images."""
         with about(self.folder):
             return image_categories(image_ids, self.stimuli)
+
+    def taught(self, categories: Collection[str]) -> list[str] | None:
+        """Of some categories, sorted, those that have pictures; None where that leaves none out.
+
+        A data set without any pictures of them is for decoding alone: it leaves none out either.
+        """
+        if not self.description.pictures:
+            return None
+        with about(self.folder):
+            kept = sorted({*categories} & pictured_categories(self.folder, self.stimuli))
+        if len(kept) == 1 < len({*categories}):
+            raise BrainTeacherError(
+                f"{self.folder} has pictures of 1 of {len({*categories})} categories, "
+                f"'{kept[0]}': add pictures of others, or set pictures: false in {FILE} to decode "
+                "them all"
+            )
+        return kept if 0 < len(kept) < len({*categories}) else None
 
 
 def open_dataset(folder: str | Path) -> DataSet:

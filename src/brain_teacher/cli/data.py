@@ -10,7 +10,6 @@ from brain_teacher.cli.options import (
     in_order,
     names,
     repeatable,
-    with_data,
     with_settings,
 )
 from brain_teacher.commands.simulate import SIZES
@@ -138,8 +137,20 @@ def check() -> None:
     """
 
 
-@command(with_data)
-@click.option("--from", "tree", required=True, metavar="DIR", help="An ImageNet tree; only read.")
+@command(with_settings)
+@click.option(
+    "--data",
+    "folder",
+    metavar="DIR",
+    help="A data set.  [default: data/<dataset.name>; data/god, if that is simulated]",
+)
+@click.option(
+    "--from",
+    "tree",
+    required=True,
+    metavar="DIR",
+    help="An ImageNet tree, or a .tar or .zip of its pictures; only read.",
+)
 @whole(
     "--unseen",
     40,
@@ -155,10 +166,10 @@ def check() -> None:
 def images() -> None:
     """Bring the shown and the unseen pictures from an ImageNet tree.
 
-    A tree holds folders (n01443537/n01443537_22563.JPEG) or tar files (n01443537.tar), at any
-    depth. Each picture is decoded before it counts; what is missing is listed in
-    images/missing.csv. What is there already stays, the splits of unseen.csv too: to draw anew,
-    remove unseen.csv and images/unseen.
+    A tree holds files like n01443537_22563.JPEG, in folders, .tar or .zip, at any depth. Each
+    picture is decoded before it counts; what is missing is listed in images/missing.csv, and
+    categories without pictures do not count. What is there already stays, whoever put it there,
+    the splits of unseen.csv too: to draw anew, remove unseen.csv and images/unseen.
 
     \b
     Example:

@@ -36,7 +36,13 @@ from brain_teacher.report.kinds import by_called, called, comparison_called, kin
 from brain_teacher.report.ladder_figure import ladder_figure, ladder_rows
 from brain_teacher.report.student_figures import curves_figure
 from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
-from brain_teacher.report.words import BRAIN, audit_sentence, said_simulated
+from brain_teacher.report.words import (
+    BRAIN,
+    CATEGORIES,
+    audit_sentence,
+    said_categories,
+    said_simulated,
+)
 from brain_teacher.sources.imagenet.pretraining import seen_by_pretraining
 from brain_teacher.tracking import flat, tracked
 
@@ -75,11 +81,13 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     tags = {key: meta[key] for key in ("dataset", "simulated", "roi", "subject", "decoder")}
     tags |= {"plan": plan_digest(params), "verdict": result.verdict.words, "kind": kind}
     tags |= {"test_images": answers.digest_of_test_images(everyone)}
-    name = f"{meta['dataset']} {meta['roi']} ({said_simulated(meta['simulated'], kind_of(meta))})"
+    named = f"{meta['dataset']}{said_categories(meta)} {meta['roi']}"
+    name = f"{named} ({said_simulated(meta['simulated'], kind)})"
     told: Given = {"tags": tags, "params": flat(plan.model_dump(), "compare")}
     with OutputFolder(out, say).locked(), tracked("compare", name, **told) as tracker:
         content = _metrics(everyone, result, meta, plan.outcome, teacher) | {
             "kind": kind,
+            **{key: meta[key] for key in (CATEGORIES,) if key in meta},
             "plan": tags["plan"],
             "exploratory": bool(why_exploratory(params, [s.meta for s in everyone.values()])),
             "between_subjects": between,
@@ -97,7 +105,10 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         table = _table(result, found, teacher)
         text = "\n".join([as_text(table, title, **shown), *filled])
         markdown = as_markdown(table, title, **shown) + "\n" + "\n\n".join(says) + "\n"
-        tables, origin = out / "tables", {key: meta[key] for key in ("dataset", "simulated")}
+        tables, origin = (
+            out / "tables",
+            {key: meta[key] for key in ("dataset", "simulated", CATEGORIES) if key in meta},
+        )
         frames = {
             tables / "comparison.csv": table,
             tables / "ladder.csv": pd.DataFrame(content["ladder"]),

@@ -19,7 +19,7 @@ from brain_teacher.commands import Given, Place, Say
 from brain_teacher.errors import UsageError
 from brain_teacher.files import write_json
 from brain_teacher.machine import HERE, RunTime
-from brain_teacher.report.words import said_simulated
+from brain_teacher.report.words import said_categories, said_simulated
 
 # One-sided, of guesses as frequent as a control's own: who names the largest category is right more
 # often than once in as many as there are, and knows nothing. Of several subjects, divided by them.
@@ -49,7 +49,8 @@ def controls(
         table = pd.DataFrame(rows)
         means = table.groupby("control")["top1"].mean().add_prefix("top1/").to_dict()
         tracker.log(metrics=means, artifacts=[out / METRICS])
-    say(_summary(table, **origin))
+    said = origin | {"dataset": origin["dataset"] + said_categories(rows[0])}
+    say(_summary(table, **said))
     return out
 
 

@@ -15,7 +15,7 @@ from brain_teacher.chain.students.family import settled
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.files import write_json
 from brain_teacher.machine import HERE, RunTime
-from brain_teacher.report.words import said_simulated
+from brain_teacher.report.words import said_categories, said_simulated
 
 
 def decode(
@@ -50,12 +50,13 @@ def decode(
         write_json(out / METRICS, dataset.origin | content)
         from brain_teacher.chain.decodings.figures import write_figures
 
-        files = write_figures(out, table, agreed, dataset, said_of_noise(noise))
+        origin = dataset.origin | {"dataset": dataset.name + said_categories(rows[0])}
+        files = write_figures(out, table, agreed, dataset, origin, said_of_noise(noise))
         means = {f"top1/{key}": value for key, value in top1.items()}
         means |= {f"between_subjects/{r['roi']}_{r['decoder']}": r["mean"] for r in agreed}
         means |= {f"noise/{row['subject']}": row["top1"] for row in noise}
         tracker.log(metrics=_metrics(rows) | means, artifacts=[out / METRICS, *files])
-    say("\n".join([_summary(table, **dataset.origin), said_of_noise(noise), *says]))
+    say("\n".join([_summary(table, **origin), said_of_noise(noise), *says]))
     return out
 
 

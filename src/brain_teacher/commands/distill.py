@@ -18,7 +18,12 @@ from brain_teacher.decoding.soft_labels import KINDS, SoftLabels
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.kinds import called, kind_notes
-from brain_teacher.report.words import WITHOUT_PICTURE, describe_network, said_simulated
+from brain_teacher.report.words import (
+    WITHOUT_PICTURE,
+    describe_network,
+    said_categories,
+    said_simulated,
+)
 from brain_teacher.tracking import flat, tracked
 
 # What MLflow is told of the combined brain, or of what is in its place.
@@ -53,7 +58,8 @@ def distill(
         tags["soft_labels_dvc"] = version
     dataset, brain = setting.dataset, setting.parts[0].brain
     word = said_simulated(dataset.description.simulated)
-    name = f"{dataset.name} {setting.origin['roi']} ({word})"
+    named = dataset.name + said_categories(setting.origin)
+    name = f"{named} {setting.origin['roi']} ({word})"
     _say_brain(brain, say)
     for text in kind_notes(setting.origin):
         say(text)
@@ -78,7 +84,7 @@ def distill(
             write_held_out(setting, Path(soft_labels), out)
             write_between_subjects(setting, Path(soft_labels), out)
     network = describe_network(setting.recipes[setting.teachers[0]])
-    say(_summary(table, f"{dataset.name} ({word}), {network} -> {out}", brain.kind))
+    say(_summary(table, f"{named} ({word}), {network} -> {out}", brain.kind))
     return out
 
 

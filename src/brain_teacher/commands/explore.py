@@ -37,7 +37,7 @@ from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.kinds import KINDS, kind_notes
 from brain_teacher.report.student_figures import cells_figure, quality_figure, quality_words
-from brain_teacher.report.words import BRAIN, describe_network, said_simulated
+from brain_teacher.report.words import BRAIN, describe_network, said_categories, said_simulated
 from brain_teacher.tracking import flat, tracked
 
 # Controls that no voxel enters: one set of students serves every cell.
@@ -77,7 +77,7 @@ def explore(
     tables: Given = {"soft_labels": soft_labels, "controls": Path(), "rivals": Path()}
     setting = open_setting(params, dataset=dataset, **tables)
     word = said_simulated(setting.origin["simulated"])
-    name = f"{dataset.name}: subjects and ROIs ({word})"
+    name = f"{dataset.name}{said_categories(setting.origin)}: subjects and ROIs ({word})"
     tags = {key: setting.origin[key] for key in ("dataset", "simulated", "decoder", "kind")}
     settings, plan = flat(params.distill.model_dump(), "distill"), plan_of(params, data)
     # Of the command alone: its students are no looks of their own.
@@ -196,7 +196,8 @@ def _write(
     material, origin = setting.material, setting.dataset.origin
     tested = material.labels[material.rows(setting.parts[0].image_id["test"])]
     chance = ACCURACY.guess(np.bincount(tested))
-    about = f"{setting.dataset.name} ({word}), {describe_network(setting.recipes['none'])}"
+    named = f"{setting.dataset.name}{said_categories(setting.origin)}"
+    about = f"{named} ({word}), {describe_network(setting.recipes['none'])}"
     kind = setting.origin["kind"]
     other = f"table of {KINDS[kind]}"
     noun, source = (BRAIN, "decoder") if kind == BRAIN else (other, other)

@@ -12,8 +12,8 @@ from tqdm import tqdm
 from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.chain.dataset import DataSet, open_dataset
 from brain_teacher.chain.params import Params
+from brain_teacher.chain.recorded import training_images
 from brain_teacher.commands import Given, Place, Say
-from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.description import FILE, Description
 from brain_teacher.dataset.ids import split_image_id
 from brain_teacher.dataset.images import (
@@ -26,14 +26,15 @@ from brain_teacher.dataset.images import (
 )
 from brain_teacher.dataset.links import VARIABLE, linked_folders
 from brain_teacher.dataset.picture_files import strict
+from brain_teacher.dataset.pictured import WHOLE, pictured_categories
 from brain_teacher.dataset.places import inside
-from brain_teacher.dataset.stimuli import name_labels
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import write_text
 from brain_teacher.machine import cores
 from brain_teacher.sources.imagenet.pictures import Gathered, Wish, gather
-from brain_teacher.sources.imagenet.tree import find_synsets
+from brain_teacher.sources.imagenet.tree import find_pictures, printable
+from brain_teacher.sources.recordings.catalogue import GOD
 
 NAMED = 5  # missing pictures that are named on the screen
 
@@ -41,7 +42,7 @@ NAMED = 5  # missing pictures that are named on the screen
 def images(
     params: Params,
     *,
-    data: Place,
+    folder: Place | None = None,
     tree: Place,
     unseen: int,
     seed: int,
@@ -53,14 +54,18 @@ def images(
 
     What is there already, and the splits that ``unseen.csv`` gives, stay. What is missing is given
     back and listed in ``images/missing.csv`` (``image_id``, ``category``, ``kind``: shown or
-    unseen, ``reason``); the rest goes on. `unseen` is a number of pictures a category, for
-    validation and test together, of which `seed` says which are taken. The tree is only read; its
-    files are copied, or linked to.
+    unseen, ``reason``; of a category without any unseen picture one row, of kind category); the
+    rest goes on. `unseen` is a number of pictures a category, for validation and test together, of
+    which `seed` says which are taken. The tree, a folder or one archive, is only read; its files
+    are copied, or linked to. Without a `folder`, see `_own_folder`.
     """
-    data, tree = Path(data), Path(tree)
-    dataset = open_dataset(data)
-    if not tree.is_dir():
-        raise UsageError(f"there is no folder {tree}; name an ImageNet tree with --from")
+    data, tree = Path(folder or _own_folder(params, say)), Path(tree)
+    dataset, named = open_dataset(data), printable(tree)
+    if not (tree.is_dir() or tree.is_file()):
+        raise UsageError(
+            f"there is no folder or file {named}; name an ImageNet tree, or a .tar or .zip of its "
+            "pictures, with --from"
+        )
     if link and not any(tree.resolve().is_relative_to(each) for each in linked_folders()):
         raise UsageError(
             f"--link makes links out of {data}, which are followed only where you say so: set "
@@ -86,67 +91,76 @@ def images(
             )
             for category, mine in training.items()
         ]
-        places = find_synsets(tree)
-        if not any(wish.category in places for wish in wishes):
+        lying = find_pictures(tree, training)
+        for text in _first(lying.skipped, "{} more"):
+            say(f"skipped: {text}")
+        if not lying.pictures and not any(wish.there for wish in wishes):
             raise BrainTeacherError(
-                f"{tree} holds none of the {len(wishes)} synsets, as a folder "
-                f"({wishes[0].category}) or a file ({wishes[0].category}.tar), however deep; "
-                "unpack ILSVRC2012_img_train.tar or fall11_whole.tar there, or name another folder"
+                f"{named} holds no picture of the {len(wishes)} categories of {data} (they are "
+                f"called {wishes[0].shown[0]}.JPEG), as a file or in a .tar or .zip, however deep; "
+                "unpack what is packed otherwise, name another folder with --from, or another data "
+                f"set with --data{''.join(f' ({text})' for text in lying.skipped[:1])}"
             )
 
         share = params.dataset.validation_share
 
         def work(wish: Wish) -> Gathered:
             return gather(
-                wish, places.get(wish.category, []), data / "images",
-                exclude=seen, share=share, seed=seed, link=link,
+                wish, lying.pictures.get(wish.category, {}), data / "images",
+                lacks=f"not in {named}", exclude=seen, share=share, seed=seed, link=link,
             )  # fmt: skip
 
         found = _in_threads(work, wishes, quiet)
-        missing = _write_tables(data, found, table)
+        missing = _write_tables(data, found, table, unseen)
         n_training = sum(map(len, training.values()))
         if not any(each.shown for each in found):
             raise BrainTeacherError(
-                f"{tree} holds none of the {n_training} shown images "
+                f"{named} holds none of the {n_training} shown images "
                 f"(first: {missing.iloc[0]['reason']}); {data / MISSING_FILE} lists them"
             )
         if not dataset.description.pictures:
             _say_pictures(data, dataset.description)
-    for line in _report(found, missing, n_training, unseen, data):
+        with about(data):
+            pictured = pictured_categories(data, dataset.stimuli)
+    for line in _report(found, missing, pictured, n_training, unseen, data):
         say(line)
     return missing
 
 
+def _own_folder(params: Params, say: Say) -> Path:
+    """The data set of the settings; GOD's, where it is there and that one is simulated.
+
+    A simulated data set has no pictures of ImageNet: who has just fetched GOD does not mean it.
+    """
+    own, god = Path("data") / params.dataset.name, Path("data") / GOD
+    if own == god or not (god / FILE).is_file():
+        return own
+    if (own / FILE).is_file() and not open_dataset(own).description.simulated:
+        return own
+    say(f"images: of {god}, since dataset.name is {params.dataset.name}; or name one with --data")
+    return god
+
+
 def _trials(dataset: DataSet) -> tuple[dict[str, list[str]], set[str]]:
     """Each category's training images, sorted, and the ids of all trials of all subjects."""
-    training: dict[str, str] = {}
-    everything: set[str] = set()
     for subject, name in dataset.description.subjects.items():
-        file = dataset.folder / name
-        if not file.is_file():
+        if not (dataset.folder / name).is_file():
             raise BrainTeacherError(
-                f"subject {subject} has no file {file}; put it there, or take the subject out of "
-                f"{FILE}: what any subject saw must not be among the unseen images"
+                f"subject {subject} has no file {dataset.folder / name}; put it there, or take the "
+                f"subject out of {FILE}: what any subject saw must not be among the unseen images"
             )
-        with about(file):
-            _, _, labels = read_bdata(file)
-            kinds = labels["DataType"]
-            trials = name_labels(labels, dataset.stimuli)
-            everything.update(trials["image_id"])
-            trained = trials[kinds == TRAINING]
-            for image_id, category in zip(trained["image_id"], trained["category"], strict=True):
+    training, everything = training_images(dataset)
+    if not training:
+        raise BrainTeacherError(f"{dataset.folder} has no training trials (DataType {TRAINING})")
+    with about(dataset.folder):
+        for category, mine in training.items():
+            for image_id in mine:
                 if split_image_id(image_id)[0] != category:
                     raise ValueError(
                         f"image '{image_id}' has category '{category}': its pictures are not "
                         "ImageNet's"
                     )
-                training[image_id] = category
-    if not training:
-        raise BrainTeacherError(f"{dataset.folder} has no training trials (DataType {TRAINING})")
-    mine: dict[str, list[str]] = {category: [] for category in sorted(set(training.values()))}
-    for image_id in sorted(training):
-        mine[training[image_id]].append(image_id)
-    return mine, everything
+    return training, everything
 
 
 def _checked(table: pd.DataFrame | None, seen: set[str], data: Path) -> pd.DataFrame:
@@ -179,7 +193,9 @@ def _in_threads(work: Callable, wishes: list[Wish], quiet: bool) -> list[Gathere
             pool.shutdown(cancel_futures=True)
 
 
-def _write_tables(data: Path, found: list[Gathered], table: pd.DataFrame) -> pd.DataFrame:
+def _write_tables(
+    data: Path, found: list[Gathered], table: pd.DataFrame, wanted: int
+) -> pd.DataFrame:
     """Write ``unseen.csv`` and ``images/missing.csv``; gives the second."""
     new = [(image, each.category, split) for each in found for image, split in each.unseen.items()]
     unseen = pd.DataFrame(new, columns=["image_id", "category", "split"])
@@ -187,6 +203,11 @@ def _write_tables(data: Path, found: list[Gathered], table: pd.DataFrame) -> pd.
     if len(others):
         unseen = pd.concat([unseen, others])
     lost = [(image, each.category, *why) for each in found for image, *why in each.missing]
+    lost += [
+        (each.category, each.category, WHOLE, "no unseen picture")
+        for each in found
+        if wanted and not each.unseen
+    ]
     missing = pd.DataFrame(lost, columns=["image_id", "category", "kind", "reason"])
     for path, content in ((data / UNSEEN_FILE, unseen), (data / MISSING_FILE, missing)):
         if len(content):
@@ -207,26 +228,41 @@ def _say_pictures(data: Path, description: Description) -> None:
 
 
 def _report(
-    found: list[Gathered], missing: pd.DataFrame, n_training: int, unseen: int, data: Path
+    found: list[Gathered],
+    missing: pd.DataFrame,
+    pictured: set[str],
+    n_training: int,
+    unseen: int,
+    data: Path,
 ) -> Iterator[str]:
-    """What is there and what is missing, in lines."""
+    """What is there and what is missing, in lines; of categories without pictures one."""
     n_shown = sum(len(each.shown) for each in found)
     splits = [split for each in found for split in each.unseen.values()]
     counts = ", ".join(f"{splits.count(split):,} {split}" for split in SPLITS)
     broken = (missing["kind"] == "unseen").sum()
+    with_unseen = sum(bool(each.unseen) for each in found)
     yield (
         f"images: {n_shown:,} of {n_training:,} shown ({n_training - n_shown:,} missing), "
-        f"{len(splits):,} unseen of {len(found)} categories ({counts}; {broken:,} passed over) "
+        f"{len(splits):,} unseen of {with_unseen} categories ({counts}; {broken:,} passed over) "
         f"-> {data}"
     )
-    for row in missing[:NAMED].itertuples():
-        yield f"missing: {row.kind} {row.image_id} ({row.reason})"
-    if len(missing) > NAMED:
-        yield f"missing: {len(missing) - NAMED:,} more, in {data / MISSING_FILE}"
-    few = {each.category: len(each.unseen) for each in found if len(each.unseen) < unseen}
-    if few:
-        named = ", ".join(f"{category} {count}" for category, count in list(few.items())[:NAMED])
+    there = [each for each in found if each.category in pictured]
+    if len(there) < len(found):
         yield (
-            f"{len(few)} of {len(found)} categories have fewer than {unseen} unseen images "
-            f"({named}{', ...' if len(few) > NAMED else ''})"
+            f"{len(there)} of {len(found)} categories have pictures: outputs, chance and controls "
+            f"count these; the others are in {data / MISSING_FILE}"
         )
+    rows = missing[missing["category"].isin(pictured) & (missing["kind"] != WHOLE)]
+    texts = [f"{row.kind} {row.image_id} ({row.reason})" for row in rows.itertuples()]
+    for text in _first(texts, f"{{}} more, in {data / MISSING_FILE}"):
+        yield f"missing: {text}"
+    few = [f"{each.category} {len(each.unseen)}" for each in there if len(each.unseen) < unseen]
+    if few:
+        named = ", ".join(few[:NAMED]) + ", ..." * (len(few) > NAMED)
+        few_of = f"{len(few)} of {len(there)} categories"
+        yield f"{few_of} have fewer than {unseen} unseen images ({named})"
+
+
+def _first(texts: list[str], more: str) -> list[str]:
+    """The first few of some texts, and how many more there are."""
+    return texts[:NAMED] + [more.format(f"{len(texts) - NAMED:,}")] * (len(texts) > NAMED)

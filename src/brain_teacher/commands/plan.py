@@ -15,12 +15,14 @@ from brain_teacher.analysis.statistics import Scores, pair_by_seed, scores_of
 from brain_teacher.chain.dataset import DataSet, choose, open_dataset
 from brain_teacher.chain.device import device_for, where
 from brain_teacher.chain.params import Params
+from brain_teacher.chain.recorded import training_images
 from brain_teacher.chain.students import cost
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.precision import measured_precision
 from brain_teacher.chain.voxels import read_recording
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.pictured import pictured_categories
 from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.distillation.students import Answers
@@ -115,6 +117,12 @@ def plan(
         raise UsageError(f"plan: {error}") from error
     # Whole: a folder's name.
     wrap = textwrap.TextWrapper(92, break_on_hyphens=False, break_long_words=False)
+    recorded = len(training_images(open_dataset(data))[0])
+    if sizes.classes < recorded:
+        says.append(
+            f"{sizes.classes} of {recorded} categories have pictures: outputs, chance and "
+            "all that is counted here are of these."
+        )
     says.append(_cost(params, sizes, run_time))
     say("\n\n".join(text if "\n" in text else wrap.fill(text) for text in says))
 
@@ -127,6 +135,7 @@ def _sizes_of(params: Params, data: Place) -> _Sizes:
     with about(data):
         names, unseen = list(pictures.find_shown(data)), pictures.find_unseen(data)
         shown = pd.Series(dataset.category_of(names), index=names)
+        shown = shown[shown.isin(pictured_categories(data, dataset.stimuli))]
         if len(unseen):
             # GOD's test images were shown, too, but no student learns their categories.
             shown = shown[shown.isin(unseen["category"])]

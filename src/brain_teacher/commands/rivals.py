@@ -28,7 +28,7 @@ from brain_teacher.distillation.teachers import RIVAL, table_of
 from brain_teacher.files import atomic_write, write_json, write_npz
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.reading import load_arrays
-from brain_teacher.report.words import said_simulated
+from brain_teacher.report.words import CATEGORIES, said_categories, said_simulated
 from brain_teacher.tracking import flat, tracked
 
 
@@ -52,7 +52,7 @@ def rivals(
     teachers = choose(params.distill.teacher, params.distill.known, "distill.teacher")
     wanted = {LIVE: LIVE in teachers, RIVAL: any(table_of(name) == RIVAL for name in teachers)}
     out = run_folder("rivals", out)
-    word, content = said_simulated(dataset.description.simulated), dataset.origin
+    content = dataset.origin
     if not any(wanted.values()):
         with OutputFolder(out, say).locked() as folder:
             folder.prune(())
@@ -62,6 +62,10 @@ def rivals(
     params = params.with_distill(split="unseen")
     material, (part,) = gather(params, dataset, Path(soft_labels), origin_of(params, dataset))
     settings = flat(params.distill.recipe(), "distill")
+    word = said_simulated(dataset.description.simulated)
+    if part.brain.categories:
+        content |= {CATEGORIES: part.brain.categories}
+    word += said_categories(content)
     with (
         OutputFolder(out, say).locked() as folder,
         tracked("rivals", f"{dataset.name} ({word})", tags=content, params=settings) as tracker,

@@ -23,7 +23,7 @@ from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.distillation.teachers import HARD
 from brain_teacher.files import write_text
 from brain_teacher.machine import HERE, RunTime
-from brain_teacher.report.words import said_simulated
+from brain_teacher.report.words import said_categories, said_simulated
 from brain_teacher.tracking import flat, tracked
 
 # Seeds from here on are pilots: `distill` never reports them.
@@ -55,7 +55,7 @@ def search(
     setting = open_setting(params, dataset=open_dataset(data), **tables)
     out, tags = run_folder("search", out), setting.origin
     word = said_simulated(setting.dataset.description.simulated)
-    name = f"{setting.dataset.name} {tags['roi']} ({word})"
+    name = f"{setting.dataset.name}{said_categories(tags)} {tags['roi']} ({word})"
     settings = flat(params.search.model_dump(), "search")
     with (
         OutputFolder(out, say).locked() as folder,

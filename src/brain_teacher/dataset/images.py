@@ -58,10 +58,10 @@ def looked_for(image_id, files):
     return f"looked for {image_id}.*; put it there"
 
 
-def read_missing(folder):
-    """Ids of the shown images that ``brain-teacher images`` looked for and did not find."""
+def read_missing(folder, kind="shown"):
+    """Ids of the images of a kind that ``brain-teacher images`` looked for and did not find."""
     table = _table(folder, MISSING_FILE, ("image_id", "kind"))
-    return set() if table is None else set(table["image_id"][table["kind"] == "shown"])
+    return set() if table is None else set(table["image_id"][table["kind"] == kind])
 
 
 def _table(folder, name, columns):

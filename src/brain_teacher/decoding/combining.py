@@ -14,11 +14,12 @@ from brain_teacher.decoding.soft_labels import (
     FORMAT,
     KINDS,
     NO_COLUMN,
+    RECORDED,
     SoftLabels,
 )
 
 # What all of them have alike.
-_KEPT = ("features", "prior")
+_KEPT = ("features", "prior", RECORDED)
 
 
 def combine(tables, categories_of):

@@ -16,7 +16,7 @@ VOXELS, CHOSEN, PENALTY = 120, 60, 100.0
 LEVEL = 0.001
 
 
-def decode_noise(voxels, plan, *, normalise, select, choose, seed):
+def decode_noise(voxels, plan, *, normalise, select, choose, seed, classes=None):
     """Decode Gaussian noise in place of the voxels: the same trials, runs, folds and scaling.
 
     By ridge regression with one penalty, which is quick, and to which a leak of the scale or the
@@ -33,6 +33,8 @@ def decode_noise(voxels, plan, *, normalise, select, choose, seed):
         Whether voxels are chosen: half of them.
     seed : str or int
         Names the draws.
+    classes : list of str, optional
+        The categories that count, if not all: those of the soft labels.
 
     Returns
     -------
@@ -40,7 +42,8 @@ def decode_noise(voxels, plan, *, normalise, select, choose, seed):
         ``draws``, ``images`` (of each), ``top1`` over all of them, ``chance`` (right by guesses
         like these, `agreement_by_chance`) and ``p``, exact and one-sided.
     """
-    images = len(np.unique(voxels.image_id))
+    counts = slice(None) if classes is None else np.isin(voxels.category, classes)
+    images = len(np.unique(voxels.image_id[counts]))
     draws = int(np.clip(-(-IMAGES // images), FEWEST_DRAWS, MOST_DRAWS))
     guessed, shown = [], []
     for draw in range(draws):
@@ -48,6 +51,8 @@ def decode_noise(voxels, plan, *, normalise, select, choose, seed):
         noise = replace(voxels, data=data.astype(np.float32))
         how = {"normalise": normalise, "select": select, "n_voxels": CHOSEN if choose else VOXELS}
         labels = decode_ridge(noise, plan, penalty=[PENALTY], calibrate=False, **how)
+        if classes is not None:
+            labels = labels.restricted(classes, voxels.category_of(labels.image_id))
         guessed.append(labels.log_probs.argmax(axis=1))
         shown.append(labels.truth(voxels.category_of(labels.image_id)))
     guessed, shown = np.concatenate(guessed), np.concatenate(shown)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import NonNegativeFloat
+from scipy.special import logsumexp
 
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.log_probs import check_log_probs, soften, with_prior
@@ -24,6 +25,8 @@ IMPORTED = "imported"
 # In a data set's folder: the tables of others.
 FOREIGN = "soft_labels"
 NO_COLUMN = "has no column for category '{}'"
+# In the meta of a table that was restricted: of how many categories it was made.
+RECORDED = "categories_recorded"
 
 
 class Meta(Said):
@@ -107,6 +110,42 @@ class SoftLabels:
         """The same table with rows and columns in the order of their ids."""
         return self._part(np.argsort(self.image_id), np.argsort(self.class_id))
 
+    def restricted(self, classes, category):
+        """The same table for some of its classes: the rows that show them, normalised among them.
+
+        What a row says is then ``p(class | one of these)``, in log space; of votes those are left
+        that went to these classes. ``meta`` says how many classes there were.
+
+        Parameters
+        ----------
+        classes : collection of str
+            Ids of the classes that are kept.
+        category : ndarray of str, shape (n_images,)
+            Of each row.
+
+        Raises
+        ------
+        ValueError
+            If a class has no column, or a row gives nothing to any of them.
+        """
+        rows = np.flatnonzero(np.isin(category, list(classes)))
+        columns = np.sort(rows_of(classes, self.class_id, lacks=NO_COLUMN))
+        log_probs = self.log_probs[np.ix_(rows, columns)].astype(np.float64)
+        kept = logsumexp(log_probs, axis=1)
+        if np.isneginf(kept).any():
+            raise ValueError(
+                f"the row of image '{self.image_id[rows][np.isneginf(kept)][0]}' gives nothing to "
+                f"the {len(columns)} categories that have pictures; take it out of the table"
+            )
+        return SoftLabels(
+            (log_probs - kept[:, None]).astype(np.float32),
+            self.image_id[rows],
+            self.class_id[columns],
+            self.fold[rows],
+            {RECORDED: len(self.class_id)} | self.meta,
+            None if self.votes is None else self.votes[rows] * np.exp(kept),
+        )
+
     def _part(self, rows, columns):
         # np.ix_: by rows and then columns, the result would lie in Fortran's order.
         log_probs, classes = self.log_probs[np.ix_(rows, columns)], self.class_id[columns]
@@ -118,6 +157,11 @@ class SoftLabels:
     def kind(self):
         """What is behind the table, a key of `KINDS`."""
         return kind_of(self.meta)
+
+    @property
+    def categories(self):
+        """``59 of 150``: how many of those recorded are classes; None where all are."""
+        return f"{len(self.class_id)} of {self.meta[RECORDED]}" if RECORDED in self.meta else None
 
     def prior_share(self):
         """How much of each row a prior shall have, evenly over the classes; (n_images, 1)."""

@@ -6,6 +6,8 @@ from brain_teacher.analysis.outcomes import ACCURACY
 
 # In the brain's meta and the students': how many shown images have no picture.
 WITHOUT_PICTURE = "images_without_picture"
+# In tables, and in the students' meta: ``59 of 150``, where not all categories have pictures.
+CATEGORIES = "categories"
 # The teacher that controls are held against, whatever is behind its table.
 BRAIN = "brain"
 
@@ -16,6 +18,17 @@ def said_simulated(simulated, kind=BRAIN):
     `kind` is of `KINDS`: what is no brain was not recorded.
     """
     return "simulated" if simulated else f"real {'recordings' if kind == BRAIN else 'data'}"
+
+
+def said_categories(origin):
+    """``, 59 of 150 categories``, to stand after a data set's name; nothing where all count.
+
+    Examples
+    --------
+    >>> said_categories({"categories": "59 of 150"}), said_categories({})
+    (', 59 of 150 categories', '')
+    """
+    return f", {origin[CATEGORIES]} categories" if origin.get(CATEGORIES) else ""
 
 
 def audit_sentence(table, *, teacher, control, weights, outcome=ACCURACY):

@@ -1,5 +1,6 @@
 """Pictures: which ones are whole, which are taken as unseen, and that nothing is half-written."""
 
+import os
 import struct
 import zlib
 
@@ -14,7 +15,8 @@ from brain_teacher.sources.imagenet.pictures import (
     picture_error,
     split_in_order,
 )
-from helpers.pictures import NO_PICTURE, picture, write_folder, write_tar
+from brain_teacher.sources.imagenet.tree import find_pictures
+from helpers.pictures import NO_PICTURE, picture, write_folder, write_tar, write_zip
 
 FISH = "n01443537"
 IDS = [f"{FISH}_{number}" for number in range(1, 13)]
@@ -97,24 +99,31 @@ def test_splits_that_stand_are_kept_and_count():
     assert split_in_order("abcde", listed, 0.5) == listed | {"d": "test", "e": "validation"}
 
 
-def bring(images, places, *, shown=(), unseen=0, listed=None, there=None, exclude=(), link=False):
+def bring(images, *places, shown=(), unseen=0, listed=None, there=None, exclude=(), link=False):
+    pictures = {}
+    for place in places:
+        for image_id, found in find_pictures(place, [FISH]).pictures.get(FISH, {}).items():
+            pictures.setdefault(image_id, []).extend(found)
     wish = Wish(FISH, list(shown), unseen, listed or {}, there or {})
-    return gather(wish, places, images, exclude=exclude, share=0.25, seed=0, link=link)
+    how = {"exclude": exclude, "share": 0.25, "seed": 0, "link": link}
+    return gather(wish, pictures, images, lacks="not in the tree", **how)
 
 
 def files(folder):
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
 
 
-@pytest.mark.parametrize("kind", ["folder", "tar"])
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
 def test_shown_and_unseen_are_brought_byte_for_byte(kind, tmp_path):
     names = [f"{name}.JPEG" for name in IDS]
-    if kind == "folder":
+    if kind == "zip":
+        place = write_zip(tmp_path / "authors.zip", names)
+    elif kind == "folder":
         place = write_folder(tmp_path, names) / FISH
     else:
         place = write_tar(tmp_path / f"{FISH}.tar", names)
     images = tmp_path / "images"
-    found = bring(images, [place], shown=IDS[:2], unseen=4, exclude=IDS[:3])
+    found = bring(images, place, shown=IDS[:2], unseen=4, exclude=IDS[:3])
     chosen = hash_order(IDS[3:], 0)[:4]
     assert (found.shown, found.missing) == (IDS[:2], [])
     assert found.unseen == dict(zip(chosen, ["validation", *["test"] * 3], strict=True))
@@ -132,7 +141,7 @@ def test_a_broken_one_is_passed_over_and_the_next_taken(tmp_path):
         tmp_path, [f"{n}.JPEG" for n in IDS], lambda n: b"" if n in broken else picture(n)
     )
     images = tmp_path / "images"
-    found = bring(images, [place / FISH], unseen=3, shown=[order[0]], exclude=[order[0]])
+    found = bring(images, place / FISH, unseen=3, shown=[order[0]], exclude=[order[0]])
     path = place / FISH
     assert list(found.unseen) == [order[1], order[3], order[4]]
     assert found.missing == [
@@ -150,7 +159,7 @@ def test_what_is_there_stays_and_what_is_broken_there_is_mended(tmp_path):
     own.write_bytes(picture("another", kind="PNG"))
     cut.write_bytes(own.read_bytes()[:50])
     there = {IDS[0]: own, IDS[1]: cut}
-    found = bring(images, [place], shown=IDS[:2], there=there, exclude=IDS[:2])
+    found = bring(images, place, shown=IDS[:2], there=there, exclude=IDS[:2])
     assert (found.shown, found.missing) == (IDS[:2], [])
     assert files(images) == [f"shown/{IDS[0]}.png", f"shown/{IDS[1]}.JPEG"]
     assert own.read_bytes() == picture("another", kind="PNG")
@@ -159,22 +168,31 @@ def test_what_is_there_stays_and_what_is_broken_there_is_mended(tmp_path):
 def test_a_broken_one_there_with_no_other_is_left_and_named(tmp_path):
     cut = tmp_path / f"{IDS[0]}.JPEG"
     cut.write_bytes(b"")
-    found = bring(tmp_path / "images", [], shown=IDS[:1], there={IDS[0]: cut})
+    found = bring(tmp_path / "images", shown=IDS[:1], there={IDS[0]: cut})
     assert found.missing == [(IDS[0], "shown", f"{cut}: {NO_PICTURE}")] and cut.exists()
 
 
-def test_why_one_is_missing(tmp_path):
+def test_what_is_nowhere_is_missing(tmp_path):
     place = write_folder(tmp_path, [f"{IDS[0]}.JPEG"]) / FISH
-    tar = tmp_path / f"{FISH}.tar"
-    tar.write_bytes(b"x")
+    found = bring(tmp_path / "images", place, shown=[IDS[1]])
+    assert found.missing == [(IDS[1], "shown", "not in the tree")]
 
-    def why(places):
-        (_, _, reason), *_ = bring(tmp_path / "images", places, shown=[IDS[1]]).missing
-        return reason
 
-    assert why([]) == "its synset is not in the tree"
-    assert why([place]) == f"not in {place}"
-    assert why([place, tar]).startswith(f"{tar} is broken (")
+def test_where_one_place_has_a_broken_picture_another_is_taken(tmp_path):
+    broken = write_zip(tmp_path / "cut.zip", [f"{IDS[0]}.JPEG"], lambda name: b"cut")
+    whole = write_tar(tmp_path / f"{FISH}.tar", [f"{IDS[0]}.JPEG"])
+    found = bring(tmp_path / "images", broken, whole, shown=[IDS[0]])
+    assert (found.shown, found.missing) == ([IDS[0]], [])
+    path = tmp_path / "images" / "shown" / f"{IDS[0]}.JPEG"
+    assert path.read_bytes() == picture(path.name)
+
+
+def test_what_lies_there_and_is_no_regular_file_is_not_waited_for(tmp_path):
+    there = tmp_path / f"{IDS[0]}.JPEG"
+    os.mkfifo(there)
+    found = bring(tmp_path / "images", shown=IDS[:1], there={IDS[0]: there})
+    nothing = "cannot be read (no regular file, or a link that leads nowhere)"
+    assert found.missing == [(IDS[0], "shown", f"{there}: {nothing}")]
 
 
 def test_links_lead_to_folders_and_copies_come_out_of_tars(tmp_path):
@@ -183,7 +201,7 @@ def test_links_lead_to_folders_and_copies_come_out_of_tars(tmp_path):
     images = tmp_path / "images"
     for _ in range(2):
         there = {path.stem: path for path in images.rglob("*.JPEG")}
-        found = bring(images, [place, tar], shown=IDS[:2], there=there, link=True)
+        found = bring(images, place, tar, shown=IDS[:2], there=there, link=True)
         assert found.missing == []
         linked, copied = (images / "shown" / f"{name}.JPEG" for name in IDS[:2])
         assert linked.readlink() == (place / linked.name).resolve() and not copied.is_symlink()
@@ -198,6 +216,6 @@ def test_a_link_that_leads_nowhere_is_mended(tmp_path):
     lost = tmp_path / "images" / "shown" / f"{IDS[0]}.JPEG"
     lost.parent.mkdir(parents=True)
     lost.symlink_to(tmp_path / "nowhere")
-    found = bring(tmp_path / "images", [place], shown=IDS[:1], there={IDS[0]: lost})
+    found = bring(tmp_path / "images", place, shown=IDS[:1], there={IDS[0]: lost})
     assert found.shown == IDS[:1] and lost.read_bytes() == picture(lost.name)
     assert not lost.is_symlink()

@@ -8,13 +8,13 @@ import numpy as np
 
 from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
 from brain_teacher.dataset.image_features import ImageFeatures
-from brain_teacher.dataset.trials import Voxels, read_voxels
+from brain_teacher.dataset.trials import TRAINING, Voxels, read_voxels
 from brain_teacher.decoding.controls import permute_trials, time_voxels
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import FoldPlan, nest
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
 from brain_teacher.decoding.quality import quality
-from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.decoding.soft_labels import RECORDED, SoftLabels
 from brain_teacher.errors import about
 from brain_teacher.seeds import named_rng
 
@@ -41,6 +41,9 @@ class DecodeCell(Cell):
     # Of each category, where known: quality is also told by superclass, and `measured` tells it
     # anew where superclasses were added since.
     superclass: dict[str, str] = of_no_consequence()
+    # Of the categories those with pictures, which alone are outputs; None: all. A decoder is fitted
+    # on all: rounds stay whole, runs are scaled by all of their trials.
+    classes: list[str] | None = None
     features: str | None = None  # digest of the image features that the decoder predicts
     nested: int | None = None  # the test fold of a student; the cell decodes the other folds
     control: str | None = None  # PERMUTED or TIME
@@ -64,6 +67,9 @@ class DecodeCell(Cell):
         # One thread: cells run side by side, and one thread repeats to the bit.
         with about(self.voxels.path), threadpool_limits(1):
             recorded, origin = read_voxels(self.voxels.path)
+            categories = np.unique(recorded.category[recorded.data_type == TRAINING])
+            if "features" in decoder.needs:
+                recorded = self._with_features(recorded, shared.features)
             voxels, plan, meta = self._voxels_and_plan(recorded)
             common = {
                 "normalise": "fold" if self.control == TIME else settings["normalise"],
@@ -71,6 +77,10 @@ class DecodeCell(Cell):
                 "n_voxels": settings["voxels"],
             }
             labels = decoder.decode(voxels, plan, calibrate=settings["calibrate"], **common, **own)
+            if self.classes is not None:
+                category = voxels.category_of(labels.image_id)
+                labels = labels.restricted(self.classes, category)
+                meta[RECORDED] = len(categories)
             category = voxels.category_of(labels.image_id)
             meta["quality"] = quality(labels, category, superclass=self.superclass)
             if decoder.identify and not meta.keys() & {"nested", "control"}:
@@ -80,6 +90,13 @@ class DecodeCell(Cell):
         meta["superclass"] = self.superclass
         meta["fingerprint"] = self.fingerprint()
         return replace(labels, meta=labels.meta | meta)
+
+    def _with_features(self, recorded: Voxels, features: ImageFeatures | None) -> Voxels:
+        """Without training trials of categories of which a network had nothing to look at."""
+        if self.classes is None or features is None:
+            return recorded
+        lost = (recorded.data_type == TRAINING) & ~np.isin(recorded.category, self.classes)
+        return recorded.take(~lost | np.isin(recorded.image_id, features.image_id))
 
     def _voxels_and_plan(self, recorded: Voxels) -> tuple[Voxels, FoldPlan, dict[str, Any]]:
         """What is decoded, over which folds, and what ``meta`` says of that."""

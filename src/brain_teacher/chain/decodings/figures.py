@@ -23,17 +23,22 @@ SIZE = 96
 
 
 def write_figures(
-    out: Path, scores: pd.DataFrame, agreed: list[dict[str, Any]], dataset: DataSet, noise: str
+    out: Path,
+    scores: pd.DataFrame,
+    agreed: list[dict[str, Any]],
+    dataset: DataSet,
+    origin: dict[str, Any],
+    noise: str,
 ) -> list[Path]:
     """Draw the cells of a decode, and write each figure with its points beside it.
 
     `scores` has a row a cell of the folder of soft labels: its ids and its quality; `agreed` one a
-    decoder and ROI in which subjects can be compared. The figures are ``accuracy`` of all cells,
-    with what was said of `noise` below it; ``between_subjects``, if there are such;
-    ``reliability``, ``similarity`` and ``guesses`` (where there are pictures) of the cell with the
-    highest top-1 accuracy.
+    decoder and ROI in which subjects can be compared; `origin` stands in the titles. The figures
+    are ``accuracy`` of all cells, with what was said of `noise` below it; ``between_subjects``, if
+    there are such; ``reliability``, ``similarity`` and ``guesses`` (where there are pictures) of
+    the cell with the highest top-1 accuracy.
     """
-    origin, description = dataset.origin, dataset.description
+    description = dataset.description
     figures = {"accuracy": accuracy_figure(scores, **origin, noise=noise)}
     if agreed:
         figures["between_subjects"] = agreement_figure(pd.DataFrame(agreed), **origin)

@@ -28,7 +28,8 @@ def decoded_noise(cells: Sequence[DecodeCell], above_chance: str) -> list[dict[s
             trials = training_trials(read_voxels(cell.voxels.path)[0])
             plan = plan_for(trials, **cell.settings["folds"])
             choose = any(map(_chooses, mine))
-            row = decode_noise(trials, plan, **how, choose=choose, seed=subject)
+            said = {"choose": choose, "seed": subject, "classes": cell.classes}
+            row = decode_noise(trials, plan, **how, **said)
         found.append({"subject": subject, **row})
     told = [row for row in found if row["p"] < LEVEL / len(found)]
     if told and above_chance != ALLOW:

@@ -15,7 +15,7 @@ from brain_teacher.chain.decodings.image_features import features_for
 from brain_teacher.chain.device import device_for, where
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.voxels import Index
-from brain_teacher.dataset.trials import read_voxels
+from brain_teacher.dataset.trials import TRAINING, read_voxels
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.folds import nest
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
@@ -25,7 +25,7 @@ from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint, write_npz
 from brain_teacher.machine import RunTime
 from brain_teacher.reading import read_record
-from brain_teacher.report.words import said_simulated
+from brain_teacher.report.words import CATEGORIES, said_simulated
 from brain_teacher.tracking import Tracker, flat, tracked
 
 
@@ -45,7 +45,7 @@ class Decodings:
         known = [(each.subject, each.roi) for each in self.index.cells]
         subjects, rois = (list(dict.fromkeys(names)) for names in zip(*known, strict=True))
         decoders = choose(decoder, list(DECODERS), "decode.decoder")
-        cells = []
+        cells, classes = [], {}
         for s in choose(subject or "all", subjects, "subject"):
             for r in choose(roi or "all", rois, "roi"):
                 file = self.voxels / f"{s}_{r}.npz"
@@ -54,6 +54,8 @@ class Decodings:
                         f"{file} is missing, though {INDEX} lists it: preprocess again"
                     )
                 voxels = FileInput.of(file)
+                if s not in classes:  # ROIs of a subject share their trials
+                    classes[s] = self.dataset.taught(_categories(file))
                 cells += [
                     DecodeCell(
                         name=f"{s}_{r}_{d}.npz",
@@ -62,6 +64,7 @@ class Decodings:
                         decoder=d,
                         voxels=voxels,
                         settings=self.params.decode.settings(d),
+                        classes=classes[s],
                         superclass=self.dataset.description.superclasses,
                     )
                     for d in decoders
@@ -120,6 +123,13 @@ class Decodings:
             yield tracker
 
 
+def _categories(file: Path) -> set[str]:
+    """What a subject's training trials show."""
+    with about(file):
+        voxels = read_voxels(file)[0]
+    return set(voxels.category[voxels.data_type == TRAINING])
+
+
 def open_decodings(params: Params, *, data: str | Path, voxels: str | Path) -> Decodings:
     """Open a voxel folder and the data set it was cut from, which must belong together."""
     voxels = Path(voxels)
@@ -167,6 +177,7 @@ def measured(out: Path, cells: Sequence[DecodeCell], dataset: DataSet) -> list[d
         row = {key: getattr(cell, key) for key in ("subject", "roi", "decoder")}
         row |= meta["quality"] | {"temperatures_at_bound": meta["temperatures_at_bound"]}
         row["folds"] = f"{meta['folds']['number']} folds by {meta['folds']['by']}"
+        row |= {CATEGORIES: labels.categories} if labels.categories else {}
         optional = ("identification", "control", "seed")
         rows.append(row | {key: meta[key] for key in optional if key in meta})
     return rows

@@ -40,7 +40,7 @@ from brain_teacher.files import file_digest, fingerprint
 from brain_teacher.machine import RunTime
 from brain_teacher.networks.image_features import UNTRAINED
 from brain_teacher.report.kinds import BRAIN, BY_WAY_OF
-from brain_teacher.report.words import WITHOUT_PICTURE
+from brain_teacher.report.words import CATEGORIES, WITHOUT_PICTURE
 
 # From a name, a seed and the part: what a teacher reads beside the brain's soft labels.
 Table = Callable[[str, int, Part], SoftLabels]
@@ -258,6 +258,7 @@ def _notable(brain: SoftLabels) -> dict[str, Any]:
     """What every table of these students says of the brain: what it is, and what is odd of it."""
     notable = {"kind": brain.kind}
     notable |= {key: brain.meta[key] for key in (WITHOUT_PICTURE,) if key in brain.meta}
+    notable |= {CATEGORIES: brain.categories} if brain.categories else {}
     if brain.meta.get(IMPORTED):
         notable[IMPORTED] = True
     features = brain.meta.get("features")

@@ -133,8 +133,20 @@ def _combined(files: Iterable[Path], dataset: DataSet, remedy: str) -> SoftLabel
                 f"{file} belongs to data set {table.meta.get('dataset')!r}, not to "
                 f"{dataset.name!r}; decode this data set, or name the other with --data"
             )
-        tables.append(table)
+        tables.append(_taught(table, dataset))
     return combine(tables, dataset.category_of)
+
+
+def _taught(table: SoftLabels, dataset: DataSet) -> SoftLabels:
+    """The table of the categories that have pictures: others' tables know of no pictures.
+
+    One whose categories are not the data set's is left as it is, for who names the first picture.
+    """
+    category = dataset.category_of(table.image_id)
+    if not set(category) <= set(table.class_id):
+        return table
+    classes = dataset.taught(table.class_id)
+    return table if classes is None else table.restricted(classes, category)
 
 
 def _remedy(folder: Path, dataset: DataSet) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.pictured import pictured_categories
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 from brain_teacher.sources.checks.likeness import Place, check_likeness
 from brain_teacher.sources.checks.looks import look_at
@@ -29,13 +30,30 @@ def check_pictures(
     paths = sorted((folder / "images").glob("shown/[!.]*.*"))
     looks = _check_decoding(found, paths + sorted((folder / "images").glob("unseen/*/[!.]*.*")))
     _say_sizes(found, looks, side)
-    divided = {}
+    recorded, divided = set(category), {}
     if not category.empty and files is not None:
+        if unseen is not None:
+            category = _of_pictured(found, folder, category)
         _check_shown(found, folder / "images" / "shown", category, files, missing)
     if not category.empty and unseen is not None and splits_are_known:
+        unseen = unseen[~unseen["category"].isin(recorded - set(category))]
         share = validation_share
         divided = _check_unseen(found, folder, category, files or {}, unseen, splits, share)
     check_likeness(found, looks, _places(looks, category, divided))
+
+
+def _of_pictured(found, folder, category):
+    """The training images of categories that count; the others are said in one line."""
+    table = pd.DataFrame({"image_id": category.index, "category": category.to_numpy()})
+    pictured = found.read(folder, pictured_categories, folder, table)
+    without = sorted(set(category) - (pictured or set()))
+    if not pictured or not without:
+        return category
+    found.cautions.append(
+        f"{len(pictured)} of {category.nunique()} categories have pictures: outputs, chance and "
+        f"controls count these; without: {listed(without)}"
+    )
+    return category[category.isin(pictured)]
 
 
 def _check_decoding(found, paths):
@@ -117,8 +135,17 @@ def _check_unseen(found, folder, category, shown, unseen, splits, share):
     divide = partial(
         pictures.split_unseen, unseen, shown=shown, splits=splits, validation_share=share
     )
-    # One by one: `split_unseen` stops at the first that is wrong.
-    divided = [found.read(place, divide, [each]) for each in categories]
+    # One by one, since `split_unseen` stops at the first that is wrong; said once a kind.
+    divided, wrong = [], {}
+    for each in categories:
+        own = Findings()
+        divided.append(own.read(place, divide, [each]))
+        for text in own.problems:
+            kind = text.replace(f"'{each}'", "'{}'").replace(f"unseen/{each}", "unseen/{}")
+            wrong.setdefault(kind, []).append(each)
+    for text, names in wrong.items():
+        more = f" ({len(names)} categories are so: {listed(names)})" if len(names) > 1 else ""
+        found.problems.append(text.replace("{}", names[0]) + more)
     if all(part is None for part in divided):
         return {}
     split = pd.concat(divided).set_index("image_id")["split"]

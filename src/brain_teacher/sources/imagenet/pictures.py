@@ -10,7 +10,7 @@ from pathlib import Path
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.dataset.picture_files import Unreadable, decoded, open_picture
 from brain_teacher.files import atomic_write
-from brain_teacher.sources.imagenet.tree import list_pictures
+from brain_teacher.sources.imagenet.tree import Picture, printable
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class Gathered:
 
 def gather(
     wish: Wish,
-    places: list[Path],
+    pictures: dict[str, list[Picture]],
     images: Path,
     *,
+    lacks: str,
     exclude: Iterable[str],
     share: float,
     seed: int,
@@ -53,20 +54,17 @@ def gather(
 ) -> Gathered:
     """Put the pictures of one category in their places; those that are there and whole stay.
 
-    `places` are the synset's folders and tar files, from `find_synsets`; `images` is the data set's
-    folder. Ids in `exclude` were shown to anybody: they are never unseen. The order in which unseen
-    pictures are taken comes from the `seed`; a `share` of them is for validation. With `link`,
-    files of the tree are linked instead of copied; what lies in a tar file is copied.
+    `pictures` are where each lies, by id, from `find_pictures`: the first place where one is whole
+    counts. `images` is the data set's folder; `lacks` is said of what is nowhere. Ids in `exclude`
+    were shown to anybody: they are never unseen. The order in which unseen pictures are taken comes
+    from the `seed`; a `share` of them is for validation. With `link`, files of the tree are linked
+    instead of copied; what lies in an archive is copied.
     """
-    pictures, broken = list_pictures(wish.category, places)
     result = Gathered(wish.category)
 
     def put(image_id, folder):
-        why = "; ".join(broken) or (
-            f"not in {', '.join(map(str, places))}" if places else "its synset is not in the tree"
-        )
-        found = pictures.get(image_id)
-        return _put(image_id, folder, wish.there.get(image_id), found, why=why, link=link)
+        places = pictures.get(image_id, [])
+        return _put(image_id, folder, wish.there.get(image_id), places, lacks=lacks, link=link)
 
     for image_id in wish.shown:
         if reason := put(image_id, images / "shown"):
@@ -131,34 +129,37 @@ def picture_error(data: bytes) -> str | None:
     return None
 
 
-def _put(image_id, folder, there, picture, *, why, link):
+def _put(image_id, folder, there, places, *, lacks, link):
     """See to it that a whole picture lies in `folder`; why there is none, or None."""
-    if there is not None:
-        _, error = _read(there.read_bytes)
-        if error is None:
+    own = [] if there is None else [Picture(there, there.suffix)]
+    reasons = []
+    for picture in [*own, *places]:
+        data, error = _read(picture)
+        if error is not None:
+            reasons.append(f"{printable(picture.path)}: {error}")
+        elif picture.path == there:
             return None
-        why = f"{there}: {error}"
-    if picture is None:
-        return why
-    data, error = _read(picture.read)
-    if error is not None:
-        return f"{picture.path}: {error}"
-    if there is not None:
-        there.unlink()
-    path = folder / f"{image_id}{picture.suffix}"
-    if link and picture.span is None:
-        folder.mkdir(parents=True, exist_ok=True)
+        else:
+            if there is not None:
+                there.unlink()
+            _write(folder / f"{image_id}{picture.suffix}", picture, data, link)
+            return None
+    return reasons[-1] if reasons else lacks
+
+
+def _write(path, picture, data, link):
+    if link and picture.is_file:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(picture.path.resolve())
     else:
         with atomic_write(path) as temporary:
             temporary.write_bytes(data)
-    return None
 
 
-def _read(read):
+def _read(picture):
     """The bytes of a picture, and what is wrong with them."""
     try:
-        data = read()
-    except OSError as error:
-        return None, f"cannot be read ({error.strerror})"
+        data = picture.read()
+    except ValueError as error:
+        return None, str(error)
     return data, picture_error(data)
