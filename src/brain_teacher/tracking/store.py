@@ -35,8 +35,10 @@ def import_mlflow() -> Any:
     os.environ["MLFLOW_TRACKING_URI"] = store_address()
     import mlflow
 
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking", "mlflow.utils.environment"):
+    for name in ("alembic", "mlflow.tracking", "mlflow.utils.environment"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It writes the traceback of what it raises, which is told in a line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     return mlflow
 
 
