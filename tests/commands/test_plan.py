@@ -1,5 +1,6 @@
 """``plan``: a pilot's or stated spreads to seeds, images, time and disk."""
 
+import math
 import re
 import shutil
 from dataclasses import replace
@@ -253,7 +254,20 @@ def test_a_pilot_tells_its_own_spread(data):
     ("options", "message"),
     [
         ({"discordant": 8}, "plan: discordant is 8; it is a share, above 0 and at most 1 (0.12)"),
-        ({"discordant": 0.1, "effect": 0}, "plan: the effect is 0.0; it must be above 0"),
+        *(
+            (
+                {"discordant": 0.1, "effect": effect},
+                f"plan: the effect is {effect / 100}; it must be above 0, and one that can be seen",
+            )
+            for effect in (0, 1e-320, 1e308, math.nan, math.inf)
+        ),
+        *(
+            (
+                {"discordant": share},
+                f"plan: discordant is {share}; it is a share, above 0 and at most 1 (0.12)",
+            )
+            for share in (1e-320, math.nan, math.inf)
+        ),
         (
             {"discordant": 0.1, "power": 0.2},
             "plan: power is 0.2; it must be at least 0.5 and below 1",

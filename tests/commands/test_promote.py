@@ -1,7 +1,9 @@
 """``promote`` with a registry in memory: which aliases are earned, which are lost, and the card."""
 
+import json
 import shutil
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -9,6 +11,7 @@ from brain_teacher.chain.params import load_params
 from brain_teacher.chain.provenance import plan_digest, plan_of
 from brain_teacher.chain.students.answers import digest_of_test_images
 from brain_teacher.commands import promote as module
+from brain_teacher.commands.compare import compare
 from brain_teacher.commands.promote import promote
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import write_json
@@ -76,19 +79,23 @@ class Memory:
 
 @pytest.fixture
 def params():
-    return load_params(ROOT / "params.yaml", {"promote": {"gate": 0.02}})
+    return load_params(ROOT / "params.yaml", {"promote": {"gate": 0.02}, "distill": {"seeds": 2}})
 
 
 @pytest.fixture
 def registry(monkeypatch):
     memory = Memory()
     monkeypatch.setattr(module, "Registry", memory)
+    # Verdicts are made up here; what is written is held against the students below.
+    monkeypatch.setattr(module, "check_evidence", lambda *_: None)
     return memory
 
 
 @pytest.fixture
-def everyone():
-    return {f"{t}_{s}": make_answers(t, s) for t in ("brain", "none") for s in (0, 1)}
+def everyone(params, monkeypatch):
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    plan, pairs = plan_of(params), product(("brain", "none"), (0, 1))
+    return {f"{t}_{s}": make_answers(t, s, plan=plan) for t, s in pairs}
 
 
 @pytest.fixture
@@ -102,7 +109,7 @@ def run(params, registry, everyone, tmp_path):
         outcome="accuracy", diverged=(),
     ):  # fmt: skip
         evidence = {
-            outcome: {},
+            "compare": {"outcome": outcome, "family": ["none"], "margin": 0.04, "knows": "words"},
             "verdict": verdict,
             "sentences": [f"{verdict}: ..."],
             "exploratory": exploratory,
@@ -114,7 +121,9 @@ def run(params, registry, everyone, tmp_path):
                 | {split: each.accuracy(split) for split in ("validation", "test")}
                 for each in everyone.values()
             ],
-            "differences": [{"b": "none", "mean": 0.1, "low": low, "high": high, "p_corrected": 0}],
+            "differences": [
+                {"a": "brain", "b": "none", "mean": 0.1, "low": low, "high": high, "p_corrected": 0}
+            ],
         }
         write_json(tmp_path / "comparison" / "metrics.json", evidence)
         said = []
@@ -175,13 +184,13 @@ def test_a_diverged_student_bars_both_aliases_alike(verdict, run, registry):
 
 
 def test_it_says_what_of_the_plan_was_changed(run, params, everyone, tmp_path):
-    then = plan_of(params) | {"distill.epochs": 7, "distill.seeds": 2}
+    then = plan_of(params) | {"distill.epochs": 7, "distill.seeds": 3}
     for name, each in everyone.items():
         shutil.rmtree(tmp_path / "students" / name)
         write_answers(tmp_path / "students", replace(each, meta=each.meta | {"plan": then}), name)
     assert (
         "Not champion: the comparison is exploratory, or the plan in params.yaml was changed after "
-        "it (distill.epochs was 7, is 30; distill.seeds was 2, is 8); the verdict is "
+        "it (distill.epochs was 7, is 30; distill.seeds was 3, is 2); the verdict is "
     ) in run(IMAGES, exploratory=True)
 
 
@@ -305,6 +314,84 @@ def test_what_is_no_comparison_is_said(params, registry, run, tmp_path):
     write_json(tmp_path / "comparison" / "metrics.json", {"cells": []})
     with pytest.raises(BrainTeacherError, match="holds no comparison of students: give what"):
         module.promote(params, students=tmp_path / "students", comparison=tmp_path / "comparison")
+
+
+@pytest.fixture
+def evidence(monkeypatch, tmp_path):
+    """Students and what `compare` wrote of them; a function that edits it and promotes."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    monkeypatch.setattr(module, "Registry", Memory())
+    own = {"compare": {"family": ["none", "semantic"]}, "distill": {"seeds": 2}}
+    params = load_params(ROOT / "params.yaml", own)
+    for teacher, seed in product(("brain", "none", "semantic"), (0, 1)):
+        skill = 2.5 if teacher == "brain" else 1.0
+        student = make_answers(teacher, seed, skill=skill, plan=plan_of(params))
+        write_answers(tmp_path / "students", student)
+    folders = {"students": tmp_path / "students"}
+    compare(params, **folders, out=tmp_path / "out", say=lambda _: None)
+
+    def promoted(edit, params=params):
+        content = json.loads((tmp_path / "out" / "metrics.json").read_text())
+        edit(content)
+        write_json(tmp_path / "edited" / "metrics.json", content)
+        said = []
+        compared = tmp_path / "edited"
+        promote(params, **folders, comparison=compared, dry_run=True, say=said.append)
+        return " ".join(said)
+
+    return promoted
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda content: content.update(verdict=IMAGES + " "),
+        lambda content: content["differences"][0].update(low=0.9),
+        lambda content: content["differences"].pop(),
+        lambda content: content.update(sentences=["Taught by the brain."]),
+        lambda content: content.update(diverged=["brain seed 0"]),
+        lambda content: content["compare"].update(margin=0.5),
+        lambda content: content["compare"].update(outcome="nll"),
+    ],
+)
+def test_a_comparison_that_was_edited_is_refused(edit, evidence):
+    assert evidence(lambda content: None).startswith("promote: brain_")
+    with pytest.raises(BrainTeacherError, match="it was changed after `compare` wrote it; `dvc "):
+        evidence(edit)
+
+
+def test_whether_a_result_is_exploratory_is_not_believed_either(evidence, monkeypatch):
+    def edit(content):
+        content.update(exploratory=False)
+
+    monkeypatch.setenv("DVC_EXP_NAME", "quick")
+    assert "Not champion: the comparison is exploratory" in evidence(edit)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda content: content.pop("compare"), "compare: Field required"),
+        (lambda content: content.update(verdict=3), "verdict: Input should be a valid string"),
+        (lambda content: content.update(sentences=[]), "sentences: List should have at least 1"),
+        (
+            lambda content: content["differences"][0].update(low="0.9"),
+            "differences.0.low: Input should be a valid number",
+        ),
+        (
+            lambda content: content["students"][0].update(seed=[0]),
+            "students.0.seed: Input should be a valid integer",
+        ),
+    ],
+)
+def test_a_comparison_of_another_shape_is_one_line(edit, message, evidence):
+    with pytest.raises(BrainTeacherError) as caught:
+        evidence(edit)
+    assert "metrics.json is not what this version writes (`dvc repro compare`" in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_the_digest_is_of_the_test_images_alone():

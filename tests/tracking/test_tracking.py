@@ -5,16 +5,20 @@ Each store has an address of its own, since mlflow keeps what it opened for the 
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import warnings
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from brain_teacher.errors import BrainTeacherError
 from brain_teacher.tracking import MODEL, Registry, flat, models, store, tracked
+from helpers.stores import make_store
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = [
@@ -433,3 +437,24 @@ def test_the_codes_commit_says_when_the_tree_differs(tmp_path, monkeypatch):
     assert code_commit() == commit
     (tmp_path / "a").write_text("2")
     assert code_commit() == f"{commit}+changes"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "drop table model_version_tags",
+        "alter table model_versions rename column name to nom",
+        "drop table experiments",
+        "update alembic_version set version_num = 'another'",
+    ],
+)
+def test_a_registry_of_another_schema_is_one_line(tmp_path, monkeypatch, capfd, change):
+    make_store(tmp_path / "other.db")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as database:
+        database.execute(change)
+        database.commit()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
+    with pytest.raises(BrainTeacherError) as caught:
+        Registry().find_version("a")
+    assert str(caught.value).startswith("the MLflow registry cannot be reached (")
+    assert "\n" not in str(caught.value) and "Traceback" not in capfd.readouterr().err

@@ -167,5 +167,5 @@ def primary_outcomes():
 
 
 def outcome_of(metrics):
-    """The outcome that a ``metrics.json`` is about: its means stand under the outcome's name."""
-    return next(each for name, each in OUTCOMES.items() if name in metrics)
+    """The outcome that a ``metrics.json`` of ``compare`` is about."""
+    return OUTCOMES[metrics["compare"]["outcome"]]

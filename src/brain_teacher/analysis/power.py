@@ -15,6 +15,8 @@ from brain_teacher.analysis.two_way import least_visible, mean_squares
 
 # Beyond these nobody trains or photographs: "cannot be had".
 MOST = {"seeds": 1000, "images": 1_000_000}
+# Below this no share and no effect is seen; arithmetic ends further down, at 1e-320.
+LEAST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def stated_spread(*, discordant, seed_sd):
     -------
     Spread
     """
-    if not 0 < discordant <= 1:
+    if not LEAST <= discordant <= 1:
         raise ValueError(f"discordant is {discordant}; it is a share, above 0 and at most 1 (0.12)")
     if not 0 <= seed_sd < 1:
         raise ValueError(f"seed_sd is {seed_sd}; it is a fraction, at least 0 and below 1 (0.01)")
@@ -140,8 +142,8 @@ def seeds_needed(spread, effect, *, images, **options):
 
 def _fewest(what, visible, effect):
     """The smallest count from 2 on that sees the effect: what is seen falls with the count."""
-    if effect <= 0:
-        raise ValueError(f"the effect is {effect}; it must be above 0")
+    if not LEAST <= effect <= 1 / LEAST:
+        raise ValueError(f"the effect is {effect}; it must be above 0, and one that can be seen")
     counts = range(2, MOST[what] + 1)
     place = bisect_left(counts, True, key=lambda count: visible(**{what: count}) <= effect)
     return counts[place] if place < len(counts) else None

@@ -142,7 +142,7 @@ def names_or_all(
     return "all" if found == ["all"] else found
 
 
-COUNT = click.IntRange(min=1)
+COUNT = click.IntRange(1, 1_000_000)
 # Of every command that makes something: where and how it runs, never what comes out.
 RUN_TIME: dict[str, dict] = {
     "jobs": {

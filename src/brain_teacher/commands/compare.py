@@ -11,7 +11,7 @@ import pandas as pd
 
 from brain_teacher.analysis.audit import audit
 from brain_teacher.analysis.class_effects import class_effects
-from brain_teacher.analysis.comparison import Comparison, compare_answers
+from brain_teacher.analysis.comparison import Comparison
 from brain_teacher.analysis.outcomes import Outcome
 from brain_teacher.cells.folder import OutputFolder, run_folder
 from brain_teacher.chain.dataset import METRICS
@@ -20,6 +20,7 @@ from brain_teacher.chain.params import Compare, Params
 from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import answers
 from brain_teacher.chain.students import folder as student_folder
+from brain_teacher.chain.students.evidence import compare_settings, compared, difference_told
 from brain_teacher.chain.students.family import not_made
 from brain_teacher.chain.students.held_out import agreements, read_between_subjects
 from brain_teacher.commands import Given, Place, Say
@@ -55,10 +56,9 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     everyone = student_folder.read_all(students)
     answers.check_alike({name: each.meta for name, each in everyone.items()})
     first, (plan, left_out) = next(iter(everyone.values())), _made(params, students)
-    found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
+    meta, settings = first.meta, compare_settings(params, students)
+    found, result = compared(everyone, students, settings)
     with about(students):
-        knows = "superclasses" if params.distill.similarity == "superclass" else "words"
-        result = compare_answers(found, teacher=BRAIN, knows=knows, **plan.model_dump())
         effects = class_effects(result.scores[BRAIN], result.scores[answers.NONE])
     outcome, title = result.outcome, title_of(everyone, result.scores, result.outcome)
     learnt, between = agreements(students, found), read_between_subjects(students)
@@ -89,6 +89,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
             "kind": kind,
             **{key: meta[key] for key in (CATEGORIES,) if key in meta},
             "plan": tags["plan"],
+            "compare": settings,
             "exploratory": bool(why_exploratory(params, [s.meta for s in everyone.values()])),
             "between_subjects": between,
             "agreement": [{"with": who, **asdict(each)} for who, each in learnt.items()],
@@ -240,10 +241,9 @@ def _metrics(
             for name, each in result.scores.items()
         ],
         "students": students,
-        "differences": [_difference(name, result, teacher) for name in result.differences],
+        "differences": [difference_told(name, result, teacher) for name in result.differences],
         "ladder": ladder_rows(result.ladder),
         "diverged": [f"{name} seed {seed}" for name, seed in result.diverged],
-        # `outcome_of` finds it by this key.
         outcome: means,
         f"{teacher}_minus": {name: d.mean for name, d in result.differences.items()},
         "exploratory_outcomes": result.outcomes,
@@ -257,19 +257,3 @@ def _logged(content: dict, outcome: str, minus: str) -> dict[str, float]:
     """Of ``metrics.json`` what MLflow shows as numbers."""
     means = {f"{outcome}/{name}": value for name, value in content[outcome].items()}
     return means | {f"{minus}/{name}": value for name, value in content[minus].items()}
-
-
-def _difference(name: str, result: Comparison, teacher: str) -> dict:
-    """One comparison, all its numbers."""
-    difference, flip = result.differences[name], result.flips[name]
-    return {
-        "a": teacher,
-        "b": name,
-        **difference.told(),
-        "p": difference.p,
-        "p_corrected": difference.p_corrected,
-        "p_sign_flip": flip.p,
-        "p_sign_flip_corrected": flip.p_corrected,
-        # JSON has no NaN.
-        "p_equivalence": None if difference.constant else result.equivalence[name],
-    }

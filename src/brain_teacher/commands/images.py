@@ -32,6 +32,7 @@ from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import write_text
 from brain_teacher.machine import cores
+from brain_teacher.reading import parse_yaml
 from brain_teacher.sources.imagenet.pictures import Gathered, Wish, gather
 from brain_teacher.sources.imagenet.tree import find_pictures, printable
 from brain_teacher.sources.recordings.catalogue import GOD
@@ -221,7 +222,7 @@ def _say_pictures(data: Path, description: Description) -> None:
     """Write ``pictures: true``; the rest of the file, comments included, stays."""
     text = (data / FILE).read_text("utf-8")
     text = re.sub(r"(?m)^pictures:[ \t]*\w+", "pictures: true", text)
-    if yaml.safe_load(text).get("pictures") is not True:  # one line, in braces
+    if parse_yaml(text).get("pictures") is not True:  # one line, in braces
         content = description.model_dump(exclude_defaults=True) | {"pictures": True}
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     write_text(data / FILE, text)

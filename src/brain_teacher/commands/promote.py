@@ -4,15 +4,14 @@ from pathlib import Path
 
 from brain_teacher.analysis.outcomes import outcome_of
 from brain_teacher.analysis.verdict import BRAIN_TAUGHT, IMAGES
-from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.answers import check_alike, digest_of_test_images
+from brain_teacher.chain.students.evidence import check_evidence, read_evidence
 from brain_teacher.commands import Place, Say
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.reading import read_json
 from brain_teacher.report.kinds import BRAIN, called, kind_of, not_ours
 from brain_teacher.report.model_card import model_card_text
 from brain_teacher.tracking import MODEL, Registry
@@ -35,11 +34,12 @@ def promote(
     an alias that it no longer deserves is taken away. A dry run says what would be done, and
     touches nothing.
     """
-    folder, evidence = Path(students), read_json(Path(comparison) / METRICS)
+    folder, evidence = Path(students), read_evidence(comparison)
     everyone = student_folder.read_all(folder)
     metas = {name: each.meta for name, each in everyone.items()}
     check_alike(metas)
     _check_same_students(everyone, evidence, folder, comparison)
+    check_evidence(evidence, params, everyone, folder)
     ours = {name: each for name, each in everyone.items() if each.meta["teacher"] == BRAIN}
     taught = [name for name, each in ours.items() if not each.diverged]
     if not taught:
@@ -102,10 +102,6 @@ def _check_same_students(
     def key(meta: dict) -> tuple:
         return meta["teacher"], meta["seed"], meta.get("fold")
 
-    if "students" not in evidence:
-        raise BrainTeacherError(
-            f"{comparison} holds no comparison of students: give what `brain-teacher compare` wrote"
-        )
     there = {key(s.meta): (s.accuracy("validation"), s.accuracy("test")) for s in everyone.values()}
     if there != {key(s): (s["validation"], s["test"]) for s in evidence["students"]}:
         raise BrainTeacherError(
@@ -130,7 +126,7 @@ def _judge(evidence: dict, params: Params, meta: dict, changed: list[str]) -> tu
         return [CHALLENGER], (
             f"Neither champion nor brain-taught: {bar}; the verdict is {verdict!r}, {bound}."
         )
-    if evidence["exploratory"] or evidence["plan"] != plan_digest(params):
+    if evidence["exploratory"] or changed or evidence["plan"] != plan_digest(params):
         return [CHALLENGER], (
             "Not champion: the comparison is exploratory, or the plan in params.yaml was changed "
             f"after it ({'; '.join(changed) or 'compare again'}); the verdict is {verdict!r}, "

@@ -7,7 +7,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.tokens import CommentToken
@@ -17,6 +16,7 @@ from brain_teacher.chain.remote import SAMPLE, check_remote
 from brain_teacher.commands import Place, Say
 from brain_teacher.errors import BrainTeacherError, UsageError, nearest
 from brain_teacher.files import atomic_write
+from brain_teacher.reading import parse_yaml
 
 
 def use(
@@ -81,18 +81,18 @@ def _newest_sample(target: Path) -> bytes | None:
     for commit in (_git(target, "log", "--format=%H", "--", target.name) or b"").decode().split():
         content = _git(target, "show", f"{commit}:./{target.name}")
         try:
-            if yaml.safe_load(content)["dataset"]["name"] == SAMPLE:
+            if parse_yaml((content or b"").decode())["dataset"]["name"] == SAMPLE:
                 return content
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             continue  # removed there, or never settings of ours
     return None
 
 
 def _laid_over(base: bytes, path: Path) -> bytes:
     """The text `base` with the settings of the preset `path`, whole."""
+    settings = load_params(path).model_dump(exclude_none=True)
     editor, text = YAML(), path.read_text("utf-8")
     editor.width, editor.default_flow_style, editor.allow_duplicate_keys = 4096, None, True
-    settings = load_params(path).model_dump(exclude_none=True)
     laid = editor.load(base) or CommentedMap()
     _lay(laid, settings, editor.load(text))
     stream = BytesIO()

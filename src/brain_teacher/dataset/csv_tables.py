@@ -17,14 +17,17 @@ MOST_COLUMNS, MOST_ROWS = 20_000, 1_000_000
 NAMED = 20  # columns in a message
 
 
-def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame:
+def read_csv_table(
+    path: str | PathLike, columns: Sequence[str], *, index: bool = False
+) -> pd.DataFrame:
     """Read a CSV as text; other encodings and ragged rows are errors, a byte order mark is not.
 
     Cells are separated by what there is most of in the header: commas, tabs or semicolons.
 
     pandas would take the first cells of rows that are longer than the header for an index. The
-    `columns` must be there, others may be; each has a name. Row k of the table is row k + 2 of the
-    file, whose header is row 1. A name that ends in ``.gz`` is of a table that gzip packed.
+    `columns` must be there, others may be; each has a name, but for the first of a table whose rows
+    have names (`index`). Row k of the table is row k + 2 of the file, whose header is row 1. A name
+    that ends in ``.gz`` is of a table that gzip packed.
 
     Raises
     ------
@@ -40,7 +43,7 @@ def read_csv_table(path: str | PathLike, columns: Sequence[str]) -> pd.DataFrame
         header = next(rows, None)
         if header is None:
             raise ValueError("is empty")
-        _check_header(header, columns)
+        _check_header(header, columns, named=header[1:] if index else header)
         return pd.DataFrame(_whole_rows(rows, len(header)), columns=header, dtype=str)
     except csv.Error as error:
         raise ValueError(f"is no CSV ({error})") from error
@@ -54,7 +57,7 @@ def _unzipped(path: str | PathLike) -> str:
         raise ValueError(f"cannot be unpacked ({error})") from error
 
 
-def _check_header(header: list[str], columns: Sequence[str]) -> None:
+def _check_header(header: list[str], columns: Sequence[str], *, named: list[str]) -> None:
     if len(header) > MOST_COLUMNS:
         raise ValueError(f"has {len(header)} columns, more than {MOST_COLUMNS}; give a .npz of it")
     for column in columns:
@@ -65,7 +68,7 @@ def _check_header(header: list[str], columns: Sequence[str]) -> None:
     name, times = Counter(header).most_common(1)[0]
     if times > 1:
         raise ValueError(f"column {cut(name)!r} stands twice")
-    if "" in header:
+    if "" in named:
         raise ValueError(
             f"column {header.index('') + 1} has no name, as pandas writes its index: write the "
             "table with index=False, or name the column"

@@ -1,6 +1,7 @@
 """Students as MLflow models, and the registered model's versions."""
 
 from collections.abc import Callable
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,18 +89,32 @@ def _has_files(client: Any, model_id: str) -> bool:
         return False
 
 
-class Registry:
-    """The registered model's versions and aliases. Its failures are errors: it is the output."""
+def _reached(method: Callable) -> Callable:
+    """A method of the `Registry` whose store may be away, or of another schema: in one line."""
 
-    def __init__(self) -> None:
+    @wraps(method)
+    def call(*arguments: Any) -> Any:
         try:
-            self._mlflow = import_mlflow()
-            self._client = self._mlflow.MlflowClient()
-            self._experiment = prepare_store(self._mlflow, "promote")
+            return method(*arguments)
+        except BrainTeacherError:
+            raise
         except Exception as error:  # whatever the store raises
             reason = first_line(error)
             raise BrainTeacherError(f"the MLflow registry cannot be reached ({reason})") from error
 
+    return call
+
+
+class Registry:
+    """The registered model's versions and aliases. Its failures are errors: it is the output."""
+
+    @_reached
+    def __init__(self) -> None:
+        self._mlflow = import_mlflow()
+        self._client = self._mlflow.MlflowClient()
+        self._experiment = prepare_store(self._mlflow, "promote")
+
+    @_reached
     def find_version(self, fingerprint: str) -> str | None:
         """The version of the student with this fingerprint, or None; loads no torch.
 
@@ -119,6 +134,7 @@ class Registry:
         models = {each.version: each.source.removeprefix("models:/") for each in found}
         return [(number, _has_files(self._client, model)) for number, model in models.items()]
 
+    @_reached
     def student_model(self, fingerprint: str, name: str, make_model: Make, card: Card) -> str:
         """The URI of the student's MLflow model; logged again where the store lacks it."""
         mlflow_run = find_mlflow_run(self._mlflow, fingerprint)
@@ -129,6 +145,7 @@ class Registry:
             mlflow_run = self._client.get_run(made.info.run_id)
         return _model_of(self._mlflow, mlflow_run, make_model, card)
 
+    @_reached
     def register(self, uri: str, tags: dict[str, str]) -> str:
         """Make a version of a logged model."""
         if not self._client.search_registered_models(f"name = '{MODEL}'"):
@@ -146,21 +163,25 @@ class Registry:
         except Exception:  # noqa: BLE001 - a card without the count is still a card
             return None
 
+    @_reached
     def describe(self, version: str, card: str, tags: dict[str, Any]) -> None:
         """Put the model card and tags on a version."""
         self._client.update_model_version(MODEL, str(version), card)
         for key, value in tags.items():
             self._client.set_model_version_tag(MODEL, str(version), key, str(value))
 
+    @_reached
     def alias(self, alias: str) -> str | None:
         """The version behind an alias, as text, or None."""
         version = self._client.get_registered_model(MODEL).aliases.get(alias)
         return None if version is None else str(version)
 
+    @_reached
     def set_alias(self, alias: str, version: str) -> None:
         """Point an alias at a version."""
         self._client.set_registered_model_alias(MODEL, alias, str(version))
 
+    @_reached
     def remove_alias(self, alias: str) -> None:
         """Take an alias away."""
         self._client.delete_registered_model_alias(MODEL, alias)

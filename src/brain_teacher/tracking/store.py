@@ -42,9 +42,11 @@ def import_mlflow() -> Any:
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     import mlflow
 
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking", "mlflow.utils.environment"):
+    for name in ("alembic", "mlflow.tracking", "mlflow.utils.environment"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    _check_opens(os.environ["MLFLOW_TRACKING_URI"])
+    # It writes the traceback of what it raises, which is told in a line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    _check_opens(address)
     return mlflow
 
 

@@ -16,6 +16,7 @@ from brain_teacher.files import atomic_write
 from brain_teacher.report.agreement_figure import agreement_figure
 from brain_teacher.report.cell_guesses import choose_images
 from brain_teacher.report.decoder_figures import accuracy_figure, cell_figures
+from brain_teacher.report.figure_files import save_figure
 
 FOLDER = "figures"
 # Side of a picture in the figure of guesses, in pixels.
@@ -60,9 +61,7 @@ def write_figures(
     files = []
     for name, (figure, points) in figures.items():
         png, csv = (out / FOLDER / f"{name}.{ending}" for ending in ("png", "csv"))
-        with atomic_write(png) as temporary:
-            # No date or version inside: the same soft labels give the same bytes.
-            figure.savefig(temporary, dpi=110, metadata={"Software": None})
+        save_figure(png, figure, dpi=110, metadata={"Software": None})
         with atomic_write(csv) as temporary:
             quoted_table(points).to_csv(temporary, index=False)
         files += [png, csv]

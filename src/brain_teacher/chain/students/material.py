@@ -13,6 +13,7 @@ from brain_teacher.chain.params import Params
 from brain_teacher.chain.students.cells import TRAINING, Material
 from brain_teacher.chain.students.soft_labels import common_folds, read_brain
 from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.image_cache import image_file
 from brain_teacher.dataset.images import SPLITS
@@ -168,15 +169,14 @@ def similarity_of(
     source = params.distill.similarity
     if source != "superclass":
         try:
-            table = pd.read_csv(source, index_col=0, dtype={0: str})
+            table = read_csv_table(source, (), index=True)
         except (OSError, ValueError) as error:
             raise UsageError(f"distill.similarity: {source} is no table ({error})") from error
-        table.index = table.index.astype(str)
-        missing = [c for c in class_id if c not in table.index or c not in table.columns]
-        if missing:
-            raise BrainTeacherError(f"{source} (distill.similarity) lacks class '{missing[0]}'")
-        part = table.loc[list(class_id), list(class_id)]
-        part = part.apply(pd.to_numeric, errors="coerce").astype(float)
+        with about(f"{source} (distill.similarity)"):
+            rows = rows_of(class_id, table.iloc[:, 0], lacks="lacks class '{}'")
+            columns = 1 + rows_of(class_id, table.columns[1:], lacks="lacks class '{}'")
+        part = table.iloc[rows, columns].apply(pd.to_numeric, errors="coerce").astype(float)
+        part = part.set_axis(list(class_id))
         if not np.isfinite(part).all(axis=None):
             raise BrainTeacherError(
                 f"{source} (distill.similarity) has entries that are no numbers"
