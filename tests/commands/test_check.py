@@ -65,6 +65,7 @@ def test_a_whole_data_set_has_no_problem(tiny):
         f"{len(list(tiny.rglob('*.png')))} pictures, each decoded",
         "unseen images: 3 validation, 9 test",
         "data/tiny: nothing is wrong",
+        "next: brain-teacher preprocess --data data/tiny",
     ]
 
 

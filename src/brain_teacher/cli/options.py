@@ -11,8 +11,11 @@ from typing import Any
 
 import click
 
+from brain_teacher.cli.following import following
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.machine import RunTime
+
+PARAMS = "params.yaml"
 
 
 class Group(click.Group):
@@ -81,6 +84,7 @@ class Command(click.Command):
         takes = signature(function).parameters
         if "quiet" in takes:  # of what has a progress bar
             given["quiet"] = quiet
+        typed = {"data": given.get("data"), "params": _unless_default(given.get("params_file"))}
         if "params_file" in given:
             from brain_teacher.chain.params import load_params
 
@@ -93,7 +97,13 @@ class Command(click.Command):
                 given["data"] = Path(given["data"] or Path("data") / params.dataset.name)
             if "params" in takes:
                 function = partial(function, params)
-        function(**given)
+        made = function(**given)
+        for line in following(str(self.name), made, given, typed):
+            given["say"](line)
+
+
+def _unless_default(params_file: str | None) -> str | None:
+    return None if params_file == PARAMS else params_file
 
 
 def names(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str] | None:
@@ -148,7 +158,7 @@ common = in_order(
 )  # fmt: skip
 with_settings = in_order(
     click.option(
-        "--params", "params_file", default="params.yaml", show_default=True, metavar="FILE",
+        "--params", "params_file", default=PARAMS, show_default=True, metavar="FILE",
         help="The settings.",
     ),
     common,
