@@ -69,6 +69,7 @@ def test_a_whole_data_set_has_no_problem(tiny):
         "unseen images: 3 validation, 9 test",
         "runs/check/tiny.png: twenty pictures as students see them",
         "data/tiny: nothing is wrong",
+        "next: brain-teacher preprocess --data data/tiny",
     ]
     with Image.open("runs/check/tiny.png") as sheet:
         assert min(sheet.size) > 500

@@ -15,6 +15,7 @@ from helpers import remote_servers as servers
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "remotes.md").read_text("utf-8")
+OWN_DATA = (ROOT / "docs" / "own-data.md").read_text("utf-8")
 FOLDER, BUCKET, HOST, WEB, PROJECT = (
     "/srv/dvc/brain-teacher",
     "s3://my-lab/brain-teacher",
@@ -196,11 +197,16 @@ def test_nothing_but_the_sample_is_pushed_into_the_repository(lab):
         r"DVC has no remote 'mine', .* type `(dvc remote add --local --default mine URL)` ", said
     )[1]
     assert "remote 'mine' doesn't exist" in lab.type("ours", "dvc push", code=1)
-    lab.type("ours", command.replace("URL", "../elsewhere"), "dvc repro preprocess")
+    # As docs/own-data.md prints it.
+    (text,) = re.findall(r"^```sh\n(.*?)^```$", OWN_DATA, re.DOTALL | re.MULTILINE)
+    add, use, repro = text.splitlines()
+    assert add == command.replace("URL", "../mine-store")
+    (clone / "params" / "mine.yaml").write_text("# Mine.\ndataset: {name: mine}\n")
+    lab.type("ours", "git checkout -q params.yaml", add, use, f"{repro} preprocess")
     assert re.search(r"[1-9]\d* files pushed", lab.type("ours", "dvc push data/mine.dvc"))
     lab.type("ours", "dvc push outputs/voxels")
     assert stored(clone) == before
-    assert len(list((lab.folder / "elsewhere").rglob("*.dir"))) >= 2
+    assert len(list((lab.folder / "mine-store").rglob("*.dir"))) >= 2
 
 
 def test_what_lies_beside_the_sample_stays_on_the_disk(lab):

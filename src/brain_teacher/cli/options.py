@@ -13,8 +13,11 @@ from typing import Any
 
 import click
 
+from brain_teacher.cli.following import following
 from brain_teacher.errors import BrainTeacherError, nearest, one_line, plain
 from brain_teacher.machine import RunTime
+
+PARAMS = "params.yaml"
 
 
 class Group(click.Group):
@@ -91,6 +94,7 @@ class Command(click.Command):
         takes = signature(function).parameters
         if "quiet" in takes:  # of what has a progress bar
             given["quiet"] = quiet
+        typed = {"data": given.get("data"), "params": _unless_default(given.get("params_file"))}
         if "params_file" in given:
             from brain_teacher.chain.params import load_params
 
@@ -103,7 +107,13 @@ class Command(click.Command):
                 given["data"] = Path(given["data"] or Path("data") / params.dataset.name)
             if "params" in takes:
                 function = partial(function, params)
-        function(**given)
+        made = function(**given)
+        for line in following(str(self.name), made, given, typed):
+            given["say"](line)
+
+
+def _unless_default(params_file: str | None) -> str | None:
+    return None if params_file == PARAMS else params_file
 
 
 def cluster_name(ctx: click.Context, value: str | None) -> str | None:
@@ -184,7 +194,7 @@ common = in_order(
 )  # fmt: skip
 with_settings = in_order(
     click.option(
-        "--params", "params_file", default="params.yaml", show_default=True, metavar="FILE",
+        "--params", "params_file", default=PARAMS, show_default=True, metavar="FILE",
         help="The settings.",
     ),
     common,

@@ -6,6 +6,7 @@ from pathlib import Path
 from brain_teacher.cells.folder import is_stage
 from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
+from brain_teacher.chain.students.soft_labels import origin_of
 from brain_teacher.distillation.teachers import WORDS
 from brain_teacher.errors import UsageError
 from brain_teacher.files import write_json
@@ -19,19 +20,24 @@ FILE = "not-made.json"
 def settled(params: Params, dataset: DataSet) -> list[str]:
     """What to say, before decoding, of controls that will be missing from the family.
 
-    A DVC chain whose students would lack a control of the family altogether is refused at once:
-    ``compare`` would refuse it at the end.
+    A DVC chain is refused at once whose brain is none of this data set, or whose students would
+    lack a control of the family altogether: ``distill`` or ``compare`` would refuse it at the end.
     """
+    if not dataset.description.pictures:  # there will be no students
+        return []
     settings, family = params.distill, params.compare.family
-    teachers = choose(settings.teacher, settings.known, "distill.teacher")
-    if is_stage() and (lacking := [name for name in (*family, BRAIN) if name not in teachers]):
-        raise UsageError(
-            f"distill.teacher lacks {', '.join(lacking)}, which compare needs (compare.family): "
-            "add it there, or take it out of the family"
-        )
-    has_students = dataset.description.pictures and WORDS in family
-    lacking = without_superclass(dataset) if settings.similarity == "superclass" else None
-    if lacking is None or not has_students:
+    if is_stage():
+        origin_of(params, dataset)
+        teachers = choose(settings.teacher, settings.known, "distill.teacher")
+        if lacking := [name for name in (*family, BRAIN) if name not in teachers]:
+            raise UsageError(
+                f"distill.teacher lacks {', '.join(lacking)}, which compare needs "
+                "(compare.family): add it there, or take it out of the family"
+            )
+    if WORDS not in family or settings.similarity != "superclass":
+        return []
+    lacking = without_superclass(dataset)
+    if lacking is None:
         return []
     return [
         f"the control {WORDS} will be left out of the family: {dataset.folder / 'dataset.yaml'} "
