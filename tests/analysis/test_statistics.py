@@ -91,14 +91,17 @@ def test_intervals_and_p_from_the_printed_t_table():
             1.125 / 8,
             1.125**2 / (1.125**2 + 0.125**2 / 3 + 0.125**2 / 3),
         ),
-        # MS 1/6, 0, 1/2: the bound takes the three seeds.
-        ([[1, 0], [0, 0], [0, 1]], 1 / 36, 2),
-        # MS 0, 1/6, 1/2: the bound takes the three images.
-        ([[1, 0, 0], [0, 0, 1]], 1 / 36, 2),
-        # MS 0.125, 0.125, 0.4583: a tie, so the two seeds and not the four images.
-        ([[1, 0, 1, 0], [0, 1, 0, 0]], 0.125 / 8, 1),
-        # MS 0, 0, 0.5: a Latin square leaves only the residual.
-        ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], 0.5 / 9, 2),
+        # MS 0.9, 0, 0.4: the larger one alone, and the two seeds.
+        ([[1, 1, 1, 1, 0], [0, 0, 0, 0, 1]], 0.9 / 10, 1),
+        # MS 0, 0.9, 0.4: and the two images.
+        ([[1, 0], [1, 0], [1, 0], [1, 0], [0, 1]], 0.9 / 10, 1),
+        # MS 1/6, 0, 1/2: neither seeds nor images are there, and all six are one sample.
+        ([[1, 0], [0, 0], [0, 1]], np.var([1, 0, 0, 0, 0, 1], ddof=1) / 6, 5),
+        ([[1, 0, 0], [0, 0, 1]], np.var([1, 0, 0, 0, 0, 1], ddof=1) / 6, 5),
+        # MS 0.125, 0.125, 0.4583.
+        ([[1, 0, 1, 0], [0, 1, 0, 0]], np.var([1, 0, 1, 0, 0, 1, 0, 0], ddof=1) / 8, 7),
+        # MS 0, 0, 0.5: a Latin square.
+        ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], 0.25 / 9, 8),
     ],
 )
 def test_bound_by_hand(differences, se_squared, df):

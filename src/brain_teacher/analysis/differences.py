@@ -68,10 +68,11 @@ def mean_difference(differences, category=None):
         df = (S I SE^2)^2 / (MS_seed^2 / (S - 1) + MS_image^2 / (I - 1)
                              + MS_residual^2 / ((S - 1) (I - 1))).
 
-    SE^2 is never below max(MS_seed, MS_image) / (S I), which the error would be if the other
-    effect did not exist; where this bound acts, df is S - 1 or I - 1 of the term taken (the fewer
-    on a tie). Intervals and p are those of Student's t. The interval with classes random as well is
-    the same over seeds and classes (`by_class`).
+    A component of variance that is estimated below 0 is taken for 0. Where one is, SE^2 is
+    max(MS_seed, MS_image) / (S I), and df is S - 1 or I - 1 of the term taken. Where both are,
+    every mean square is one of the residual: SE^2 is that of the mean of S I independent values,
+    with S I - 1 df. Intervals and p are those of Student's t. The interval with classes random as
+    well is the same over seeds and classes (`by_class`).
 
     Parameters
     ----------

@@ -22,22 +22,17 @@ def two_way_error(differences):
 def error_of(ms_seed, ms_image, ms_residual, n_seeds, n_images):
     """`two_way_error` from the mean squares, arrays of one shape."""
     df_seed, df_image = n_seeds - 1, n_images - 1
+    df_residual, df_all = df_seed * df_image, n_seeds * n_images - 1
     total, bound = ms_seed + ms_image - ms_residual, np.maximum(ms_seed, ms_image)
+    pooled = (df_seed * ms_seed + df_image * ms_image + df_residual * ms_residual) / df_all
     # The tolerances let ties in whole numbers be ties whatever the order of summation.
-    nearly = bound * (1 - 1e-12)
-    # Every seed and every image averages the same though single answers differ (a Latin
-    # square): chance alone made the bound 0, and the residual is the only error left.
-    square = bound <= 1e-12 * ms_residual
-    bounded = total < nearly
+    bounded, alone = total < bound * (1 - 1e-12), bound < ms_residual * (1 - 1e-12)
     with np.errstate(divide="ignore", invalid="ignore"):
         df = total**2 / (
-            ms_seed**2 / df_seed + ms_image**2 / df_image + ms_residual**2 / (df_seed * df_image)
+            ms_seed**2 / df_seed + ms_image**2 / df_image + ms_residual**2 / df_residual
         )
-    df_bound = np.minimum(
-        np.where(ms_seed >= nearly, df_seed, np.inf), np.where(ms_image >= nearly, df_image, np.inf)
-    )
-    df = np.select([square, bounded], [min(df_seed, df_image), df_bound], df)
-    total = np.select([square, bounded], [ms_residual, bound], total)
+    df = np.select([alone, bounded], [df_all, np.where(ms_seed > ms_image, df_seed, df_image)], df)
+    total = np.select([alone, bounded], [pooled, bound], total)
     return np.sqrt(total / (n_seeds * n_images)), df
 
 
