@@ -11,8 +11,11 @@ import pytest
 import yaml
 
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.dataset.trials import read_voxels
+from brain_teacher.dataset.trials import Voxels, read_voxels
+from brain_teacher.decoding.controls import permute_trials, time_voxels
+from brain_teacher.decoding.out_of_fold import plan_for
 from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.decoding.voxel_scaling import zscore_by_run
 from helpers.running import project, run
 
 IMAGES = [f"{category}_{k}" for category in ("cat", "dog") for k in range(4)]
@@ -82,6 +85,35 @@ def test_runs_that_restart_in_each_session_give_what_right_numbers_give(work):
     # The session is what matters here.
     trials(again)
     assert not np.array_equal(decoded("without")[1].log_probs, expected.log_probs)
+
+
+def test_folds_rounds_and_controls_take_a_run_of_each_session_for_its_own():
+    rng = np.random.default_rng(0)
+    # Rounds of two runs, two rounds a session; a run shows each of its categories three times.
+    shows = ["ab", "cd", "ac", "bd", "ad", "bc", "abc", "d"]
+    category = np.concatenate([np.repeat(list(each), 3) for each in shows])
+    right = np.repeat(np.arange(1, 9), [3 * len(each) for each in shows])
+    session = np.where(right < 5, "ses-1", "ses-2")
+    order = rng.permutation(48)
+    known = {
+        "data": rng.standard_normal((48, 5)).astype(np.float32)[order],
+        "image_id": np.array([f"{c}{k}" for k, c in enumerate(category)])[order],
+        "category": category[order],
+        "position": np.concatenate([1 + np.arange(3 * len(each)) for each in shows])[order],
+    }
+    groups = {"session": session[order]}
+    expected = Voxels(**known, run=right[order])
+    found = Voxels(**known, run=(1 + (right - 1) % 4)[order], groups=groups)
+    for by, folds in (("run", 8), ("round", 4), ("auto", 4)):
+        plans = [plan_for(voxels, by=by) for voxels in (expected, found)]
+        assert len(plans[0].predict) == folds
+        for one, other in zip(plans[0].predict, plans[1].predict, strict=True):
+            assert one.tolist() == other.tolist()
+    np.testing.assert_array_equal(time_voxels(found).data, time_voxels(expected).data)
+    permuted = [permute_trials(v, rng=np.random.default_rng(1)).data for v in (expected, found)]
+    np.testing.assert_array_equal(*permuted)
+    scaled = [zscore_by_run(voxels.data, voxels.run) for voxels in (expected, found)]
+    np.testing.assert_array_equal(*scaled)
 
 
 def test_runs_may_be_called_by_date_and_time(work):
