@@ -174,7 +174,7 @@ def test_an_older_mat_file_is_converted(work):
     assert lines[:4] == [
         "note: old.mat: ROI 'LH_V1' is called LH-V1",
         "note: old.mat: has the layout of 2016 (dataSet, metaData)",
-        "note: S1: voxels, ROIs and labels were converted to HDF5, nothing else",
+        "note: S1: voxels, ROIs and labels were written anew, nothing else",
         "data/mine: 1 subjects, ROIs V1, LH-V1",
     ]
     voxels, rois, labels = read_bdata("data/mine/bdata/S1.h5")

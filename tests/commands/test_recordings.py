@@ -11,8 +11,11 @@ import pytest
 import yaml
 
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.dataset.trials import read_voxels
+from brain_teacher.dataset.trials import Voxels, read_voxels
+from brain_teacher.decoding.controls import permute_trials, time_voxels
+from brain_teacher.decoding.out_of_fold import plan_for
 from brain_teacher.decoding.soft_labels import read_soft_labels
+from brain_teacher.decoding.voxel_scaling import zscore_by_run
 from helpers.running import project, run
 
 IMAGES = [f"{category}_{k}" for category in ("cat", "dog") for k in range(4)]
@@ -84,6 +87,35 @@ def test_runs_that_restart_in_each_session_give_what_right_numbers_give(work):
     assert not np.array_equal(decoded("without")[1].log_probs, expected.log_probs)
 
 
+def test_folds_rounds_and_controls_take_a_run_of_each_session_for_its_own():
+    rng = np.random.default_rng(0)
+    # Rounds of two runs, two rounds a session; a run shows each of its categories three times.
+    shows = ["ab", "cd", "ac", "bd", "ad", "bc", "abc", "d"]
+    category = np.concatenate([np.repeat(list(each), 3) for each in shows])
+    right = np.repeat(np.arange(1, 9), [3 * len(each) for each in shows])
+    session = np.where(right < 5, "ses-1", "ses-2")
+    order = rng.permutation(48)
+    known = {
+        "data": rng.standard_normal((48, 5)).astype(np.float32)[order],
+        "image_id": np.array([f"{c}{k}" for k, c in enumerate(category)])[order],
+        "category": category[order],
+        "position": np.concatenate([1 + np.arange(3 * len(each)) for each in shows])[order],
+    }
+    groups = {"session": session[order]}
+    expected = Voxels(**known, run=right[order])
+    found = Voxels(**known, run=(1 + (right - 1) % 4)[order], groups=groups)
+    for by, folds in (("run", 8), ("round", 4), ("auto", 4)):
+        plans = [plan_for(voxels, by=by) for voxels in (expected, found)]
+        assert len(plans[0].predict) == folds
+        for one, other in zip(plans[0].predict, plans[1].predict, strict=True):
+            assert one.tolist() == other.tolist()
+    np.testing.assert_array_equal(time_voxels(found).data, time_voxels(expected).data)
+    permuted = [permute_trials(v, rng=np.random.default_rng(1)).data for v in (expected, found)]
+    np.testing.assert_array_equal(*permuted)
+    scaled = [zscore_by_run(voxels.data, voxels.run) for voxels in (expected, found)]
+    np.testing.assert_array_equal(*scaled)
+
+
 def test_runs_may_be_called_by_date_and_time(work):
     trials(np.repeat([1, 2, 3, 4], 8))
     _, expected = decoded("right")
@@ -106,7 +138,7 @@ def test_training_and_test_files_become_one_data_set(work):
         "note: test.h5: has no DataType: its trials are taken for test",
         "note: test.h5: images are named by the value map of stimulus_name",
         "note: stimuli.csv: 10 images; 'cat_0' shows 'cat'",
-        "note: S1: voxels, ROIs and labels were converted to HDF5, nothing else",
+        "note: S1: voxels, ROIs and labels were written anew, nothing else",
         "data/mine: 1 subjects, ROIs hV4",
         "next: brain-teacher check data/mine; then set dataset.name: mine in params.yaml",
     ]
@@ -203,6 +235,32 @@ def test_files_of_one_kind_are_sessions_of_their_own(work):
     new("--bdata", "S1=ses1.h5,ses2.h5")
     run("preprocess", "--data", "data/mine", "--roi", "hV4", "--out", "voxels")
     assert read_voxels("voxels/S1_hV4.npz")[0].run.tolist() == np.repeat([1, 2, 3, 4], 4).tolist()
+
+
+def test_a_file_without_sessions_does_not_take_them_from_the_other(work):
+    write("train.h5", IMAGES * 2, run=np.repeat([1, 2, 1, 2], 4), session=np.repeat([1, 2], 8))
+    write("test.h5", ["sky_1", "sky_2"], run=[1, 1])
+    new("--bdata", "S1=train.h5,test.h5")
+    run("preprocess", "--data", "data/mine", "--roi", "hV4", "--out", "voxels")
+    voxels, _ = read_voxels("voxels/S1_hV4.npz")
+    assert len(set(voxels.run[voxels.data_type == 1])) == 4
+
+
+def test_one_file_may_name_its_images_and_another_number_them(work):
+    names = [f"n0144353{k}_{n}" for k in range(2) for n in range(1, 5)]
+    write("train.h5", names, run=[1] * 8)
+    bdata = bdpy.BData("train.h5")
+    numbers = np.array([1443530 + k + n / 1e6 for k in range(2) for n in range(1, 5)])
+    other = bdpy.BData()
+    other.add(bdata.select("VoxelData"), "VoxelData")
+    other.add_metadata("hV4", np.arange(6) < 4, where="VoxelData")
+    for key, values in {"stimulus_id": numbers[::-1], "Run": np.ones(8)}.items():
+        other.add(values[:, None], key)
+    other.save("test.h5")
+    new("--bdata", "S1=train.h5,test.h5")
+    labels = read_bdata("data/mine/bdata/S1.h5")[2]
+    assert labels["stimulus_id"].tolist() == [*range(1, 9), *range(8, 0, -1)]
+    assert labels["DataType"].tolist() == [1] * 8 + [2] * 8
 
 
 def test_files_of_different_voxels_are_not_joined(work):

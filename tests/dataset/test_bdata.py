@@ -202,6 +202,11 @@ def test_a_table_narrower_than_its_metadata_says_so(recording):
     fails(recording, re.escape("dataset has shape (4, 7), but metadata for 8 columns"))
 
 
+def test_a_file_without_trials_says_so(recording):
+    edit(recording, lambda data, value, key: (data[:0], value, key))
+    fails(recording, "has no trials")
+
+
 def test_a_table_of_one_dimension_says_so(recording):
     edit(recording, lambda data, value, key: (data[0], value, key))
     fails(recording, re.escape("dataset has shape (8,), but metadata for 8 columns"))

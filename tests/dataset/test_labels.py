@@ -60,6 +60,16 @@ def test_endings_of_picture_files_are_no_part_of_an_image_id():
     assert found.columns["image_id"].tolist() == NAMES
 
 
+def test_two_pictures_do_not_become_one_image():
+    maps = {"stimulus_name": {3.0: "cat.jpg", 1.0: "cat.png", 2.0: "dog.png"}}
+    says = "'cat.jpg' and 'cat.png' of a value map are both image 'cat'; call one otherwise"
+    refuses(says, standard_labels, COLUMNS | {"stimulus_name": CODES}, maps)
+    # One picture may have two codes.
+    maps = {"stimulus_name": {3.0: "cat.jpg", 1.0: "cat.jpg", 2.0: "dog.png"}}
+    found = standard_labels(COLUMNS | {"stimulus_name": CODES}, maps)
+    assert found.columns["image_id"].tolist() == ["cat", "cat", "cat", "dog"]
+
+
 def test_runs_sessions_and_kinds_of_trials_as_bdata_datasets_call_them():
     # KamitaniLab/bdata-datasets: trial_id, session, run, trial_type, stimulus_name.
     kinds = np.array([5.0, 5, 7, 5])

@@ -32,7 +32,7 @@ class Table:
 
     values: np.ndarray
     flags: dict[str, np.ndarray]
-    descriptions: list[str]
+    descriptions: dict[str, str]
     maps: dict[str, dict[float, str]] = field(default_factory=dict)
     header: list[str] = field(default_factory=list)
     is_old: bool = False
@@ -98,6 +98,8 @@ def read_recording(path: str | PathLike, *, data_type: int | None = None) -> Rec
     table = read_table(path)
     if VOXELS not in table.flags or not table.marked(VOXELS).any():
         raise ValueError(f"no column is marked as {VOXELS}")
+    if not len(table.values):
+        raise ValueError("has no trials")
     is_voxel = table.marked(VOXELS)
     columns = {}
     for key in table.flags:
@@ -135,13 +137,15 @@ def read_table(path: str | PathLike) -> Table:
         raise ValueError(f"dataset has shape {values.shape}, but metadata for {columns} columns")
     if len(flags) != len(keys):
         raise ValueError(f"metadata have {len(keys)} keys, but values of {len(flags)}")
-    each = zip(map(str.strip, keys), flags.astype(np.float64, copy=False), strict=True)
+    keys = [key.strip() for key in keys]
+    each = zip(keys, flags.astype(np.float64, copy=False), strict=True)
     maps = {key: _value_map(key, codes) for key, codes in _mapping(content.get("vmap")).items()}
     values, is_old = values.astype(np.float64, copy=False), "dataset" not in content
     descriptions = metadata.get("description")
     if not _are_texts(descriptions) or len(descriptions) != len(keys):
         descriptions = [""] * len(keys)
-    return Table(values, dict(each), descriptions, maps, content.get("header", []), is_old)
+    header, descriptions = content.get("header", []), dict(zip(keys, descriptions, strict=True))
+    return Table(values, dict(each), descriptions, maps, header, is_old)
 
 
 def _are_texts(values):
@@ -229,7 +233,8 @@ def write_bdata(path, voxels, *, rois, labels, voxel_metadata=None):
     value = np.full((len(rows) + len(labels), n_voxels + len(labels)), np.nan)
     value[: len(rows), :n_voxels] = [values for values, _ in rows.values()]
     np.fill_diagonal(value[len(rows) :, n_voxels:], 1)
-    descriptions = [text for _, text in rows.values()] + [f"1 = {key}" for key in labels]
+    descriptions = {key: text for key, (_, text) in rows.items()}
+    descriptions |= {key: f"1 = {key}" for key in labels}
     columns = [np.asarray(column, dtype=np.float64)[:, None] for column in labels.values()]
     flags = dict(zip([*rows, *labels], value, strict=True))
     write_table(path, Table(np.hstack([voxels, *columns]), flags, descriptions))
@@ -247,7 +252,8 @@ def write_table(path: str | PathLike, table: Table) -> None:
     memory = {"driver": "core", "backing_store": False}
     with h5py.File(Path(path).name, "w", libver=("earliest", "v110"), **memory) as file:
         file.create_dataset("dataset", data=table.values, **packed)
-        for name, texts in (("key", [*table.flags]), ("description", table.descriptions)):
+        descriptions = [table.descriptions[key] for key in table.flags]
+        for name, texts in (("key", [*table.flags]), ("description", descriptions)):
             data = np.array([text.encode() for text in texts])
             file.create_dataset(f"metadata/{name}", data=data, track_times=False)
         file.create_dataset("metadata/value", data=np.array([*table.flags.values()]), **packed)

@@ -79,7 +79,7 @@ def standard_labels(
     key, image_of = _key_of_names(columns, maps), {}
     if key is not None:
         found.setdefault("stimulus_id", columns[key])
-        image_of = {code: without_ending(name) for code, name in maps[key].items()}
+        image_of = _image_ids(maps[key])
         said.append(f"images are named by the value map of {key}")
     elif "stimulus_id" not in found and {NUMBER_KEY, "DataType"} <= set(found):
         found["stimulus_id"] = found[NUMBER_KEY] + OTHERS_FROM * (found["DataType"] - TRAINING)
@@ -109,6 +109,19 @@ def _hold_to_needed(found, columns):
         wrong = ~np.isfinite(found[key])
         if wrong.any():
             raise ValueError(f"row {wrong.argmax()}: {key} is {found[key][wrong][0]}")
+
+
+def _image_ids(names):
+    """Code -> image id, which two names may not share: cat.jpg and cat.png are two pictures."""
+    image_of = {code: without_ending(name) for code, name in names.items()}
+    first = {}
+    for code, image in image_of.items():
+        if first.setdefault(image, names[code]) != names[code]:
+            raise ValueError(
+                f"{first[image]!r} and {names[code]!r} of a value map are both image {image!r}; "
+                "call one otherwise"
+            )
+    return image_of
 
 
 def contradiction(names: dict[float, str], others: dict[float, str]) -> float | None:

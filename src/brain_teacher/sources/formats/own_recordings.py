@@ -57,21 +57,23 @@ def from_bdata(folder: Path, files: Files) -> tuple[dict[str, str], list[str], l
     read = {subject: _read(paths) for subject, paths in files.items()}
     every = [pair for pairs in read.values() for pair in pairs]
     notes = [f"{file}: {text}" for file, recording in every for text in recording.said]
-    number_of = {}
-    if any("image_id" in recording.labels.columns for _, recording in every):
+    if are_named := any("image_id" in recording.labels.columns for _, recording in every):
         _compare_maps(every)
         number_of, said = _number_images(folder, every)
         notes += said
+        read = {subject: _by_number(pairs, number_of) for subject, pairs in read.items()}
     subjects, rois = {}, []
     for subject, pairs in read.items():
         subjects[subject] = f"bdata/{subject}.h5"
         file, whole = _joined(pairs)
-        as_it_is = not number_of and len(pairs) == 1 and not whole.labels.is_type_assumed
+        as_it_is = not are_named and len(pairs) == 1 and not whole.labels.is_type_assumed
         if as_it_is and file.suffix == ".h5":
             notes += _copy(file, folder / subjects[subject], whole.header)
         else:
-            _write(file, folder / subjects[subject], whole, number_of)
-            notes.append(f"{subject}: voxels, ROIs and labels were converted to HDF5, nothing else")
+            labels = whole.labels.columns
+            labels = {key: labels[key] for key in LABELS if key in labels}
+            write_bdata(folder / subjects[subject], whole.voxels, rois=whole.rois, labels=labels)
+            notes.append(f"{subject}: voxels, ROIs and labels were written anew, nothing else")
         own = [name for name, mask in whole.rois.items() if mask.any()]
         rois = own if len(subjects) == 1 else [name for name in rois if name in own]
         notes += [f"{file}: ROI {name} is not in all files" for name in own if name not in rois]
@@ -87,15 +89,6 @@ def _copy(file, place, header):
         return []
     write_table(place, read_table(file))
     return [f"{file}: its header, with the call stack and source code of its maker, was left out"]
-
-
-def _write(file, place, recording, number_of):
-    columns = recording.labels.columns
-    labels = {key: columns[key] for key in LABELS if key in columns}
-    if number_of:
-        numbers = [number_of[name] for name in _image_names(file, columns)]
-        labels["stimulus_id"] = np.array(numbers, dtype=np.float64)
-    write_bdata(place, recording.voxels, rois=recording.rois, labels=labels)
 
 
 def _read(paths):
@@ -145,6 +138,17 @@ def _number_images(folder, every):
     ]
 
 
+def _by_number(pairs, number_of):
+    """The same, its images by the numbers of ``stimuli.csv``."""
+    found = []
+    for file, recording in pairs:
+        labels = recording.labels
+        numbers = [number_of[image] for image in _image_names(file, labels.columns)]
+        columns = labels.columns | {"stimulus_id": np.array(numbers, dtype=np.float64)}
+        found.append((file, replace(recording, labels=replace(labels, columns=columns))))
+    return found
+
+
 def _image_names(file, columns):
     """The image of each trial, by a value map or by GOD's numbers."""
     if "image_id" in columns:
@@ -179,14 +183,16 @@ def _joined(pairs):
         return first, whole
     recordings = [recording for _, recording in pairs]
     columns = [recording.labels.columns for recording in recordings]
-    shared = [key for key in columns[0] if all(key in each for each in columns)]
+    if any("Session" in each for each in columns):
+        # That of a file without sessions is one of its own.
+        columns = [{"Session": np.zeros(len(each["Run"]))} | each for each in columns]
+    shared = [key for key in LABELS if all(key in each for each in columns)]
     labels = {key: np.concatenate([each[key] for each in columns]) for key in shared}
-    of_file = np.repeat(np.arange(1.0, 1 + len(columns)), [len(each["Run"]) for each in columns])
+    of_file = np.repeat(np.arange(len(columns)), [len(each["Run"]) for each in columns])
     session = labels.get("Session", np.zeros(len(of_file)))
     runs = labels["DataType"], session, labels["Run"]
     if run_numbers(*runs, of_file).max() > run_numbers(*runs).max():
         # Run 1 of the first file is no run of the second.
         labels["Session"] = 1.0 + run_numbers(of_file, session)
     voxels = np.concatenate([recording.voxels for recording in recordings])
-    joined = replace(whole, voxels=voxels, labels=replace(whole.labels, columns=labels))
-    return first, joined
+    return first, replace(whole, voxels=voxels, labels=replace(whole.labels, columns=labels))
