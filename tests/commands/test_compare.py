@@ -78,7 +78,8 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
     students = make_students(tmp_path / "students", params)
     text, content = run(params, students, tmp_path / "out")
     assert set(content) == {
-        "accuracy", "agreement", "between_subjects", "brain_minus", "compare", "dataset", "differences",
+        "accuracy", "agreement", "between_subjects", "brain_minus", "compare", "dataset",
+        "differences",
         "diverged", "exploratory", "exploratory_outcomes", "kind", "ladder",
         "plan", "sentences", "simulated", "students", "teachers", "verdict",
     }  # fmt: skip
