@@ -14,6 +14,8 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+LONGEST = 60  # of a stranger's words in a message
+
 
 class BrainTeacherError(Exception):
     """A failure that a person can mend; shown as one line, without a traceback."""
@@ -61,3 +63,9 @@ def nearest(name: object, names: Iterable[object]) -> str:
     """``; did you mean 'HVC'?`` for a mistyped `name`; nothing where no name is like it."""
     close = get_close_matches(str(name), map(str, names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def cut(text: object, most: int = LONGEST) -> str:
+    """A stranger's text, no longer than a message can bear."""
+    text = str(text)
+    return text if len(text) <= most else f"{text[: most - 3]}..."

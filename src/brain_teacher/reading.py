@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brain_teacher.errors import BrainTeacherError
+from brain_teacher.errors import LONGEST, BrainTeacherError, cut
 from brain_teacher.files import regular
 
 # What a table, a JSON and a YAML file, and a ``meta`` may have: far more than any of ours.
@@ -25,7 +25,6 @@ MOST_DEPTH = 50
 # What arrays may unpack to, whatever their file's size; above it, so many times that size.
 MOST_UNPACKED, MOST_TIMES = 2**30, 8
 MOST_MEMBERS = 10_000
-LONGEST = 60  # of a stranger's words in a message
 # By numpy's kinds: an array's dtype, as a person knows it.
 KINDS = {"U": "text", "f": "numbers with a point", "iu": "whole numbers"}
 
@@ -53,12 +52,6 @@ def wrong_keys(error: ValidationError) -> list[str]:
         f"{each['msg'].removeprefix('Value error, ')}"
         for each in error.errors()
     ]
-
-
-def cut(text: object, most: int = LONGEST) -> str:
-    """A stranger's text, no longer than a message can bear."""
-    text = str(text)
-    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def read_text(path: str | PathLike, *, most: int = MOST_TEXT) -> str:
