@@ -7,9 +7,11 @@ and paths, so that no two saves are equal.
 """
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +42,21 @@ class Table:
     def marked(self, key: str) -> np.ndarray:
         """The columns that a key flags with 1, (n_columns,) bool."""
         return self.flags[key] == 1
+
+    def as_bdata(self) -> Any:
+        """The same as bdpy's own object, by whose rules columns are chosen."""
+        with warnings.catch_warnings():
+            # bdpy 0.26 compiles with invalid escapes and reads through hdf5storage's chararray.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", SyntaxWarning)
+            from bdpy import BData
+            from bdpy.bdata.metadata import MetaData
+        bdata = BData()
+        bdata.dataset = self.values
+        values = np.array([*self.flags.values()])
+        texts = [self.descriptions.get(key, "") for key in self.flags]
+        bdata.metadata = MetaData([*self.flags], values, texts)
+        return bdata
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +117,16 @@ def read_recording(path: str | PathLike, *, data_type: int | None = None) -> Rec
         raise ValueError(f"no column is marked as {VOXELS}")
     if not len(table.values):
         raise ValueError("has no trials")
-    is_voxel = table.marked(VOXELS)
+    bdata, is_voxel = table.as_bdata(), table.marked(VOXELS)
     columns = {}
-    for key in table.flags:
-        marked = table.marked(key) & ~is_voxel
+    for key in bdata.metadata.key:
+        marked = (bdata.get_metadata(key) == 1) & ~is_voxel
         if not key.startswith(ROI_PREFIX) and marked.sum() == 1:
-            columns[key] = table.values[:, marked][:, 0]
+            columns[key] = bdata.dataset[:, marked][:, 0]
     rois, said = _rois(table, is_voxel)
     labels = standard_labels(columns, table.maps, data_type=data_type)
     said += labels.said + ["has the layout of 2016 (dataSet, metaData)"] * table.is_old
-    return Recording(table.values[:, is_voxel], rois, labels, said, table.header)
+    return Recording(bdata.select(VOXELS, verbose=False), rois, labels, said, table.header)
 
 
 def read_table(path: str | PathLike) -> Table:
