@@ -138,8 +138,10 @@ def read_table(path: str | PathLike) -> Table:
     if len(flags) != len(keys):
         raise ValueError(f"metadata have {len(keys)} keys, but values of {len(flags)}")
     keys = [key.strip() for key in keys]
+    _hold_to_print("a key of the metadata", keys)
     each = zip(keys, flags.astype(np.float64, copy=False), strict=True)
-    maps = {key: _value_map(key, codes) for key, codes in _mapping(content.get("vmap")).items()}
+    maps = _mapping(content.get("vmap"))
+    maps = {key: _value_map(key, codes) for key, codes in maps.items() if key in keys}
     values, is_old = values.astype(np.float64, copy=False), "dataset" not in content
     descriptions = metadata.get("description")
     if not _are_texts(descriptions) or len(descriptions) != len(keys):
@@ -164,7 +166,15 @@ def _value_map(key, codes):
         raise ValueError(f"the value map of {key!r} has a code that is no number") from error
     if not _are_texts(list(named.values())):
         raise ValueError(f"the value map of {key!r} has a name that is no text")
+    _hold_to_print(f"a name in the value map of {key!r}", named.values())
     return named
+
+
+def _hold_to_print(what, texts):
+    """Names go to terminals, tables and file names: none may hold line ends or escape sequences."""
+    for text in texts:
+        if not text.isprintable():
+            raise ValueError(f"{what} is {text!r}, which cannot be printed")
 
 
 def _rois(table, is_voxel):
