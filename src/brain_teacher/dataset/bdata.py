@@ -17,6 +17,8 @@ from brain_teacher.dataset.foreign_files import read_hdf5, read_mat
 from brain_teacher.dataset.labels import Labels, standard_labels
 
 ROI_PREFIX, VOXELS = "ROI_", "VoxelData"
+# Of a volume, or of the cortex's surface.
+DATA = (VOXELS, "VertexData")
 # Of 2018 and later, and of 2016.
 NAMES = {"dataset": "dataSet", "metadata": "metaData"}
 
@@ -96,11 +98,11 @@ def read_recording(path: str | PathLike, *, data_type: int | None = None) -> Rec
         As `read_bdata`.
     """
     table = read_table(path)
-    if VOXELS not in table.flags or not table.marked(VOXELS).any():
+    is_voxel = np.any([table.marked(key) for key in DATA if key in table.flags], axis=0)
+    if not np.any(is_voxel):
         raise ValueError(f"no column is marked as {VOXELS}")
     if not len(table.values):
         raise ValueError("has no trials")
-    is_voxel = table.marked(VOXELS)
     columns = {}
     for key in table.flags:
         marked = table.marked(key) & ~is_voxel
@@ -185,7 +187,7 @@ def _rois(table, is_voxel):
     """
     keys = [key for key in table.flags if key.startswith(ROI_PREFIX)]
     if not keys:
-        keys = [key for key in table.flags if key != VOXELS and _is_mask(table, key, is_voxel)]
+        keys = [key for key in table.flags if key not in DATA and _is_mask(table, key, is_voxel)]
     # Those that need no other name keep theirs.
     masks, said = {}, []
     plain = {key: plain_name(key.removeprefix(ROI_PREFIX)) for key in keys}
