@@ -258,50 +258,6 @@ def test_odd_recordings_are_cautions(tiny):
     ]
 
 
-def in_sessions(path, order):
-    """Write two sessions of two runs of all images, as `order` gives the rows, without sessions."""
-    session, runs, image = (each.ravel() for each in np.meshgrid([1, 2], [1, 2], np.arange(4)))
-    rows = order(session, runs, image)
-    ids = np.array([99000001, 99000002] * 2)[image] + (1 + image) / 1e6
-    labels = {"stimulus_id": ids, "Run": runs, "DataType": np.ones(16)}
-    labels = {name: values[rows] for name, values in labels.items()}
-    voxels = np.random.default_rng(0).standard_normal((16, 3))
-    write_bdata(path, voxels, rois={"V1": np.ones(3, bool)}, labels=labels)
-    return labels
-
-
-def test_runs_that_begin_anew_without_a_session_are_a_caution(tmp_path):
-    def in_time(session, runs, image):
-        return np.lexsort((image, runs, session))
-
-    def by_category(session, runs, image):
-        return np.lexsort((session, runs, image % 2))
-
-    def shuffled(session, runs, image):
-        return np.random.default_rng(0).permutation(len(runs))
-
-    def anew():
-        return [text for text in look(tmp_path)[1] if "comes again" in text]
-
-    (tmp_path / "dataset.yaml").write_text(
-        "name: a\nsimulated: false\nsubjects: {S1: S1.h5}\nroi: [V1]\npictures: false\n"
-    )
-    labels = in_sessions(tmp_path / "S1.h5", in_time)
-    assert labels["Run"].tolist() == [1] * 4 + [2] * 4 + [1] * 4 + [2] * 4
-    (caution,) = anew()
-    assert caution == (
-        "S1.h5: row 8: run 1 comes again after later runs; if runs are counted anew in each "
-        "session, say which session is which: a column session in the table of trials, or Session "
-        "in BData (else two sessions are scaled as one run)"
-    )
-    for order in (by_category, shuffled):
-        in_sessions(tmp_path / "S1.h5", order)
-        assert anew() == []
-    in_sessions(tmp_path / "S1.h5", in_time)
-    change(tmp_path / "S1.h5", lambda _, __, labels: labels.update(Session=np.repeat([1, 2], 8)))
-    assert anew() == []
-
-
 def test_a_recording_without_training_trials(tiny):
     change(tiny / "bdata" / "S1.h5", lambda voxels, rois, labels: labels["DataType"].fill(2))
     problems, cautions = look(tiny)

@@ -202,6 +202,15 @@ def test_a_table_narrower_than_its_metadata_says_so(recording):
     fails(recording, re.escape("dataset has shape (4, 7), but metadata for 8 columns"))
 
 
+def test_names_that_cannot_be_printed_are_refused(recording):
+    def rename(data, value, key):
+        return data, value, np.where(key == b"ROI_HVC", b"ROI_\x1b[2J", key)
+
+    edit(recording, rename)
+    says = r"a key of the metadata is 'ROI_\x1b[2J', which cannot be printed"
+    fails(recording, re.escape(says))
+
+
 def test_a_file_without_trials_says_so(recording):
     edit(recording, lambda data, value, key: (data[:0], value, key))
     fails(recording, "has no trials")

@@ -82,8 +82,12 @@ def test_runs_sessions_and_kinds_of_trials_as_bdata_datasets_call_them():
     np.testing.assert_array_equal(found["Run"], columns["run"])
     np.testing.assert_array_equal(found["Session"], columns["session"])
     maps["trial_type"][7.0] = "rest"
-    refuses("row 2: trial_type is 'rest', not training, test, imagery", standard_labels, columns,
-            maps)  # fmt: skip
+    says = "row 2: trial_type is 'rest', not training, test, imagery"
+    refuses(says, standard_labels, columns, maps)
+    # Other words, as BIDS has them, say nothing of it.
+    maps["trial_type"] = {5.0: "stimulus", 7.0: "one-back"}
+    found = standard_labels(columns, maps, data_type=2).columns
+    assert found["DataType"].tolist() == [2] * 4
 
 
 def test_image_index_counts_the_images_of_each_type():
@@ -158,6 +162,24 @@ def test_rois_of_newer_files_have_no_prefix(tmp_path):
     path = write(tmp_path / "b.h5", COLUMNS | {"stimulus_id": CODES},
                  metadata=masks | {"ROI_V1": [1, 0, 0, 0, 0]})  # fmt: skip
     assert list(read_bdata(path)[1]) == ["V1"]
+
+
+def test_vertices_of_the_surface_are_voxels_as_well(tmp_path):
+    # As bdpy makes them of fMRIPrep's surfaces, FreeSurfer's labels with them.
+    bdata = bdpy.BData()
+    bdata.add(VOXELS, "VertexData")
+    masks = {"VertexLeft": [1, 1, 1, 0, 0], "freesurfer_dk_lh.cuneus": [0, 1, 1, 0, 0]}
+    for key, flags in masks.items():
+        bdata.add_metadata(key, np.array(flags, float), where="VertexData")
+    for key, values in (COLUMNS | {"stimulus_id": CODES}).items():
+        bdata.add(values[:, None], key)
+    bdata.save(str(tmp_path / "a.h5"))
+    voxels, rois, _ = read_bdata(tmp_path / "a.h5")
+    np.testing.assert_array_equal(voxels, VOXELS)
+    assert {name: mask.tolist() for name, mask in rois.items()} == {
+        "VertexLeft": [True, True, True, False, False],
+        "freesurfer-dk-lh-cuneus": [False, True, True, False, False],
+    }
 
 
 def test_names_of_rois_become_names_of_files(tmp_path):

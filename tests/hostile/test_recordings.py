@@ -3,8 +3,10 @@
 `make test-full` tries ten times as many.
 """
 
+import contextlib
 import gzip
 import io
+import math
 import shutil
 import struct
 import time
@@ -12,6 +14,7 @@ import warnings
 from pathlib import Path
 
 import bdpy
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -21,6 +24,8 @@ from scipy.io import savemat
 from brain_teacher.dataset.bdata import read_recording, write_bdata
 from brain_teacher.dataset.foreign_files import read_mat
 from brain_teacher.dataset.image_features import read_image_features
+from brain_teacher.dataset.stimuli import name_labels
+from brain_teacher.dataset.trials import trial_columns
 from brain_teacher.sources.formats.nifti import read_nifti
 from helpers.running import project, run
 
@@ -129,6 +134,85 @@ def test_a_damaged_recording_is_read_or_refused(files, tmp_path, name, times):
         n_trials, n_voxels = recording.voxels.shape
         assert all(mask.shape == (n_voxels,) for mask in recording.rois.values())
         assert all(len(column) == n_trials for column in recording.labels.columns.values())
+
+    holds()
+
+
+# What may stand at each place of a BData file, right and wrong.
+NUMBERS = st.sampled_from([np.nan, np.inf, -1.0, 0.0, 1.0, 1.5, 2.0**60, 1443537.022563])
+TABLE = st.tuples(st.integers(0, 4), st.integers(0, 6)).flatmap(
+    lambda shape: st.lists(NUMBERS, min_size=math.prod(shape), max_size=math.prod(shape)).map(
+        lambda values: np.array(values).reshape(shape)
+    )
+)
+NAMES_OF_KEYS = st.sampled_from(
+    [
+        "VoxelData",
+        "ROI_\x1b[31m",
+        "Run",
+        "DataType",
+        "stimulus_id",
+        "V1",
+        "stimulus_name",
+        "a\nb",
+        "",
+    ]
+)
+ODD = st.one_of(
+    TABLE,
+    NUMBERS,
+    TABLE.map(lambda values: values.ravel().astype(complex)),
+    st.text(max_size=4),
+    st.lists(NAMES_OF_KEYS, min_size=1, max_size=6),
+    st.dictionaries(st.sampled_from(["1", "0.0", "nan", "x"]), st.text(max_size=4), max_size=3),
+)
+KEYS = ["VoxelData", "V1", "stimulus_id", "Run", "DataType", "stimulus_name"]
+
+
+def put(file, place, content):
+    """Write a value, a list of text, or a mapping as a group."""
+    if isinstance(content, dict):
+        for name, each in content.items():
+            put(file, f"{place}/{name}", each)
+        file.require_group(place)
+    elif isinstance(content, list):
+        file[place] = [text.encode() for text in content]
+    else:
+        file[place] = content.replace("\0", "") if isinstance(content, str) else content
+
+
+@times
+def test_bdata_of_odd_shapes_are_read_or_refused(tmp_path, times):
+    path = tmp_path / "a.h5"
+    flags = np.zeros((6, 7))
+    flags[:2, :2] = 1
+    flags[2:, 2:6] = np.eye(4)
+    right = {
+        "dataset": np.arange(28.0).reshape(4, 7) % 3, "metadata/key": KEYS,
+        "metadata/value": flags, "vmap/stimulus_name": {"0": "a_1", "1.0": "a_2", "2": "b_1"},
+    }  # fmt: skip
+    place = st.sampled_from(["metadata/description", "header/callstack", "metadata", *right])
+    cells = st.lists(st.tuples(st.integers(0, 27), NUMBERS), max_size=4)
+
+    keys = st.one_of(st.just(KEYS), st.lists(NAMES_OF_KEYS, min_size=6, max_size=6))
+
+    @many(st.dictionaries(place, ODD, max_size=2), keys, cells, times=times)
+    def holds(odd, keys, numbers):
+        content = {name: value for name, value in right.items() if name not in odd}
+        content["metadata/key"] = keys
+        values = content.get("dataset", np.zeros((4, 7))).copy()
+        for cell, number in numbers:
+            values.flat[cell] = number
+        content["dataset"] = odd.get("dataset", values)
+        with h5py.File(path, "w") as file:
+            for name, value in (content | odd).items():
+                if not name.startswith("metadata/") or "metadata" not in odd:
+                    put(file, name, value)
+        recording = held(read_recording, path)
+        if recording is not None:
+            labels = recording.labels.columns
+            with contextlib.suppress(ValueError):
+                assert len(trial_columns(labels, name_labels(labels, None))["run"]) == 4
 
     holds()
 

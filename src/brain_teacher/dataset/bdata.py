@@ -19,6 +19,8 @@ from brain_teacher.dataset.foreign_files import read_hdf5, read_mat
 from brain_teacher.dataset.labels import Labels, standard_labels
 
 ROI_PREFIX, VOXELS = "ROI_", "VoxelData"
+# Of a volume, or of the cortex's surface.
+DATA = (VOXELS, "VertexData")
 # Of 2018 and later, and of 2016.
 NAMES = {"dataset": "dataSet", "metadata": "metaData"}
 
@@ -113,7 +115,8 @@ def read_recording(path: str | PathLike, *, data_type: int | None = None) -> Rec
         As `read_bdata`.
     """
     table = read_table(path)
-    if VOXELS not in table.flags or not table.marked(VOXELS).any():
+    is_voxel = np.any([table.marked(key) for key in DATA if key in table.flags], axis=0)
+    if not np.any(is_voxel):
         raise ValueError(f"no column is marked as {VOXELS}")
     if not len(table.values):
         raise ValueError("has no trials")
@@ -155,8 +158,10 @@ def read_table(path: str | PathLike) -> Table:
     if len(flags) != len(keys):
         raise ValueError(f"metadata have {len(keys)} keys, but values of {len(flags)}")
     keys = [key.strip() for key in keys]
+    _hold_to_print("a key of the metadata", keys)
     each = zip(keys, flags.astype(np.float64, copy=False), strict=True)
-    maps = {key: _value_map(key, codes) for key, codes in _mapping(content.get("vmap")).items()}
+    maps = _mapping(content.get("vmap"))
+    maps = {key: _value_map(key, codes) for key, codes in maps.items() if key in keys}
     values, is_old = values.astype(np.float64, copy=False), "dataset" not in content
     descriptions = metadata.get("description")
     if not _are_texts(descriptions) or len(descriptions) != len(keys):
@@ -181,7 +186,15 @@ def _value_map(key, codes):
         raise ValueError(f"the value map of {key!r} has a code that is no number") from error
     if not _are_texts(list(named.values())):
         raise ValueError(f"the value map of {key!r} has a name that is no text")
+    _hold_to_print(f"a name in the value map of {key!r}", named.values())
     return named
+
+
+def _hold_to_print(what, texts):
+    """Names go to terminals, tables and file names: none may hold line ends or escape sequences."""
+    for text in texts:
+        if not text.isprintable():
+            raise ValueError(f"{what} is {text!r}, which cannot be printed")
 
 
 def _rois(table, is_voxel):
@@ -192,7 +205,7 @@ def _rois(table, is_voxel):
     """
     keys = [key for key in table.flags if key.startswith(ROI_PREFIX)]
     if not keys:
-        keys = [key for key in table.flags if key != VOXELS and _is_mask(table, key, is_voxel)]
+        keys = [key for key in table.flags if key not in DATA and _is_mask(table, key, is_voxel)]
     # Those that need no other name keep theirs.
     masks, said = {}, []
     plain = {key: plain_name(key.removeprefix(ROI_PREFIX)) for key in keys}

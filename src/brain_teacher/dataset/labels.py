@@ -158,12 +158,14 @@ def _small(key):
 
 
 def _trial_types(columns, maps):
-    """DataType by the words of ``trial_type``; None without such a label."""
+    """DataType by the words of ``trial_type``; None without such a label, or such words."""
     for key in columns:
         if _small(key) == TRIAL_TYPE and key in maps:
             words = _named(columns[key], maps[key], key).tolist()
             kinds = [next((k for w, k in WORDS.items() if word.lower().startswith(w)), 0)
                      for word in words]  # fmt: skip
+            if not any(kinds):
+                continue
             if 0 in kinds:
                 row = kinds.index(0)
                 raise ValueError(f"row {row}: {key} is {words[row]!r}, not training, test, imagery")

@@ -150,30 +150,8 @@ def _check_training(found, file, trials):
         found.cautions.append(
             f"{file}: {alone.sum()} runs have one training trial, which z-scoring by run makes 0"
         )
-    if (row := _restart(training)) is not None:
-        found.cautions.append(
-            f"{file}: row {row}: run {training['run'][row]} comes again after later runs; if runs "
-            "are counted anew in each session, say which session is which: a column session in "
-            "the table of trials, or Session in BData (else two sessions are scaled as one run)"
-        )
     check_design(found, file, training)
     return training
-
-
-def _restart(training):
-    """The row where runs begin to be counted anew, as the rows lie in time; None if they do not.
-
-    Rows in another order are no sign: shuffled ones, where runs hardly last, and those sorted by
-    category.
-    """
-    run = training["run"].to_numpy()
-    step = np.diff(run, prepend=run[:1])
-    turn = np.cumsum(step < 0)
-    turns_of = pd.Series(turn).groupby(run).nunique()
-    lasting = 2 * np.count_nonzero(step) < len(run)
-    if not lasting or turns_of.max() < 2 or training.groupby(turn)["category"].nunique().min() < 2:
-        return None
-    return training.index[turn == 1][0]
 
 
 def _check_maps(found, maps):
