@@ -49,7 +49,7 @@ def test_the_page_works_as_written(tmp_path):
                     assert program == "brain-teacher"
                     said[command] = said.get(command, "") + run(command, *arguments)
         assert "data/mine: nothing is wrong\n" in said["check"] and "caution" not in said["check"]
-        left_out = "left out, since a trial's, or not of all images: 'onset', 'response_time'"
+        left_out = "left out, since a trial's, or not of all images: 'response_time'"
         assert f"note: trials.csv: {left_out}\n" in said["new-dataset"]
         table = read_soft_labels("runs/mine/soft_labels/S1_FFA_logistic.npz")
         right = table.class_id[table.log_probs.argmax(axis=1)] == [
@@ -227,8 +227,9 @@ def test_a_table_as_bids_has_it(work):
     assert said[:-2] == [
         "note: t.tsv: session: ses-01 is 1 ... ses-10 is 2",
         "note: t.tsv: run: run-1 is 1 ... run-1 is 1",
+        "note: t.tsv: onset gives each trial's place in its run",
         "note: t.tsv: dogs/b.JPG is image 'b': ids go without folder and ending",
-        "note: t.tsv: left out, since a trial's, or not of all images: 'onset', 'duration', "
+        "note: t.tsv: left out, since a trial's, or not of all images: 'duration', "
         "'response_time', 'rater'",
     ]
     assert Path("data/mine/stimuli.csv").read_text().splitlines() == [

@@ -44,6 +44,8 @@ def read_trials(file: Path) -> tuple[pd.DataFrame, list[str]]:
         notes += [note] * bool(note)
     if "onset" in table and "block" not in table:
         table["block"] = _places(table)
+        table = table.drop(columns="onset")
+        notes.append("onset gives each trial's place in its run")
     table["image_id"], note = _plain_ids(table["image_id"])
     return table, notes + [note] * bool(note)
 
