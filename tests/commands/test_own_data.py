@@ -264,6 +264,13 @@ def test_a_table_with_semicolons(work):
     assert labels_of("stimulus_id", "Run") == [[2, 1, 1, 2], [1, 1, 2, 2]]
 
 
+def test_ids_with_colons_slashes_and_dots_stay_where_they_name_no_picture(work):
+    Path("t.csv").write_text(TRIALS.replace("a,cat", "x:1,cat").replace("b,dog", "x/1.5,dog"))
+    new(*ARRAYS)
+    lines = Path("data/mine/stimuli.csv").read_text().splitlines()
+    assert lines[1:] == ["1,x/1.5,dog,x", "2,x:1,cat,y"]
+
+
 def test_two_names_of_one_image_are_refused(work):
     endings = {"b,dog": "b.png,dog", "a,cat,1": "a.png,cat,1", "a,cat,2": "a.jpg,cat,2"}
     for plain, ending in endings.items():
