@@ -51,7 +51,7 @@ def test_dvc_goes_on_by_itself(monkeypatch):
 def test_every_next_command_can_be_parsed(command):
     typed = {"data": "data/mine", "params": "p.yaml"}
     assert command in main.commands
-    for line in lines(command, typed=typed, data="data/mine", students="s"):
+    for line in lines(command, typed=typed, data="data/mine", students="s", name="god"):
         kind, _, rest = line.partition(": ")
         program, *arguments = shlex.split(rest)
         if (kind, program) == ("next", "brain-teacher"):

@@ -49,7 +49,7 @@ def test_the_page_works_as_written(tmp_path):
                     assert program == "brain-teacher"
                     said[command] = said.get(command, "") + run(command, *arguments)
         assert "data/mine: nothing is wrong\n" in said["check"] and "caution" not in said["check"]
-        left_out = "left out, since a trial's, or not of all images: 'onset', 'response_time'"
+        left_out = "left out, since a trial's, or not of all images: 'response_time'"
         assert f"note: trials.csv: {left_out}\n" in said["new-dataset"]
         table = read_soft_labels("runs/mine/soft_labels/S1_FFA_logistic.npz")
         right = table.class_id[table.log_probs.argmax(axis=1)] == [
@@ -229,8 +229,9 @@ def test_a_table_as_bids_has_it(work):
     assert said[:-2] == [
         "note: t.tsv: session: ses-01 is 1 ... ses-10 is 2",
         "note: t.tsv: run: run-1 is 1 ... run-1 is 1",
+        "note: t.tsv: onset gives each trial's place in its run",
         "note: t.tsv: dogs/b.JPG is image 'b': ids go without folder and ending",
-        "note: t.tsv: left out, since a trial's, or not of all images: 'onset', 'duration', "
+        "note: t.tsv: left out, since a trial's, or not of all images: 'duration', "
         "'response_time', 'rater'",
     ]
     assert Path("data/mine/stimuli.csv").read_text().splitlines() == [
@@ -263,6 +264,13 @@ def test_a_table_with_semicolons(work):
     Path("t.csv").write_text(TRIALS.replace(",", ";"))
     new(*ARRAYS)
     assert labels_of("stimulus_id", "Run") == [[2, 1, 1, 2], [1, 1, 2, 2]]
+
+
+def test_ids_with_colons_slashes_and_dots_stay_where_they_name_no_picture(work):
+    Path("t.csv").write_text(TRIALS.replace("a,cat", "x:1,cat").replace("b,dog", "x/1.5,dog"))
+    new(*ARRAYS)
+    lines = Path("data/mine/stimuli.csv").read_text().splitlines()
+    assert lines[1:] == ["1,x/1.5,dog,x", "2,x:1,cat,y"]
 
 
 def test_two_names_of_one_image_are_refused(work):

@@ -11,6 +11,7 @@ from typing import Any
 NEXT = {
     "simulate": "brain-teacher check {made}",
     "check": "brain-teacher preprocess --data {data}",
+    "use": "dvc repro",
     "preprocess": "brain-teacher decode{on} --voxels {made}",
     "decode": "brain-teacher distill{on} --soft-labels {made}",
     "controls": "brain-teacher distill{on} --controls {made} --teacher all",
@@ -38,12 +39,14 @@ def following(
         return
     if made is not None and command in FIGURES:
         yield f"figure: {made / 'figures' / FIGURES[command]}"
-    if command in NEXT:
-        options = {
-            name: f" --{name} {shlex.quote(str(value))}" if value else ""
-            for name, value in typed.items()
-        }
-        places = {name: shlex.quote(str(given.get(name))) for name in ("data", "students")}
-        places["made"] = shlex.quote(str(made))
-        on = options["data"] + options["params"]
-        yield "next: " + NEXT[command].format(on=on, **places | {"params": options["params"]})
+    template = NEXT.get(command, "")
+    only_listed = command == "use" and given["name"] is None
+    if not template or only_listed or ("{made}" in template and made is None):
+        return
+    options = {
+        name: f" --{name} {shlex.quote(str(value))}" if value else ""
+        for name, value in typed.items()
+    }
+    places = {name: shlex.quote(str(given.get(name))) for name in ("data", "students")}
+    places |= {"made": shlex.quote(str(made)), "params": options["params"]}
+    yield "next: " + template.format(on=options["data"] + options["params"], **places)

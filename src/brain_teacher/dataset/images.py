@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from itertools import product
 from os import PathLike
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ def looked_for(image_id, files):
     >>> looked_for("cat-0.png", {"cat-0": "shown/cat-0.png"})
     'looked for cat-0.png.*, and there is cat-0.png: give ids without their ending'
     """
-    plain = PureWindowsPath(image_id)
+    plain = PurePosixPath(image_id.replace("\\", "/"))
     for stem, remedy in ((plain.stem, "without their ending"), (plain.name, "without a folder")):
         if stem != image_id and stem in files:
             there = Path(files[stem]).name

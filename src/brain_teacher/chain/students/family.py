@@ -1,6 +1,5 @@
 """The family of controls, settled before anything is decoded: what cannot be made is left out."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from brain_teacher.cells.folder import is_stage
@@ -56,7 +55,7 @@ def without_superclass(dataset: DataSet) -> str | None:
     return f"'{lacking[0]}'{more}" if lacking else None
 
 
-def write_not_made(folder: Path, skipped: Mapping[str, str], teachers: list[str]) -> None:
+def write_not_made(folder: Path, skipped: dict[str, str], teachers: list[str]) -> None:
     """Keep beside the students which of these teachers could not be made."""
     others = {name: why for name, why in not_made(folder).items() if name not in teachers}
     if content := dict(sorted((others | skipped).items())):

@@ -53,7 +53,7 @@ def from_arrays(
     if not rois:
         raise ValueError(f"no ROI is in all of {', '.join(map(str, voxels.values()))}")
     rows = ((number, *row) for number, row in enumerate(stimuli.itertuples(name=None), start=1))
-    write_stimuli(folder, rows, groups=stimuli.columns[1:])
+    write_stimuli(folder, rows, groups=list(stimuli.columns[1:]))
     return subjects, rois, notes + left_out
 
 

@@ -1,7 +1,7 @@
 """A table of trials as people have it: which of its columns count, and what is left out."""
 
 from collections.abc import Iterable
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,8 @@ def read_trials(file: Path) -> tuple[pd.DataFrame, list[str]]:
         notes += [note] * bool(note)
     if "onset" in table and "block" not in table:
         table["block"] = _places(table)
+        table = table.drop(columns="onset")
+        notes.append("onset gives each trial's place in its run")
     table["image_id"], note = _plain_ids(table["image_id"])
     return table, notes + [note] * bool(note)
 
@@ -128,14 +130,14 @@ def _places(table: pd.DataFrame) -> pd.Series:
 
 def _plain_ids(ids: pd.Series) -> tuple[pd.Series, str | None]:
     """Ids without a folder before them and the ending of a picture behind, if all have it."""
-    paths = ids.map(PureWindowsPath)
-    named = all(path.suffix.lower() in ENDINGS for path in paths)
-    plain = paths.map(lambda path: path.stem if named else path.name)
-    if (plain == ids).all():
+    files = ids.map(lambda name: PurePosixPath(name.replace("\\", "/")))
+    if not all(file.suffix.lower() in ENDINGS for file in files):
         return ids, None
-    several = ids.groupby(plain).nunique()
-    if (several > 1).any():
-        twice = several.index[several > 1][0]
-        both = " and ".join(ids[plain == twice].unique()[:2])
-        raise ValueError(f"{both} are both image {twice!r}: give each image an id of its own")
+    plain = files.map(lambda file: file.stem)
+    first = ids.groupby(plain).transform("first")
+    if (other := ids != first).any():
+        one, two, name = first[other].iloc[0], ids[other].iloc[0], plain[other].iloc[0]
+        raise ValueError(
+            f"{one} and {two} are both image {name!r}: give each image an id of its own"
+        )
     return plain, f"{ids.iloc[0]} is image {plain.iloc[0]!r}: ids go without folder and ending"
