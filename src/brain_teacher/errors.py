@@ -66,6 +66,6 @@ def nearest(name: object, names: Iterable[object]) -> str:
 
 
 def cut(text: object, most: int = LONGEST) -> str:
-    """A stranger's text, no longer than a message can bear."""
-    text = str(text)
+    """A stranger's text in one line, no longer than a message can bear."""
+    text = " ".join(str(text).split())
     return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -270,8 +270,8 @@ def load_arrays(
             raise ValueError("it begins like neither .npy nor .npz")
         except Exception as error:
             # numpy, zipfile, zlib and tokenize have a dozen kinds of them for a broken file.
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(wrong.format(cut(reason, 4 * LONGEST))) from error
+            reason = cut(error, 4 * LONGEST) or type(error).__name__
+            raise ValueError(wrong.format(reason)) from error
 
 
 def _unpacked(stream: IO[bytes], names: Collection[str] | None, size: int) -> dict[str, np.ndarray]:

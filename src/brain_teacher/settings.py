@@ -25,6 +25,12 @@ def _no_bool(value: object) -> object:
     return value
 
 
+def _not_huge(value: float) -> float:
+    if abs(value) > 1e30:
+        raise ValueError("give no more than 1e30")
+    return value
+
+
 def _not_tiny(value: float) -> float:
     if value < 1e-30:
         raise ValueError("give 1e-30 or more")
@@ -37,7 +43,9 @@ Yes = Annotated[bool, Field(strict=True)]
 # Beyond these nobody means it, and arithmetic ends: seeds are of 32 bits, 1e-320 has no inverse.
 Whole = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**32)]
 # Not strict: YAML 1.1 reads 1e-3 as text.
-Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
+Number = Annotated[
+    float, BeforeValidator(_no_bool), Field(allow_inf_nan=False), AfterValidator(_not_huge)
+]
 Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
 Share = Annotated[Number, Field(gt=0, lt=1)]
 Positive = Annotated[Number, Field(gt=0), AfterValidator(_not_tiny)]

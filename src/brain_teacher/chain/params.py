@@ -258,6 +258,13 @@ class Compare(Block):
             )
         return value
 
+    @field_validator("family")
+    @classmethod
+    def _hard_labels(cls, value: list[str]) -> list[str]:
+        if "none" not in value:
+            raise ValueError("name 'none' too: every verdict begins with hard labels alone")
+        return value
+
 
 class Promote(Block):
     """When the challenger becomes the champion."""

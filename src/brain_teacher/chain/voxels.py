@@ -12,7 +12,7 @@ from pydantic import Field
 
 from brain_teacher.cells.cell import Cell, FileInput, of_no_consequence
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.dataset.ids import NAME
+from brain_teacher.dataset.description import FileName
 from brain_teacher.dataset.stimuli import name_labels, read_stimuli
 from brain_teacher.dataset.trials import FORMAT, Voxels, trial_columns
 from brain_teacher.errors import BrainTeacherError, about, nearest
@@ -22,8 +22,8 @@ from brain_teacher.reading import Said, npz_shape
 class VoxelFile(Said):
     """What ``index.json`` says of a voxel file, which these names find."""
 
-    subject: Annotated[str, Field(pattern=NAME)]
-    roi: Annotated[str, Field(pattern=NAME)]
+    subject: FileName
+    roi: FileName
     trials: int
     voxels: int
 

@@ -120,8 +120,7 @@ def read_recording(path: str | PathLike, *, data_type: int | None = None) -> Rec
         raise ValueError(f"no column is marked as {VOXELS}")
     if not len(table.values):
         raise ValueError("has no trials")
-    bdata, is_voxel = table.as_bdata(), table.marked(VOXELS)
-    columns = {}
+    bdata, columns = table.as_bdata(), {}
     for key in bdata.metadata.key:
         marked = (bdata.get_metadata(key) == 1) & ~is_voxel
         if not key.startswith(ROI_PREFIX) and marked.sum() == 1:
@@ -129,7 +128,7 @@ def read_recording(path: str | PathLike, *, data_type: int | None = None) -> Rec
     rois, said = _rois(table, is_voxel)
     labels = standard_labels(columns, table.maps, data_type=data_type)
     said += labels.said + ["has the layout of 2016 (dataSet, metaData)"] * table.is_old
-    return Recording(bdata.select(VOXELS, verbose=False), rois, labels, said, table.header)
+    return Recording(bdata.dataset[:, is_voxel], rois, labels, said, table.header)
 
 
 def read_table(path: str | PathLike) -> Table:

@@ -21,13 +21,17 @@ def _file_name(value: str) -> str:
     return value
 
 
+# What becomes a part of a file's name.
+FileName = Annotated[str, AfterValidator(_file_name)]
+
+
 class Description(BaseModel):
     """The content of ``dataset.yaml``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # What the data set is called in tables, figures and MLflow runs.
-    name: Annotated[str, AfterValidator(_file_name)]
+    name: FileName
     # Whether its recordings are; said wherever numbers from it appear.
     simulated: bool
     # Subject -> BData file, below the folder. None: pictures that a table of others teaches.

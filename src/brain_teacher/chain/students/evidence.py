@@ -55,7 +55,7 @@ class _Evidence(Said):
     plan: str
     diverged: list[str]
     students: list[_Student]
-    differences: list[_Difference]
+    differences: Annotated[list[_Difference], Field(min_length=1)]
     compare: _Settings
 
 
