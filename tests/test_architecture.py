@@ -247,7 +247,7 @@ def test_the_params_that_a_stage_depends_on_exist():
 
 # Commands that bring files and put them in order: nothing of theirs is worth an MLflow run.
 HOUSEKEEPING = {
-    *("fetch", "images", "new-dataset", "check", "use"),
+    *("fetch", "images", "new-dataset", "check", "use", "pull"),
     *("import-soft-labels", "export"),
 }
 
