@@ -18,6 +18,7 @@ from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.teachers import OWN_TABLE, TEACHERS
 from brain_teacher.errors import UsageError, nearest
+from brain_teacher.files import regular
 from brain_teacher.settings import (
     All,
     Alpha,
@@ -308,7 +309,7 @@ def load_params(
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        content = yaml.safe_load(regular(path).read_text("utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path} is missing; name the settings with --params FILE") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

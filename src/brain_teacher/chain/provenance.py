@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from brain_teacher.chain.params import Params
+from brain_teacher.files import regular
 from brain_teacher.tracking import flat
 
 # From a place in params.yaml, or ``data``, to what stands there.
@@ -95,7 +96,7 @@ def _said(value: Any) -> str:
 def dvc_hash(place: str | Path) -> str | None:
     """DVC's hash of what a stage wrote or read, from ``dvc.lock``; None where it is not tracked."""
     try:
-        lock = yaml.safe_load(Path("dvc.lock").read_text("utf-8"))
+        lock = yaml.safe_load(regular("dvc.lock").read_text("utf-8"))
     except (OSError, yaml.YAMLError):
         return None
     stages = (lock or {}).get("stages", {}).values()

@@ -28,7 +28,7 @@ from brain_teacher.dataset.places import inside
 from brain_teacher.dataset.stimuli import name_trials
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import write_text
+from brain_teacher.files import regular, write_text
 from brain_teacher.machine import cores
 from brain_teacher.sources.imagenet.pictures import Gathered, Wish, gather
 from brain_teacher.sources.imagenet.tree import find_synsets
@@ -190,7 +190,7 @@ def _write_tables(data: Path, found: list[Gathered], table: pd.DataFrame) -> pd.
 
 def _say_pictures(data: Path, description: Description) -> None:
     """Write ``pictures: true``; the rest of the file, comments included, stays."""
-    text = (data / FILE).read_text("utf-8")
+    text = regular(data / FILE).read_text("utf-8")
     text = re.sub(r"(?m)^pictures:[ \t]*\w+", "pictures: true", text)
     if yaml.safe_load(text).get("pictures") is not True:  # one line, in braces
         content = description.model_dump(exclude_defaults=True) | {"pictures": True}

@@ -9,7 +9,7 @@ from typing import Any
 from brain_teacher.commands import Say
 from brain_teacher.dataset.places import check_relative
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.files import atomic_write
+from brain_teacher.files import atomic_write, regular
 
 
 def pull(targets: Sequence[str], *, remote: str | None = None, say: Say = print) -> None:
@@ -77,7 +77,7 @@ def _wrong_files(out: Any, cache: Any) -> Iterator[str]:
 
 def _listed(digest: str, cache: Any) -> dict[str, str]:
     """The MD5 of each file that a folder's listing names."""
-    entries = json.loads(Path(cache.oid_to_path(digest)).read_text("utf-8"))
+    entries = json.loads(regular(cache.oid_to_path(digest)).read_text("utf-8"))
     return {entry["relpath"]: entry["md5"] for entry in entries}
 
 
@@ -86,7 +86,7 @@ def _whole(digest: str, cache: Any) -> Path | None:
     path = Path(cache.oid_to_path(digest))
     if not path.is_file():
         return None
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         if hashlib.file_digest(file, "md5").hexdigest() == digest.removesuffix(".dir"):
             return path
     path.unlink()

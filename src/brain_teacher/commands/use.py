@@ -15,7 +15,7 @@ from ruamel.yaml.tokens import CommentToken
 from brain_teacher.chain.params import Params, load_params
 from brain_teacher.commands import Place, Say
 from brain_teacher.errors import BrainTeacherError, UsageError, nearest
-from brain_teacher.files import atomic_write
+from brain_teacher.files import atomic_write, regular
 
 # The sample's settings are params.yaml itself, as git has it: a preset would be their second home.
 SAMPLE = "sample"
@@ -66,8 +66,8 @@ def _listed(presets: dict[str, Path], target: Path) -> Iterator[str]:
     yield f"{SAMPLE}: the sample's, as git last had it"
     for name, path in presets.items():
         used = current is not None and _settings(path) == current
-        first = path.read_bytes().decode("utf-8", "replace").partition("\n")[0].lstrip("# ")
-        yield f"{name}: {first}{' (in use)' if used else ''}"
+        first, _, _ = regular(path).read_bytes().decode("utf-8", "replace").partition("\n")
+        yield f"{name}: {first.lstrip('# ')}{' (in use)' if used else ''}"
 
 
 def _settings(path: Path) -> Params | None:
@@ -91,7 +91,7 @@ def _newest_sample(target: Path) -> bytes | None:
 
 def _laid_over(base: bytes, path: Path) -> bytes:
     """The text `base` with the settings of the preset `path`, whole."""
-    editor, text = YAML(), path.read_text("utf-8")
+    editor, text = YAML(), regular(path).read_text("utf-8")
     editor.width, editor.default_flow_style, editor.allow_duplicate_keys = 4096, None, True
     settings = load_params(path).model_dump(exclude_none=True)
     laid = editor.load(base) or CommentedMap()
@@ -132,7 +132,7 @@ def _behind(block: Any, key: str) -> str:
 
 def _is_made(target: Path, sample: bytes, presets: dict[str, Path]) -> bool:
     """Whether `target` is what a preset makes: then `use` brings it again, and nothing is lost."""
-    now = target.read_bytes() if target.exists() else b""
+    now = regular(target).read_bytes() if target.exists() else b""
     for path in presets.values():
         try:
             if _laid_over(sample, path) == now:
@@ -162,7 +162,7 @@ def _check_remote(name: str, root: Path) -> None:
 
 def _check_kept(target: Path, content: bytes) -> None:
     """Refuse if `target` says what neither git nor the new `content` has."""
-    if not target.exists() or target.read_bytes() == content:
+    if not target.exists() or regular(target).read_bytes() == content:
         return
     blob = _git(target, "hash-object", "--", target.name)
     if blob is None or _git(target, "cat-file", "-e", blob.decode().strip()) is None:

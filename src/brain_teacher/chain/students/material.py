@@ -18,7 +18,7 @@ from brain_teacher.dataset.image_cache import image_file
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import fingerprint
+from brain_teacher.files import fingerprint, regular
 from brain_teacher.report.words import WITHOUT_PICTURE
 
 IMAGE_CACHE = Path("outputs") / STATE / "images"
@@ -167,7 +167,7 @@ def similarity_of(
     source = params.distill.similarity
     if source != "superclass":
         try:
-            table = pd.read_csv(source, index_col=0, dtype={0: str})
+            table = pd.read_csv(regular(source), index_col=0, dtype={0: str})
         except (OSError, ValueError) as error:
             raise UsageError(f"distill.similarity: {source} is no table ({error})") from error
         table.index = table.index.astype(str)
