@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from brain_teacher.files import regular
+
 ROI_PREFIX = "ROI_"
 LABELS = ("stimulus_id", "Run", "DataType")
 
@@ -83,7 +85,7 @@ def open_bdata(path):
 
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                return bdpy.BData(str(path))
+                return bdpy.BData(str(regular(path)))
         except (OSError, KeyError, RuntimeError, ValueError, TypeError, IndexError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(f"cannot be read as BData ({reason}); fetch it again") from error

@@ -13,6 +13,7 @@ import pandas as pd
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.places import inside
 from brain_teacher.dataset.rules import hold_to
+from brain_teacher.files import regular
 from brain_teacher.machine import cores
 
 SPLITS = ("validation", "test")
@@ -172,7 +173,7 @@ def _load_image(path, size):
 
     bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
-        with Image.open(path) as opened:
+        with Image.open(regular(path)) as opened:
             image: Image.Image = opened
             if is_too_large(image):
                 raise ValueError(f"{image.width} x {image.height} pixels are too many")
@@ -211,5 +212,5 @@ def size_of(path, *, most):
     """The shorter side of an image file, at most `most`: what `load_images` need not blow up."""
     from PIL import Image
 
-    with Image.open(path) as image:
+    with Image.open(regular(path)) as image:
         return min(most, *image.size)

@@ -9,6 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from brain_teacher.dataset import images as pictures
+from brain_teacher.files import regular
 from brain_teacher.machine import cores
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 
@@ -56,7 +57,7 @@ def _look(path):
         pictures.load_images([path], SIDE, workers=1)
     except ValueError as error:
         return str(error), []
-    with Image.open(path) as image:
+    with Image.open(regular(path)) as image:
         kinds = {
             "are animated: the first frame counts": getattr(image, "is_animated", False),
             "have 16 bits: the upper 8 count": image.mode.startswith("I;16"),

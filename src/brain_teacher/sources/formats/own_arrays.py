@@ -12,7 +12,7 @@ from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import DATA_TYPES
-from brain_teacher.files import load_arrays
+from brain_teacher.files import load_arrays, regular
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
@@ -38,7 +38,7 @@ def from_bdata(folder: Path, files: dict[str, Path]) -> tuple[dict[str, str], li
         voxels, masks, labels = _named(file, _read_recording, file)
         subjects[subject] = f"bdata/{subject}.h5"
         if file.suffix == ".h5":
-            shutil.copyfile(file, folder / subjects[subject])
+            shutil.copyfile(regular(file), folder / subjects[subject])
         else:
             write_bdata(folder / subjects[subject], voxels, rois=masks, labels=labels)
             notes.append(f"{file}: voxels, ROIs and labels were converted to HDF5, nothing else")
@@ -94,7 +94,7 @@ def from_arrays(
 
 
 def _read_recording(file):
-    if file.suffix == ".mat" and is_hdf5(file):
+    if file.suffix == ".mat" and is_hdf5(regular(file)):
         raise ValueError("is of MATLAB 7.3; save it again in MATLAB with save(..., '-v7')")
     return read_bdata(file)
 

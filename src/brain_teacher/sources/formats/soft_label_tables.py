@@ -12,7 +12,7 @@ import pandas as pd
 
 from brain_teacher.dataset.formulas import quoted_table, unquoted
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
-from brain_teacher.files import atomic_write, load_arrays
+from brain_teacher.files import atomic_write, load_arrays, regular
 
 # So that every logarithm is finite, and no more: the smallest that float32 holds whole. Softened by
 # T = 2, a floor of 1e-6 would have 13% of a row of 150 classes; of this it is 2e-17.
@@ -78,7 +78,9 @@ def read_table(
 def _read_csv(path):
     # As text: ids of digits keep their zeros. The header too: pandas would rename a name that
     # stands twice.
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None)
+    rows = pd.read_csv(
+        regular(path), dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None
+    )
     table = rows.iloc[1:].set_axis([unquoted(name) for name in rows.iloc[0]], axis=1)
     if IMAGE_ID in table:
         table[IMAGE_ID] = table[IMAGE_ID].map(unquoted)
@@ -89,7 +91,7 @@ def _read_parquet(path):
     import pyarrow
 
     try:
-        table = pd.read_parquet(path)
+        table = pd.read_parquet(regular(path))
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"cannot be read as Parquet ({error})") from error
     return table.reset_index() if table.index.name == IMAGE_ID else table
@@ -131,7 +133,7 @@ def _read_npy(path, image_ids, class_ids):
 
 
 def _lines(path):
-    names = Path(path).read_text("utf-8-sig").splitlines()
+    names = regular(path).read_text("utf-8-sig").splitlines()
     for row, name in enumerate(names):
         if not name.strip():
             raise ValueError(f"{path} line {row + 1} is empty")

@@ -8,7 +8,7 @@ from operator import methodcaller
 from pathlib import Path
 
 from brain_teacher.dataset.images import SPLITS, is_too_large
-from brain_teacher.files import atomic_write
+from brain_teacher.files import atomic_write, regular
 from brain_teacher.sources.imagenet.tree import list_pictures
 
 # What ImageNet's files are, whatever they are called. Not PIL's whole list: it starts other
@@ -148,7 +148,7 @@ def picture_error(data: bytes) -> str | None:
 def _put(image_id, folder, there, picture, *, why, link):
     """See to it that a whole picture lies in `folder`; why there is none, or None."""
     if there is not None:
-        _, error = _read(there.read_bytes)
+        _, error = _read(lambda: regular(there).read_bytes())
         if error is None:
             return None
         why = f"{there}: {error}"

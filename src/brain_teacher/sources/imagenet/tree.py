@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from brain_teacher.files import regular
+
 # A number of up to six digits: what GOD's stimulus_id can hold.
 _PICTURE = re.compile(r"n(\d{8})_0*(\d{1,6})\.(jpeg|jpg|png)", re.IGNORECASE)
 _SYNSET = re.compile(r"n\d{8}")
@@ -29,9 +31,9 @@ class Picture:
     def read(self) -> bytes:
         """The picture's bytes."""
         if self.span is None:
-            return self.path.read_bytes()
+            return regular(self.path).read_bytes()
         start, size = self.span
-        with self.path.open("rb") as file:
+        with regular(self.path).open("rb") as file:
             file.seek(start)
             return file.read(size)
 
@@ -84,7 +86,7 @@ def _folder(place):
 
 def _tar(place):
     # "r:": not compressed, so that a picture is a span of the file, which any thread can read.
-    with tarfile.open(place, "r:") as tar:
+    with tarfile.open(regular(place), "r:") as tar:
         for member in tar:
             if member.isreg() and not member.issparse():
                 yield Path(member.name).name, place, (member.offset_data, member.size)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.description import Description
-from brain_teacher.files import load_arrays
+from brain_teacher.files import load_arrays, regular
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 from brain_teacher.sources.recordings.source import Recording, files_at
 
@@ -106,7 +106,7 @@ def read_pictures(raw):
     """The pictures (92, 175, 175, 3), uint8, and the category of each."""
     from scipy.io import loadmat
 
-    stimuli = loadmat(Path(raw) / STIMULI, simplify_cells=True)["stimuli_92objs"]
+    stimuli = loadmat(regular(Path(raw) / STIMULI), simplify_cells=True)["stimuli_92objs"]
     images = np.stack([each["image"] for each in stimuli])
     return images, np.array([category_of(each) for each in stimuli])
 
@@ -129,7 +129,7 @@ def read_kriegeskorte(raw):
     from scipy.io import loadmat
 
     sessions = defaultdict(list)
-    for each in np.ravel(loadmat(Path(raw) / HUMAN_IT, simplify_cells=True)["RDMs"]):
+    for each in np.ravel(loadmat(regular(Path(raw) / HUMAN_IT), simplify_cells=True)["RDMs"]):
         subject = each.name.split(" | ")[1]  # of "hIT | BE | Session: 1"
         sessions[subject].append(each.RDM)
     subjects = {name: {"IT": np.mean(values, axis=0)} for name, values in sessions.items()}

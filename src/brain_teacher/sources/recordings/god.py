@@ -25,6 +25,7 @@ from brain_teacher.dataset.bdata import read_bdata
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.stimuli import name_trials
 from brain_teacher.dataset.trials import IMAGERY, TEST, TRAINING
+from brain_teacher.files import regular
 from brain_teacher.sources.transport.listing import read_listing
 from brain_teacher.sources.transport.transfer import DownloadError, RemoteFile
 
@@ -157,7 +158,7 @@ def examine(path: str | PathLike) -> tuple[str, list[str], list[str]]:
     size = int(rois["VC"].sum()) if "VC" in rois else 0
     made = f" (as the {VERSIONS[size]} version of subject 1)" if size in VERSIONS else ""
     cautions = _cautions(labels)
-    with h5py.File(path) as file:
+    with h5py.File(regular(path)) as file:
         if "dataSet" in file:
             cautions.append("has the layout of 2016 (dataSet, metaData); it is read all the same")
     return f"{', '.join(counts)} trials; VC {size:,} voxels{made}", problems, cautions

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.description import Description
+from brain_teacher.files import regular
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 from brain_teacher.sources.recordings.source import Recording, files_at
 
@@ -35,7 +36,7 @@ def read_nifti(path):
     Offsets are those of nifti1.h (nifti.nimh.nih.gov): dim 40, datatype 70, vox_offset 108,
     scl_slope 112.
     """
-    content = gzip.decompress(Path(path).read_bytes())
+    content = gzip.decompress(regular(path).read_bytes())
     order = "<" if struct.unpack_from("<i", content)[0] == 348 else ">"
     count, *shape = struct.unpack_from(f"{order}8h", content, 40)
     (code,) = struct.unpack_from(f"{order}h", content, 70)
@@ -63,7 +64,7 @@ def read_blocks(raw):
     raw = Path(raw)
     bold, mask = read_nifti(raw / BOLD), read_nifti(raw / MASK)
     volumes = bold[mask.reshape(bold.shape[:3]) > 0].T
-    names = np.array((raw / ATTRIBUTES).read_text().split()[-2 * len(volumes) :])
+    names = np.array(regular(raw / ATTRIBUTES).read_text().split()[-2 * len(volumes) :])
     label, run = names[::2], names[1::2].astype(int)
     change = (label[1:] != label[:-1]) | (run[1:] != run[:-1])
     starts = np.flatnonzero(np.concatenate([[True], change]))

@@ -19,6 +19,7 @@ import numpy as np
 
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.images import UNSEEN_FILE
+from brain_teacher.files import regular
 from brain_teacher.sources.formats.writing import write_rows, write_stimuli, write_subject
 from brain_teacher.sources.recordings.letters import CELL, write_letters
 from brain_teacher.sources.recordings.source import Recording, files_at
@@ -51,7 +52,7 @@ def read_trials(raw):
     from scipy.io import loadmat
 
     names = ["fmriTrn", "fmriTest", "stimTrn", "stimTest"]
-    arrays = loadmat(Path(raw) / FILE, variable_names=names)
+    arrays = loadmat(regular(Path(raw) / FILE), variable_names=names)
     rows = _letters("trials.csv")
     split = {"train": "Trn", "test": "Test"}
     place = [(split[row["mat_split"]], int(row["mat_row"])) for row in rows]
