@@ -21,6 +21,7 @@ from brain_teacher.report.words import (
     WITHOUT_PICTURE,
     classes_sentence,
     describe_network,
+    named,
     said_simulated,
 )
 
@@ -33,8 +34,8 @@ def title_of(everyone: Mapping[str, Answers], scores: Mapping, outcome: Outcome)
     if lost := meta.get(WITHOUT_PICTURE):
         seen += f"; {lost} shown images had no picture and taught nobody"
     return (
-        f"{meta['dataset']} ({said_simulated(meta['simulated'])}): can {whose(meta)} teach a "
-        f"{describe_network(meta['settings'])}? "
+        f"{named(meta['dataset'])} ({said_simulated(meta['simulated'])}): can {whose(meta)} teach "
+        f"a {describe_network(meta['settings'])}? "
         f"Test {outcome.label}, {seeds} seeds, {images} {seen}"
     )
 

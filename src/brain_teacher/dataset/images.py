@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.csv_tables import read_csv_table
-from brain_teacher.dataset.places import inside
+from brain_teacher.dataset.places import check_name, inside
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.files import regular
 from brain_teacher.machine import cores
@@ -30,6 +30,7 @@ def find_shown(folder):
     files = sorted((Path(folder) / "images" / "shown").glob("[!.]*.*"))
     shown = {file.stem: file for file in files}
     for file in files:
+        check_name(file)
         if shown[file.stem] != file:
             raise ValueError(f"image '{file.stem}' has more than one file under images/shown")
     return shown
@@ -56,6 +57,9 @@ def find_unseen(folder):
     Gives columns ``image_id``, ``category``, ``path``, in the order of the ids.
     """
     files = sorted((Path(folder) / "images" / "unseen").glob("*/[!.]*.*"))
+    for file in files:
+        check_name(file.parent)
+        check_name(file)
     rows = [(file.stem, file.parent.name, file) for file in files]
     table = pd.DataFrame(rows, columns=["image_id", "category", "path"])
     twice = table["image_id"].duplicated()

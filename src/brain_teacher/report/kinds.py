@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from brain_teacher.decoding.soft_labels import KINDS, MODEL, kind_of
-from brain_teacher.report.words import BRAIN
+from brain_teacher.report.words import BRAIN, named
 
 # In the brain's meta and the students': that a table was imported, not decoded here.
 IMPORTED = "imported"
@@ -73,12 +73,12 @@ def comparison_called(result, kind):
 
 def whose(meta):
     """Whose table taught the students of this `meta`: a subject's ROI, or what is no brain."""
-    names, kind = meta["subject"].split("+"), kind_of(meta)
+    names, kind = named(meta["subject"]).split("+"), kind_of(meta)
     if kind == BRAIN:
         who = f"{len(names)} subjects'" if len(names) > 1 else f"{names[0]}'s"
-        return f"{who} {meta['roi']}"
+        return f"{who} {named(meta['roi'])}"
     tables = f"{len(names)} tables" if len(names) > 1 else "a table"
-    return f"{tables} of {KINDS[kind]} ({meta['subject']}, {meta['roi']})"
+    return f"{tables} of {KINDS[kind]} ({named(meta['subject'])}, {named(meta['roi'])})"
 
 
 def not_ours(meta):

@@ -1,5 +1,7 @@
 """Words that stand beside numbers, wherever they are shown."""
 
+import re
+
 import numpy as np
 
 from brain_teacher.analysis.outcomes import ACCURACY
@@ -8,6 +10,17 @@ from brain_teacher.analysis.outcomes import ACCURACY
 WITHOUT_PICTURE = "images_without_picture"
 # The teacher that controls are held against, whatever is behind its table.
 BRAIN = "brain"
+
+
+def named(name):
+    """A name within Markdown and HTML: what would mark it up, or end the line, is its code.
+
+    Examples
+    --------
+    >>> print(named("S1+S2"), named("<b>|"))
+    S1+S2 \\x3cb\\x3e\\x7c
+    """
+    return re.sub(r"[\\`*#&<>|\[\]\r\n]", lambda each: f"\\x{ord(each[0]):02x}", str(name))
 
 
 def said_simulated(simulated):
@@ -51,7 +64,7 @@ def classes_sentence(differences, outcome=ACCURACY):
 def describe_network(settings):
     """What the network of a recipe is called in tables: a narrow one is never ResNet18 alone."""
     proper = {"resnet18": "ResNet18", "resnet34": "ResNet34"}
-    name = proper.get(settings["network"], settings["network"])
+    name = proper.get(settings["network"], named(settings["network"]))
     width = settings["width"]
     words = {64: name, 32: f"half-width {name}", 16: f"quarter-width {name}"}
     return words.get(width, f"{name} of width {width}")
