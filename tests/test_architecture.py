@@ -245,9 +245,46 @@ def test_the_params_that_a_stage_depends_on_exist():
                 block = block[key]
 
 
+# What is not a person's: the package's own text, a remote's file, bytes in memory, what is written.
+OWN = ("files.py", "cells/source.py", "sources/imagenet/pretraining.py")
+ELSEWHERE = ("fs.open(", "BytesIO(", "temporary", "archive.open(", "memory", "place.read_text(")
+READERS = {
+    *("open", "read_text", "read_bytes", "read_csv", "read_parquet", "is_hdf5", "copyfile"),
+    *("np.load", "torch.load", "load_file", "loadmat", "h5py.File", "bdpy.BData", "ZipFile"),
+}
+
+
+def unasked(source):
+    """Calls that read a file without asking whether it is one (`files.regular`)."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        called, text = ast.unparse(node.func), ast.unparse(node)
+        modes = [each.value for each in node.args if isinstance(each, ast.Constant)]
+        asked = any(word in text for word in ("regular(", *ELSEWHERE)) or {"w", "ab"} & {*modes}
+        if {called, called.rpartition(".")[2]} & READERS and not asked:
+            yield text
+
+
+def test_whatever_reads_a_file_asks_first_whether_it_is_one():
+    # A pipe would hang, a device never end: write `regular(path)`.
+    room = ROOT / "src" / "brain_teacher"
+    found = []
+    for path in sorted(room.rglob("*.py")):
+        name = path.relative_to(room).as_posix()
+        if name not in OWN:
+            found += [(name, text) for text in unasked(path.read_text("utf-8"))]
+    assert found == []
+
+
+def test_that_this_can_fail():
+    code = "path.read_text()\nnp.load(path)\nopen(path)\npath.open('w')\nregular(path).open()"
+    assert list(unasked(code)) == ["path.read_text()", "np.load(path)", "open(path)"]
+
+
 # Commands that bring files and put them in order: nothing of theirs is worth an MLflow run.
 HOUSEKEEPING = {
-    *("fetch", "images", "new-dataset", "check", "use"),
+    *("fetch", "images", "new-dataset", "check", "use", "pull"),
     *("import-soft-labels", "export"),
 }
 

@@ -28,10 +28,10 @@ COMMANDS = [
     *("simulate", "preprocess", "decode", "controls", "rivals"),
     *("search", "distill", "explore", "plan", "compare", "promote"),
     *("import-soft-labels", "export"),
-    *("fetch", "images", "use", "new-dataset", "check"),
+    *("fetch", "images", "use", "new-dataset", "check", "pull"),
 ]
 # What reads no settings takes no file of them.
-WITHOUT_SETTINGS = ["simulate", "fetch", "use", "new-dataset", "export"]
+WITHOUT_SETTINGS = ["simulate", "fetch", "use", "new-dataset", "export", "pull"]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 
 

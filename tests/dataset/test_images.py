@@ -1,5 +1,6 @@
 """Images: which ones choose and which report, and how files become arrays."""
 
+import os
 import re
 from pathlib import Path
 
@@ -299,6 +300,15 @@ def test_a_bomb_is_refused_where_a_notebook_took_pils_limit_away(tmp_path, monke
         load_images([path], 4)
     assert (load_images([small], 4) == RED).all()
     assert [picture_error(each.read_bytes()) for each in (path, small)] == [too_large, None]
+
+
+@pytest.mark.parametrize("find", [find_shown, find_unseen])
+def test_a_name_that_is_not_utf_8_is_an_error(find, tmp_path):
+    for place in ("shown", "unseen/cat"):
+        (tmp_path / "images" / place).mkdir(parents=True)
+        (tmp_path / "images" / place / os.fsdecode(b"a\xff.png")).touch()
+    with pytest.raises(ValueError, match=r"a\\udcff\.png': its name is not UTF-8; rename it$"):
+        find(tmp_path)
 
 
 def test_a_shown_image_with_two_files_is_an_error(tmp_path):

@@ -1,5 +1,6 @@
 """docs/remotes.md as printed, but for the addresses, against real servers."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -87,7 +88,7 @@ def push(lab, heading, addresses, env=None):
     lab.type("ours", "dvc pull outputs/soft_labels")
     ((add,),) = blocks(heading)
     lab.type("ours", add)
-    once, _, _ = blocks("Push, and pull elsewhere")
+    once, _ = blocks("Push, and pull elsewhere")
     assert re.search(r"[1-9]\d* files pushed", lab.type("ours", *once))
 
 
@@ -141,18 +142,19 @@ def test_a_damaged_file_is_found_and_named(lab):
     remote = lab.folder / "srv"
     push(lab, "A folder that all can reach", {FOLDER: remote})
     lab.clone("theirs", of=lab.folder / "ours")
-    hashes = lab.type("ours", "dvc ls . outputs/soft_labels --show-hash").splitlines()
-    (digest,) = (line.split()[0] for line in hashes if line.endswith("S1_HVC_logistic.npz"))
+    file = lab.folder / "ours/outputs/soft_labels/S1_HVC_logistic.npz"
+    digest = hashlib.md5(file.read_bytes()).hexdigest()
     damaged = remote / "files" / "md5" / digest[:2] / digest[2:]
     damaged.chmod(0o644)
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-    _, fetch, name = blocks("Push, and pull elsewhere")
+    _, fetch = blocks("Push, and pull elsewhere")
     said = lab.type("theirs", *fetch, code=1)
-    assert "Checkout failed for following targets:\noutputs/soft_labels" in said
-    assert not (lab.folder / "theirs/outputs/soft_labels/S1_HVC_logistic.npz").exists()
-    said = lab.type("theirs", *name)
-    assert re.search(rf"corrupted cache file '.*/{digest[:2]}/{digest[2:]}'", said)
-    assert re.search(rf"{digest} +S1_HVC_logistic\.npz", said)
+    assert said.endswith(
+        "Error: the remote holds other files than git names, and nothing was put in place; ask who "
+        "keeps it, or pull from another:\n"
+        f"  outputs/soft_labels/S1_HVC_logistic.npz: it is not {digest}\n"
+    )
+    assert not (lab.folder / "theirs/outputs/soft_labels").exists()
 
 
 def test_only_the_soft_labels_of_another_project(lab):

@@ -54,6 +54,13 @@ def test_whose_table_it_was(meta, words):
     assert whose({"subject": "S1", "roi": "HVC"} | meta) == words
 
 
+def test_no_name_is_markup():
+    meta = {"subject": "S1|+<script>", "roi": "[x](http://y)\n# z", "kind": "brain"}
+    said = r"2 subjects' \x5bx\x5d(http://y)\x0a\x23 z"
+    assert whose(meta) == said
+    assert whose(meta | {"subject": "<b>"}).startswith(r"\x3cb\x3e's ")
+
+
 def test_a_brain_and_nothing_else_is_not_spoken_of():
     meta = {"subject": "S1", "roi": "HVC", "kind": "brain"}
     assert kind_notes(meta) == [] and not_ours(meta) is None

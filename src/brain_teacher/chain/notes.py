@@ -21,6 +21,7 @@ from brain_teacher.report.words import (
     WITHOUT_PICTURE,
     classes_sentence,
     describe_network,
+    named,
     said_categories,
     said_simulated,
 )
@@ -35,7 +36,7 @@ def title_of(everyone: Mapping[str, Answers], scores: Mapping, outcome: Outcome)
         seen += f"; {lost} shown images had no picture and taught nobody"
     word = said_simulated(meta["simulated"], kind_of(meta))
     return (
-        f"{meta['dataset']}{said_categories(meta)} ({word}): can {whose(meta)} teach a "
+        f"{named(meta['dataset'])}{said_categories(meta)} ({word}): can {whose(meta)} teach a "
         f"{describe_network(meta['settings'])}? "
         f"Test {outcome.label}, {seeds} seeds, {images} {seen}"
     )

@@ -54,6 +54,21 @@ def use() -> None:
 
 
 @command(common)
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.option("--remote", metavar="NAME", help="Another remote than DVC's default one.")
+def pull() -> None:
+    """Bring a TARGET that DVC keeps elsewhere, if it is what git says it is.
+
+    As `dvc pull`, which believes the remote's listing of a folder.
+
+    \b
+    Examples:
+      brain-teacher pull outputs/soft_labels
+      brain-teacher pull data.dvc --remote lab
+    """
+
+
+@command(common)
 @click.option("--out", required=True, metavar="DIR", help="The data set folder to make.")
 @in_order(*map(simulation_option, SIZES))
 def simulate() -> None:

@@ -30,7 +30,7 @@ from brain_teacher.dataset.pictured import WHOLE, pictured_categories
 from brain_teacher.dataset.places import inside
 from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import write_text
+from brain_teacher.files import regular, write_text
 from brain_teacher.machine import cores
 from brain_teacher.reading import parse_yaml
 from brain_teacher.sources.imagenet.pictures import Gathered, Wish, gather
@@ -220,7 +220,7 @@ def _write_tables(
 
 def _say_pictures(data: Path, description: Description) -> None:
     """Write ``pictures: true``; the rest of the file, comments included, stays."""
-    text = (data / FILE).read_text("utf-8")
+    text = regular(data / FILE).read_text("utf-8")
     text = re.sub(r"(?m)^pictures:[ \t]*\w+", "pictures: true", text)
     if parse_yaml(text).get("pictures") is not True:  # one line, in braces
         content = description.model_dump(exclude_defaults=True) | {"pictures": True}

@@ -15,7 +15,7 @@ from brain_teacher.chain.params import Params, load_params
 from brain_teacher.chain.remote import SAMPLE, check_remote
 from brain_teacher.commands import Place, Say
 from brain_teacher.errors import BrainTeacherError, UsageError, nearest
-from brain_teacher.files import atomic_write
+from brain_teacher.files import atomic_write, regular
 from brain_teacher.reading import parse_yaml
 
 
@@ -65,8 +65,8 @@ def _listed(presets: dict[str, Path], target: Path) -> Iterator[str]:
     yield f"{SAMPLE}: the sample's, as git last had it"
     for name, path in presets.items():
         used = current is not None and _settings(path) == current
-        first = path.read_bytes().decode("utf-8", "replace").partition("\n")[0].lstrip("# ")
-        yield f"{name}: {first}{' (in use)' if used else ''}"
+        first, _, _ = regular(path).read_bytes().decode("utf-8", "replace").partition("\n")
+        yield f"{name}: {first.lstrip('# ')}{' (in use)' if used else ''}"
 
 
 def _settings(path: Path) -> Params | None:
@@ -131,7 +131,7 @@ def _behind(block: Any, key: str) -> str:
 
 def _is_made(target: Path, sample: bytes, presets: dict[str, Path]) -> bool:
     """Whether `target` is what a preset makes: then `use` brings it again, and nothing is lost."""
-    now = target.read_bytes() if target.exists() else b""
+    now = regular(target).read_bytes() if target.exists() else b""
     for path in presets.values():
         try:
             if _laid_over(sample, path) == now:
@@ -143,7 +143,7 @@ def _is_made(target: Path, sample: bytes, presets: dict[str, Path]) -> bool:
 
 def _check_kept(target: Path, content: bytes) -> None:
     """Refuse if `target` says what neither git nor the new `content` has."""
-    if not target.exists() or target.read_bytes() == content:
+    if not target.exists() or regular(target).read_bytes() == content:
         return
     blob = _git(target, "hash-object", "--", target.name)
     if blob is None or _git(target, "cat-file", "-e", blob.decode().strip()) is None:

@@ -9,7 +9,7 @@ import PIL
 
 from brain_teacher.dataset.images import load_images
 from brain_teacher.dataset.picture_files import picture_digest
-from brain_teacher.files import atomic_write, fingerprint
+from brain_teacher.files import atomic_write, fingerprint, regular
 
 # One more whenever `load_images` gives other pixels than before.
 FORMAT = 2
@@ -41,7 +41,7 @@ def image_file(
 def open_images(file: str | PathLike) -> np.ndarray:
     """The pixels of an `image_file`: a view of the file, whose memory processes share."""
     # "c", not "r": torch warns of arrays that cannot be written. What is written stays here.
-    return np.asarray(np.load(file, mmap_mode="c"))
+    return np.asarray(np.load(regular(file), mmap_mode="c"))
 
 
 def _is_whole(file, shape):

@@ -12,7 +12,7 @@ import pandas as pd
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.links import refuse_foreign_links
 from brain_teacher.dataset.picture_files import decoded, each_picture, open_picture
-from brain_teacher.dataset.places import inside
+from brain_teacher.dataset.places import check_name, inside
 from brain_teacher.dataset.rules import hold_to
 
 SPLITS = ("validation", "test")
@@ -37,6 +37,7 @@ def find_shown(folder):
     refuse_foreign_links(folder, [place, *files])
     shown = {file.stem: file for file in files}
     for file in files:
+        check_name(file)
         if shown[file.stem] != file:
             raise ValueError(f"image '{file.stem}' has more than one file under images/shown")
     return shown
@@ -86,6 +87,9 @@ def find_unseen(folder):
     place = Path(folder) / "images" / "unseen"
     files = sorted(place.glob("*/[!.]*.*"))
     refuse_foreign_links(folder, [place, *place.glob("*"), *files])
+    for file in files:
+        check_name(file.parent)
+        check_name(file)
     rows = [(file.stem, file.parent.name, file) for file in files]
     table = pd.DataFrame(rows, columns=["image_id", "category", "path"])
     twice = table["image_id"].duplicated()

@@ -22,6 +22,14 @@ def check_relative(name: str) -> str:
     return name
 
 
+def check_name(path: Path) -> None:
+    """Raise where a file's name is not UTF-8: its id could be written into no table."""
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError(f"{str(path)!r}: its name is not UTF-8; rename it") from None
+
+
 def inside(folder: str | os.PathLike, path: Path) -> Path:
     """The path, if no link on its way leads out of a data set's folder.
 

@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from brain_teacher.files import atomic_write
+from brain_teacher.files import atomic_write, regular
 
 
 class Checkpoint:
@@ -20,7 +20,7 @@ class Checkpoint:
     def load(self):
         """The state of an interrupted student, or None."""
         try:
-            found = torch.load(self._path, map_location="cpu", weights_only=True)
+            found = torch.load(regular(self._path), map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
         return found["state"] if found["fingerprint"] == self._fingerprint else None

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.fx import config
 
+from brain_teacher.files import regular
 from brain_teacher.networks.narrow import FULL_WIDTH, NarrowResNet
 from brain_teacher.networks.torchvision import (
     MEAN,
@@ -136,7 +137,7 @@ def read_network(path, settings, *, n_classes, image_size):
     """
     network = rebuild_network(settings, n_classes=n_classes, image_size=image_size)
     try:
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(load_file(regular(path)))
     except (OSError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"cannot be read ({error})") from error
     return network

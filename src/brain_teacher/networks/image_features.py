@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.image_features import ImageFeatures
+from brain_teacher.files import regular
 
 UNTRAINED = "untrained"  # what ``meta`` says of weights that are drawn
 
@@ -93,7 +94,7 @@ def _extractor(network, weights, layer, seed):
     if not weights:
         return extractor, {"weights": UNTRAINED, "seed": seed}
     _load(extractor, Path(weights))
-    with open(weights, "rb") as file:
+    with regular(weights).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return extractor, {"weights": Path(weights).name, "sha256": digest}
 

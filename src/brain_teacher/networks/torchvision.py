@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torchvision import models
 
+from brain_teacher.files import regular
+
 # Of ImageNet's training images, RGB from 0 to 1: what torchvision's weights were trained with.
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WEIGHTS_FILES = (".safetensors", ".pth", ".pt")
@@ -72,9 +74,9 @@ def read_weights(path):
     path = Path(path)
     try:
         if path.suffix == ".safetensors":
-            loaded = load_file(path)
+            loaded = load_file(regular(path))
         else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
+            loaded = torch.load(regular(path), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's own message says how to load it nevertheless, which would run what is in it.
         raise ValueError(f"{path} holds more than weights: it is not opened") from error

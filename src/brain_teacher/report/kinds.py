@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from brain_teacher.decoding.soft_labels import IMPORTED, KINDS, MODEL, kind_of
-from brain_teacher.report.words import BRAIN
+from brain_teacher.report.words import BRAIN, named
 
 # In the students' meta: the trained network by whose image features the brain was decoded.
 BY_WAY_OF = "features_of"
@@ -71,12 +71,12 @@ def comparison_called(result, kind):
 
 def whose(meta):
     """Whose table taught the students of this `meta`: a subject's ROI, or what is no brain."""
-    names, kind = meta["subject"].split("+"), kind_of(meta)
+    names, kind = named(meta["subject"]).split("+"), kind_of(meta)
     if kind == BRAIN:
         who = f"{len(names)} subjects'" if len(names) > 1 else f"{names[0]}'s"
-        return f"{who} {meta['roi']}"
+        return f"{who} {named(meta['roi'])}"
     tables = f"{len(names)} tables" if len(names) > 1 else "a table"
-    return f"{tables} of {KINDS[kind]} ({meta['subject']}, {meta['roi']})"
+    return f"{tables} of {KINDS[kind]} ({named(meta['subject'])}, {named(meta['roi'])})"
 
 
 def not_ours(meta):

@@ -2,7 +2,7 @@
 
 from brain_teacher.analysis.outcomes import outcome_of
 from brain_teacher.report.kinds import called, kind_notes, kind_of, whose
-from brain_teacher.report.words import said_categories
+from brain_teacher.report.words import named, said_categories
 
 
 def model_card_text(best, evidence, reason, looks):
@@ -18,8 +18,8 @@ def model_card_text(best, evidence, reason, looks):
     ]
     return "\n".join(
         [
-            f"**A student taught by {whose(meta)}** ({meta['decoder']}, "
-            f"data set {meta['dataset']}{said_categories(meta)}), seed {meta['seed']}, its "
+            f"**A student taught by {whose(meta)}** ({named(meta['decoder'])}, "
+            f"data set {named(meta['dataset'])}{said_categories(meta)}), seed {meta['seed']}, its "
             f"teacher's best on validation ({100 * best.accuracy('validation'):.1f}%). {origin}",
             "",
             " ".join([f"**Verdict.** {evidence['sentences'][0]} {reason}", *kind_notes(meta)]),

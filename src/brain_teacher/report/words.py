@@ -1,5 +1,7 @@
 """Words that stand beside numbers, wherever they are shown."""
 
+import re
+
 import numpy as np
 
 from brain_teacher.analysis.outcomes import ACCURACY
@@ -29,6 +31,17 @@ def said_categories(origin):
     (', 59 of 150 categories', '')
     """
     return f", {origin[CATEGORIES]} categories" if origin.get(CATEGORIES) else ""
+
+
+def named(name):
+    """A name within Markdown and HTML: what would mark it up, or end the line, is its code.
+
+    Examples
+    --------
+    >>> print(named("S1+S2"), named("<b>|"))
+    S1+S2 \\x3cb\\x3e\\x7c
+    """
+    return re.sub(r"[\\`*#&<>|\[\]\r\n]", lambda each: f"\\x{ord(each[0]):02x}", str(name))
 
 
 def audit_sentence(table, *, teacher, control, weights, outcome=ACCURACY):
@@ -67,7 +80,7 @@ def classes_sentence(differences, outcome=ACCURACY):
 def describe_network(settings):
     """What the network of a recipe is called in tables: a narrow one is never ResNet18 alone."""
     proper = {"resnet18": "ResNet18", "resnet34": "ResNet34"}
-    name = proper.get(settings["network"], settings["network"])
+    name = proper.get(settings["network"], named(settings["network"]))
     width = settings["width"]
     words = {64: name, 32: f"half-width {name}", 16: f"quarter-width {name}"}
     return words.get(width, f"{name} of width {width}")

@@ -313,7 +313,7 @@ def test_no_name_is_a_formula_in_a_spreadsheet(tmp_path):
 def test_a_list_of_names_holds_no_line_break(name, tmp_path):
     names = np.array(["x", "y"]), np.array(["a", name])
     log_probs = np.full((2, 2), np.log(0.5), np.float32)
-    said = f"{name!r} is no line of a list of names; export it as csv or parquet"
+    said = f"{name!r} cannot be kept in npy; export it as parquet"
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
         write_table(
             tmp_path / "t.npy", SoftLabels(log_probs, *names, np.zeros(2, int)), format="npy"

@@ -253,12 +253,12 @@ def files_of(path: Path, format: str) -> list[Path]:
     return [path, *(path.with_suffix(f".{name}.txt") for name in lists)]
 
 
-def _check_lines(names):
+def _check_names(names, format):
+    """Raise where a list of names, or a CSV (in which pandas quotes no return), would break one."""
     for name in names:
-        if name != name.strip() or len(name.splitlines()) != 1:
-            raise ValueError(
-                f"{str(name)!r} is no line of a list of names; export it as csv or parquet"
-            )
+        is_line = name == name.strip() and len(name.splitlines()) == 1
+        if "\r" in name or (format == "npy" and not is_line):
+            raise ValueError(f"{str(name)!r} cannot be kept in {format}; export it as parquet")
 
 
 def write_table(path: str | PathLike, soft_labels: SoftLabels, *, format: str) -> list[Path]:
@@ -274,9 +274,10 @@ def write_table(path: str | PathLike, soft_labels: SoftLabels, *, format: str) -
         If a name has a line break, which a list of names cannot hold, or is no UTF-8.
     """
     path = Path(path)
+    if format != "parquet":
+        _check_names([*soft_labels.image_id, *soft_labels.class_id], format)
     probs = np.exp(soft_labels.log_probs)
     if format == "npy":
-        _check_lines([*soft_labels.image_id, *soft_labels.class_id])
         _, *files = files_of(path, format)
         for file, ids in zip(files, (soft_labels.image_id, soft_labels.class_id), strict=True):
             with atomic_write(file) as temporary:

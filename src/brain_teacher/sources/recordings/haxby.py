@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.description import Description
+from brain_teacher.files import regular
 from brain_teacher.sources.formats.nifti import read_nifti
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 from brain_teacher.sources.recordings.source import Recording, files_at
@@ -44,7 +45,7 @@ def read_blocks(raw):
     raw = Path(raw)
     bold, mask = (read_nifti(raw / name) for name in (BOLD, MASK))
     volumes = bold[mask.reshape(bold.shape[:3]) > 0].T
-    names = np.array((raw / ATTRIBUTES).read_text().split()[-2 * len(volumes) :])
+    names = np.array(regular(raw / ATTRIBUTES).read_text().split()[-2 * len(volumes) :])
     label, run = names[::2], names[1::2].astype(int)
     change = (label[1:] != label[:-1]) | (run[1:] != run[:-1])
     starts = np.flatnonzero(np.concatenate([[True], change]))

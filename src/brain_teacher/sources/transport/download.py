@@ -131,7 +131,7 @@ def _check(path: Path, file: RemoteFile, checksums: Checksums, remedy: str) -> N
         much = "more than " if size > file.size else ""
         raise DownloadError(f"{name} has {much}{size:,} bytes, not {file.size:,}; {remedy}")
     if file.md5 is not None:
-        with path.open("rb") as stream:
+        with regular(path).open("rb") as stream:
             found = hashlib.file_digest(stream, "md5").hexdigest()
         if found != file.md5:
             raise DownloadError(f"{name} has MD5 {found}, not {file.md5}; {remedy}")

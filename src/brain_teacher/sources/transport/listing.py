@@ -7,6 +7,7 @@ from brain_teacher.sources.transport.answers import PATIENCE, TooSlow, in_words,
 from brain_teacher.sources.transport.transfer import TIMEOUT, DownloadError
 
 MOST = 2**23  # bytes
+WAIT = 0.5  # seconds before the second try; before each further one twice as long
 
 
 def read_listing(url: str) -> Any:
@@ -25,7 +26,7 @@ def read_listing(url: str) -> Any:
     from requests.adapters import HTTPAdapter
 
     again = urllib3.Retry(
-        3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504),
+        3, backoff_factor=WAIT, status_forcelist=(429, 500, 502, 503, 504),
         respect_retry_after_header=False,
     )  # fmt: skip
 
