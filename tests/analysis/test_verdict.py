@@ -23,7 +23,7 @@ WORDS = "mostly class structure that words know"
 NOT_WORDS = "mostly class structure that words do not know"
 CLASSES = "mostly class structure"
 CONFIDENT = "mostly the image's own confidence"
-EXCHANGED = "mostly without the single image"
+WITHOUT_IMAGES = "mostly without the single image"
 OPEN = "above hard labels, by what is open"
 NO_EFFECT = "no effect as large as 4 points"
 CANNOT_TELL = "cannot tell"
@@ -132,7 +132,7 @@ OR_LESS = ", or less"
         ({"brain_confidence": MOST, "smooth_matched": EITHER}, CONFIDENT + OR_LESS),
         ({"brain_confidence": EITHER}, OPEN),
         # What is no rung explains nothing, but says what the effect does not take.
-        ({"permuted_images": MOST}, EXCHANGED),
+        ({"permuted_images": MOST}, WITHOUT_IMAGES),
         ({"permuted_images": EITHER}, OPEN),
         ({"permuted_images": MOST, "brain_confidence": MOST}, CONFIDENT),
         ({"permuted_images": MOST, "brain_class": MOST}, NOT_WORDS),
@@ -272,7 +272,7 @@ def test_verdict_is_the_first_row_that_holds(case):
         10: max(abs(points["none"]["low90"]), abs(points["none"]["high90"])) < 0.04,
         11: True,
     }
-    words = [HARMED, IMAGES, SMOOTHED, WORDS, NOT_WORDS, CLASSES, CONFIDENT, EXCHANGED, OPEN]
+    words = [HARMED, IMAGES, SMOOTHED, WORDS, NOT_WORDS, CLASSES, CONFIDENT, WITHOUT_IMAGES, OPEN]
     words += [NO_EFFECT, CANNOT_TELL]
     row = min(row for row, holds in rows.items() if holds)
     expected = words[int(row) - 1] + OR_LESS * (row % 1 > 0)

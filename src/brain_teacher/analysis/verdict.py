@@ -18,7 +18,7 @@ WORD_CLASSES = {knows: f"mostly class structure that {knows} know" for knows in 
 BRAIN_CLASSES = {knows: f"mostly class structure that {knows} do not know" for knows in KNOWS}
 CLASSES = "mostly class structure"
 CONFIDENT = "mostly the image's own confidence"
-EXCHANGED = "mostly without the single image"
+WITHOUT_IMAGES = "mostly without the single image"
 OPEN = "above hard labels, by what is open"
 NO_EFFECT = "no effect as large as"
 CANNOT_TELL = "cannot tell"
@@ -27,12 +27,12 @@ CANNOT_TELL = "cannot tell"
 OPEN_BELOW = {each + OR_LESS for each in (*WORD_CLASSES.values(), CLASSES, CONFIDENT)}
 EXPLAINING = {
     IMAGES, SMOOTHED, *WORD_CLASSES.values(), *BRAIN_CLASSES.values(), CLASSES, CONFIDENT,
-    EXCHANGED, *OPEN_BELOW,
+    WITHOUT_IMAGES, *OPEN_BELOW,
 }  # fmt: skip
 # Only these earn the alias ``brain-taught``: an image's confidence may be its mere difficulty.
 BRAIN_TAUGHT = {IMAGES, *BRAIN_CLASSES.values()}
-WITHOUT_IMAGES = "permuted-images"
-IMAGE_CONTROLS = {WITHOUT_IMAGES, CLASS}
+EXCHANGED = "permuted-images"
+IMAGE_CONTROLS = {EXCHANGED, CLASS}
 # Beside all smoothing: no class structure is the brain's in them.
 UNSTRUCTURED = {"permuted-classes", "weighted"}
 LEVEL = 0.05
@@ -194,7 +194,7 @@ def _explained(family, most, less, knows):
         (WORDS in most, WORD_CLASSES[knows], structured),
         (CLASS in most, BRAIN_CLASSES[knows] if beyond_words else CLASSES, structured),
         (CONFIDENCE in most, CONFIDENT, unclassed),
-        (WITHOUT_IMAGES in most, EXCHANGED, True),
+        (EXCHANGED in most, WITHOUT_IMAGES, True),
     )
     return next((words + OR_LESS * (not sure) for holds, words, sure in rows if holds), "")
 
@@ -246,7 +246,7 @@ def _shares(differences, most, less):
 
     And which less, and of which it is open.
     """
-    rungs = [name for name in (*RUNGS, WITHOUT_IMAGES) if name in differences]
+    rungs = [name for name in (*RUNGS, EXCHANGED) if name in differences]
     groups = {
         "more than half of that is reached by {}": most,
         "less than half of that is reached by {}": less,
