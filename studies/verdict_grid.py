@@ -31,7 +31,7 @@ FAMILY = TEACHERS[:-1]
 # Variances of one teacher's answers, beyond what all teachers share and contrasts lose: half the
 # mean over all pairs of teachers of a pair's difference. Of the sample's 56 students, simulated.
 COMPONENTS = Spread(seed=0.00038, image=0.0155, residual=0.109)
-MARGIN, DRAWS = 0.04, 4000
+MARGIN, DRAWS = 0.04, 10_000
 SIZES = ((8, 960), (16, 2000))
 EFFECTS = (0.02, 0.04, 0.08, 0.13)
 

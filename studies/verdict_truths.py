@@ -8,7 +8,7 @@ from brain_teacher.analysis import verdict as words
 from brain_teacher.analysis.ladder import NONE, RUNGS
 from brain_teacher.report.words import BRAIN
 
-TEACHERS = (NONE, *RUNGS, "permuted-images", BRAIN)
+TEACHERS = (NONE, *RUNGS, words.EXCHANGED, BRAIN)
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Truth:
             words.BRAIN_CLASSES["words"]: structure and not (known or smoothing),
             words.CLASSES: structure and not smoothing,
             words.CONFIDENT: confidence and not (structure or known or smoothing),
+            words.WITHOUT_IMAGES: self.means(1.0)[TEACHERS.index(words.EXCHANGED)] > 0.5,
         }[said]
 
     def is_near_half(self):

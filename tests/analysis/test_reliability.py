@@ -5,6 +5,8 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from brain_teacher import decode_logistic, plan_for
@@ -153,6 +155,24 @@ def test_noise_that_was_decoded_over_the_same_folds_agrees_with_nobody():
     assert abs(r.mean()) < 3 * r.std(ddof=1) / len(r) ** 0.5
     # Of 40 at 5%, binomial: more than 7 in 0.3%; the mean of 40 even ones has an SD of 0.046.
     assert (p <= 0.05).sum() <= 7 and 0.36 < p.mean() < 0.64
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_whatever_the_folds_it_is_a_correlation_or_a_reason(data):
+    images = data.draw(st.integers(4, 12))
+    draw = st.lists(st.integers(0, 3), min_size=images, max_size=images)
+    category, *folds = (np.array(data.draw(draw)) for _ in range(3))
+    tables = make_tables(0.5, classes=4, each=3, subjects=2)[0]
+    ids = tables[0].image_id[:images]
+    tables = [replace(t.take(ids), fold=f) for t, f in zip(tables, folds, strict=True)]
+    try:
+        found = measure(tables, lambda names: category[[int(i[1:]) for i in names]], permutations=9)
+    except ValueError as reason:
+        assert str(reason).startswith(("no two images that all", "the folds are of single images"))
+        return
+    assert -1 - 1e-9 <= found.mean <= 1 + 1e-9 and 0 < found.p <= 1
+    assert np.isfinite([found.low, found.high]).all() and found.low <= found.high
 
 
 def test_what_cannot_be_measured_is_said():

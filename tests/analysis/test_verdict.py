@@ -23,6 +23,7 @@ WORDS = "mostly class structure that words know"
 NOT_WORDS = "mostly class structure that words do not know"
 CLASSES = "mostly class structure"
 CONFIDENT = "mostly the image's own confidence"
+WITHOUT_IMAGES = "mostly without the single image"
 OPEN = "above hard labels, by what is open"
 NO_EFFECT = "no effect as large as 4 points"
 CANNOT_TELL = "cannot tell"
@@ -130,8 +131,10 @@ OR_LESS = ", or less"
         ({"brain_confidence": MOST, "semantic": EITHER}, CONFIDENT + OR_LESS),
         ({"brain_confidence": MOST, "smooth_matched": EITHER}, CONFIDENT + OR_LESS),
         ({"brain_confidence": EITHER}, OPEN),
-        # What is no rung explains nothing.
-        ({"permuted_images": MOST}, OPEN),
+        # What is no rung explains nothing, but says what the effect does not take.
+        ({"permuted_images": MOST}, WITHOUT_IMAGES),
+        ({"permuted_images": EITHER}, OPEN),
+        ({"permuted_images": MOST, "brain_confidence": MOST}, CONFIDENT),
         ({"permuted_images": MOST, "brain_class": MOST}, NOT_WORDS),
     ],
 )
@@ -264,12 +267,13 @@ def test_verdict_is_the_first_row_that_holds(case):
         6.5: up and "brain-class" in most,
         7: up and more and "brain-confidence" in most and unclassed,
         7.5: up and "brain-confidence" in most,
-        8: up,
-        9: max(abs(points["none"]["low90"]), abs(points["none"]["high90"])) < 0.04,
-        10: True,
+        8: up and "permuted-images" in most,
+        9: up,
+        10: max(abs(points["none"]["low90"]), abs(points["none"]["high90"])) < 0.04,
+        11: True,
     }
-    words = [HARMED, IMAGES, SMOOTHED, WORDS, NOT_WORDS, CLASSES, CONFIDENT, OPEN, NO_EFFECT]
-    words.append(CANNOT_TELL)
+    words = [HARMED, IMAGES, SMOOTHED, WORDS, NOT_WORDS, CLASSES, CONFIDENT, WITHOUT_IMAGES, OPEN]
+    words += [NO_EFFECT, CANNOT_TELL]
     row = min(row for row, holds in rows.items() if holds)
     expected = words[int(row) - 1] + OR_LESS * (row % 1 > 0)
     found = decide(differences, halves, margin=0.04, diverged=diverged)
@@ -303,8 +307,8 @@ def test_sentence_says_the_numbers_who_was_beaten_and_what_carries_most():
         " +3.0 to +7.0; 8 seeds, 960 images); after Holm's correction it is above none,"
         " smooth-matched, semantic and brain-confidence, below permuted-images, not distinguished"
         " from brain-class; more than half of that is reached by brain-class and brain-confidence;"
-        " less than half of that is reached by smooth-matched; whether half of that is reached by"
-        " semantic is open.",
+        " less than half of that is reached by smooth-matched and permuted-images; whether half of"
+        " that is reached by semantic is open.",
     )
 
 
@@ -433,7 +437,7 @@ def test_sentence_in_nats_says_better_and_worse():
         " NLL (95% interval -0.070 to -0.030; 8 seeds, 960 images); after Holm's correction it is"
         " better than none, smooth-matched, semantic and brain-confidence, worse than"
         " permuted-images, not distinguished from brain-class; whether half of that is reached by"
-        " smooth-matched, semantic, brain-class and brain-confidence is open."
+        " smooth-matched, semantic, brain-class, brain-confidence and permuted-images is open."
     )
     wide = {name: in_nats(each) for name, each in family(WIDE).items()}
     assert decide(wide, {}, margin=0.04, outcome=OUTCOMES["nll"]).sentence.endswith(

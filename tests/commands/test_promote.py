@@ -26,6 +26,7 @@ OTHERS = [
     "mostly class structure that superclasses know",
     "mostly class structure",
     "mostly the image's own confidence",
+    "mostly without the single image",
     "above hard labels, by what is open",
     "no effect as large as 4 points",
     "cannot tell",

@@ -94,7 +94,7 @@ def test_holm_is_that_of_statsmodels():
             (0.4, 0.4, 1, 1),
             {
                 words.CLASSES, words.CLASSES + words.OR_LESS, words.BRAIN_CLASSES["words"],
-                words.CONFIDENT + words.OR_LESS,
+                words.CONFIDENT + words.OR_LESS, words.WITHOUT_IMAGES,
             },
         ),
         (
@@ -102,6 +102,7 @@ def test_holm_is_that_of_statsmodels():
             {
                 words.IMAGES, words.SMOOTHED, words.WORD_CLASSES["words"] + words.OR_LESS,
                 words.CLASSES + words.OR_LESS, words.CONFIDENT + words.OR_LESS,
+                words.WITHOUT_IMAGES,
             },
         ),
     ],
@@ -113,7 +114,8 @@ def test_what_is_right_of_a_truth(shares, right):
 
 
 def test_an_image_verdict_is_false_where_one_control_is_as_good():
-    assert not Truth("", (0, 0, 0, 0), 1.0).is_right(words.IMAGES)
+    exchanged = Truth("", (0, 0, 0, 0), 1.0)
+    assert not exchanged.is_right(words.IMAGES) and exchanged.is_right(words.WITHOUT_IMAGES)
 
 
 def test_errors_and_power_of_a_small_grid(monkeypatch):

@@ -50,11 +50,12 @@ def mean_correlation(inner):
     0 for a pair of which one has nothing left.
     """
     first, second = map(list, zip(*combinations(range(inner.shape[-1]), 2), strict=True))
-    own = np.diagonal(inner, axis1=-2, axis2=-1)
-    scale = np.sqrt(own[..., first] * own[..., second])
-    pairs = inner[..., first, second]
-    # What rounding leaves of rows that differ by class only is nothing: probabilities are up to 1.
-    known = np.minimum(own[..., first], own[..., second]) > 1e-24
+    own = np.maximum(np.diagonal(inner, axis1=-2, axis2=-1), 0)
+    # What rounding leaves, of rows that differ by class only or of others that were taken away, is
+    # nothing: probabilities are up to 1.
+    least = np.maximum(1e-24, 1e-12 * own.max(axis=tuple(range(own.ndim - 1))))
+    known = (own[..., first] > least[first]) & (own[..., second] > least[second])
+    pairs, scale = inner[..., first, second], np.sqrt(own[..., first] * own[..., second])
     return np.divide(pairs, scale, out=np.zeros_like(pairs), where=known).mean(axis=-1)
 
 

@@ -60,7 +60,7 @@ class Scores:
     @property
     def counts(self):
         """How many images there are of each class: ndarray of int, in the classes' order."""
-        return np.unique(self.category, return_counts=True)[1]
+        return np.unique(np.asarray(self.category), return_counts=True)[1]
 
     @property
     def accuracy(self):

@@ -18,6 +18,7 @@ WORD_CLASSES = {knows: f"mostly class structure that {knows} know" for knows in 
 BRAIN_CLASSES = {knows: f"mostly class structure that {knows} do not know" for knows in KNOWS}
 CLASSES = "mostly class structure"
 CONFIDENT = "mostly the image's own confidence"
+WITHOUT_IMAGES = "mostly without the single image"
 OPEN = "above hard labels, by what is open"
 NO_EFFECT = "no effect as large as"
 CANNOT_TELL = "cannot tell"
@@ -26,11 +27,12 @@ CANNOT_TELL = "cannot tell"
 OPEN_BELOW = {each + OR_LESS for each in (*WORD_CLASSES.values(), CLASSES, CONFIDENT)}
 EXPLAINING = {
     IMAGES, SMOOTHED, *WORD_CLASSES.values(), *BRAIN_CLASSES.values(), CLASSES, CONFIDENT,
-    *OPEN_BELOW,
+    WITHOUT_IMAGES, *OPEN_BELOW,
 }  # fmt: skip
 # Only these earn the alias ``brain-taught``: an image's confidence may be its mere difficulty.
 BRAIN_TAUGHT = {IMAGES, *BRAIN_CLASSES.values()}
-IMAGE_CONTROLS = {"permuted-images", CLASS}
+EXCHANGED = "permuted-images"
+IMAGE_CONTROLS = {EXCHANGED, CLASS}
 # Beside all smoothing: no class structure is the brain's in them.
 UNSTRUCTURED = {"permuted-classes", "weighted"}
 LEVEL = 0.05
@@ -65,6 +67,7 @@ def decide(differences, halves, *, margin, outcome=ACCURACY, knows="words", dive
     semantic less than half
     above none, and brain-class carries most          mostly class structure
     above none, and brain-confidence carries most     mostly the image's own confidence
+    above none, and permuted-images carries most      mostly without the single image
     above none                                        above hard labels, by what is open
     the 90% interval of brain minus none lies inside  no effect as large as d points
     the margin d
@@ -82,7 +85,9 @@ def decide(differences, halves, *, margin, outcome=ACCURACY, knows="words", dive
     than half; else the words end in *or less*. Cheaper than class structure is all smoothing (every
     control whose name begins with ``smooth``; there must be one) and what is in the family of
     `UNSTRUCTURED`; cheaper than the image's own confidence are ``semantic``, if it is there, and
-    ``brain-class``, too. *Words* are superclasses where ``semantic`` knows no more.
+    ``brain-class``, too. ``permuted-images`` is no rung, since it knows of the class's other images
+    what no rung knows: it says what the effect does not take. *Words* are superclasses where
+    ``semantic`` knows no more.
 
     A student that diverged is left out and told of; it changes no verdict, but no alias is earned.
     Where less of the outcome is better, all of this is said of the difference with its sign turned
@@ -177,7 +182,7 @@ def words_of(family, *, above, most, less, harmed, within, knows="words"):
 
 
 def _explained(family, most, less, knows):
-    """Words of the cheapest control that carries most; empty where none does."""
+    """Words of the first control that carries most, the cheapest first; empty where none does."""
     smoothing = {name for name in family if name.startswith("smooth")}
     unstructured = smoothing | (family & UNSTRUCTURED)
     # Without any smoothing it is as open as smoothing that may carry most.
@@ -189,6 +194,7 @@ def _explained(family, most, less, knows):
         (WORDS in most, WORD_CLASSES[knows], structured),
         (CLASS in most, BRAIN_CLASSES[knows] if beyond_words else CLASSES, structured),
         (CONFIDENCE in most, CONFIDENT, unclassed),
+        (EXCHANGED in most, WITHOUT_IMAGES, True),
     )
     return next((words + OR_LESS * (not sure) for holds, words, sure in rows if holds), "")
 
@@ -236,8 +242,11 @@ def _sentence(words, differences, outcome, above, margin, shares):
 
 
 def _shares(differences, most, less):
-    """Which rungs reach more than half of the effect, which less, and of which it is open."""
-    rungs = [name for name in RUNGS if name in differences]
+    """Which of the rungs, and of what is without the image, reach more than half of the effect.
+
+    And which less, and of which it is open.
+    """
+    rungs = [name for name in (*RUNGS, EXCHANGED) if name in differences]
     groups = {
         "more than half of that is reached by {}": most,
         "less than half of that is reached by {}": less,

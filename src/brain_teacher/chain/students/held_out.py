@@ -46,9 +46,9 @@ def write_held_out(setting: Setting, soft_labels: Path, out: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     if setting.parts[0].fold is None:
         return
-    tested = [part.image_id["test"] for part in setting.parts]
-    images, fold = np.concatenate(tested), [part.fold for part in setting.parts]
-    fold = np.repeat(fold, [len(each) for each in tested]).astype(np.int16)
+    tested = {part.fold: part.image_id["test"] for part in setting.parts}
+    images = np.concatenate([*tested.values()])
+    fold = np.concatenate([np.full(len(ids), of, np.int16) for of, ids in tested.items()])
     origin, dataset = setting.origin, setting.dataset
     subjects, _ = subjects_and_rois(dataset, origin["decoder"])
     others = sorted(set(subjects) - set(origin["subject"].split("+")))
