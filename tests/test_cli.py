@@ -149,6 +149,7 @@ VALUES = {
     "alpha": "0.25",
     "kind": "words",
     "values": "log-probabilities",
+    "cluster": "local",
     "format": "npy",
 }
 
@@ -304,6 +305,34 @@ def test_an_empty_option_is_not_ignored(arguments, said, called):
     assert result.stderr.splitlines()[-1] == f"Error: {said}"
 
 
+@pytest.mark.parametrize("name", ["decode", "controls", "rivals", "distill", "search", "explore"])
+@pytest.mark.parametrize("cluster", ["local", "slurm", "tls://10.0.0.1:8786"])
+def test_where_cells_are_made_stands_in_the_environment(name, cluster, called, monkeypatch):
+    monkeypatch.setenv("BRAIN_TEACHER_CLUSTER", cluster)
+    monkeypatch.setenv("BRAIN_TEACHER_JOBS", "7")
+    calls = called(name)
+    assert run(name, "--params", PARAMS).exit_code == 0
+    assert calls[0][1]["run_time"] == RunTime(jobs=7, cluster=cluster)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("--cluster", "slrum", "--jobs", "2"),
+            "--cluster slrum: say local, slurm, or a scheduler's address as tls://HOST:8786; did "
+            "you mean 'slurm'?",
+        ),
+        (("--cluster", "slurm"), "--cluster slurm takes --jobs N: how many at a time"),
+    ],
+)
+def test_a_cluster_that_is_none_is_named(arguments, said, called):
+    calls = called("decode")
+    result = run("decode", "--params", PARAMS, *arguments)
+    assert (result.exit_code, calls) == (2, [])
+    assert result.stderr.splitlines()[-1] == f"Error: {said}"
+
+
 def test_all_alone_is_every_name(called):
     params, _ = distilled(called, "--teacher", "all", "--subject", "all")
     assert params.distill.teacher == params.distill.subject == "all"
@@ -315,12 +344,15 @@ def test_options_reach_the_settings(called):
     options = {"temperature": "4.5", "alpha": "0", "seeds": "2", "epochs": "3"}
     given = [part for name, value in options.items() for part in (f"--{name}", value)]
     run_time = ("--device", "cpu", "--jobs", "3", "--checkpoint-minutes", "2.5")
+    run_time += ("--cluster", "slurm")
     params, settings = distilled(
         called, *given, *run_time, "--data", "here", "--out", "there", "--quiet"
     )
     found = {name: getattr(params.distill, name) for name in options}
     assert found == {"temperature": 4.5, "alpha": 0.0, "seeds": 2, "epochs": 3}
-    assert settings["run_time"] == RunTime(jobs=3, device="cpu", checkpoint_minutes=2.5)
+    assert settings["run_time"] == RunTime(
+        jobs=3, device="cpu", cluster="slurm", checkpoint_minutes=2.5
+    )
     assert settings["data"] == Path("here") and settings["out"] == "there"
     assert settings["quiet"] is True
 

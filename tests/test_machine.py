@@ -23,6 +23,6 @@ def test_a_containers_quota_is_seen(monkeypatch):
 
 
 def test_workers():
-    assert RunTime(jobs=5).workers() == RunTime(jobs=5).workers("cuda") == 5
+    assert RunTime(jobs=5).workers() == RunTime(jobs=5).workers(cards=2) == 5
     assert RunTime().workers() == cores()
-    assert RunTime().workers("cuda") == 1
+    assert RunTime().workers(cards=2) == 2

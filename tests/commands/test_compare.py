@@ -296,6 +296,7 @@ def test_the_same_recipe_for_all_has_no_column(params, tmp_path):
         ({"temperature": 4.0}, "settings (temperature 4.0, not 2.0)"),
         ({"roi": "V1"}, "roi (V1, not HVC)"),
         ({"device": "cuda"}, "device (cuda, not cpu)"),
+        ({"card": "NVIDIA H100"}, "card (NVIDIA H100, not None)"),
         ({"soft_labels": "d2"}, "soft labels (d2, not d1)"),
         ({"pictures": "p2"}, "pictures (p2, not p1)"),
     ],

@@ -578,9 +578,37 @@ def test_students_of_another_device_are_not_trained_beside_these(work, tmp_path,
     distill = ("distill", "--teacher", "none", "--epochs", "1", "--out", str(out), "--seeds")
     run(*distill, "1")
     monkeypatch.setattr("brain_teacher.chain.students.precision.device_for", lambda _: "cuda")
+    monkeypatch.setattr("brain_teacher.networks.devices.card_of", lambda _: "NVIDIA A100")
     said = run(*distill, "2", "--params", change(precision="float32")[1], code=2)
     assert f"{out / 'none_0'} was trained on cpu, and students of cuda are no pairs to it" in said
     assert not (out / "none_1").exists()
+
+
+def test_students_of_another_kind_of_card_are_not_trained_beside_these(work, tmp_path, monkeypatch):
+    # A card by name: students here are trained on the CPU all the same.
+    cards = iter(["NVIDIA A100", "NVIDIA A100", "NVIDIA H100", "NVIDIA H100"])
+    monkeypatch.setattr("brain_teacher.networks.devices.card_of", lambda _: next(cards))
+    out = tmp_path / "students"
+    distill = ("distill", "--teacher", "none", "--epochs", "1", "--out", str(out), "--seeds")
+    run(*distill, "2")
+    assert student_folder.read(out, "none_1").meta["card"] == "NVIDIA A100"
+    said = run(*distill, "4", code=2)
+    assert said.splitlines()[-1] == (
+        f"Error: {out / 'none_2'}: NVIDIA H100 trains it, and students of NVIDIA A100 are no "
+        "pairs to it: train all on one kind of card (of a cluster's jobs, by --constraint or a "
+        "queue), or give another --out"
+    )
+    assert {path.parent.name for path in out.rglob("*.npz")} == {"none_0", "none_1"}
+
+
+def test_a_card_that_is_known_beforehand_is_refused_before_it_trains(work, tmp_path, monkeypatch):
+    monkeypatch.setattr("brain_teacher.networks.devices.card_of", lambda _: "NVIDIA A100")
+    out = tmp_path / "students"
+    distill = ("distill", "--teacher", "none", "--epochs", "1", "--out", str(out), "--seeds")
+    run(*distill, "1")
+    monkeypatch.setattr("brain_teacher.chain.students.setting.card_for", lambda *_: "NVIDIA H100")
+    monkeypatch.setattr("brain_teacher.chain.students.cells.StudentCell._train", None)
+    assert f"{out / 'none_1'}: NVIDIA H100 trains it" in run(*distill, "2", code=2)
 
 
 def test_other_content_of_a_file_of_weights_makes_students_new(work, tmp_path):

@@ -19,7 +19,7 @@ CURVES = {
 ORIGIN = {
     "soft_labels": "d1", "pictures": "p1",
     "dataset": "toy", "simulated": True, "roi": "HVC", "subject": "S1", "decoder": "logistic",
-    "device": "cpu", "kind": "brain",
+    "device": "cpu", "card": None, "kind": "brain",
 }  # fmt: skip
 
 

@@ -126,7 +126,7 @@ class Writer:
         self._card = self._card or card
         if card != self._card:
             raise UsageError(
-                f"{self.folder.path / name}: a {card} trains it, and students of a {self._card} "
+                f"{self.folder.path / name}: {card} trains it, and students of {self._card} "
                 "are no pairs to it: train all on one kind of card (of a cluster's jobs, by "
                 "--constraint or a queue), or give another --out"
             )
