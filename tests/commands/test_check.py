@@ -407,8 +407,8 @@ def test_a_test_picture_that_was_shown_under_another_name(tiny):
     found = check_dataset(tiny, validation_share=0.25)
     (text,) = found.cautions
     assert text.startswith(
-        "1 times pictures that students learn from are, or nearly, also among those that they are "
-        f"tested on: '{shown.stem}' (shown n99000001) ~ '{unseen[0].stem}' ("
+        "students are tested on what they learnt from: equal or nearly equal pictures (1): "
+        f"'{shown.stem}' (shown n99000001) ~ '{unseen[0].stem}' ("
     )
     assert text.endswith(" n99000002)")
 
