@@ -437,3 +437,17 @@ def test_runs_that_are_numbered_anew(tiny):
     problems, cautions = look(tiny)
     assert problems == [] and len(cautions) == 1
     assert cautions[0].startswith("bdata/S1.h5: the runs are numbered anew after 6 training trials")
+
+
+def test_a_picture_that_is_a_link_to_elsewhere_is_not_looked_at(tiny, tmp_path):
+    shown = min((tiny / "images" / "shown").glob("n990*"))
+    shown.rename(tmp_path / "private.png")
+    shown.symlink_to(tmp_path / "private.png")
+    said = run("check", str(tiny), code=1)
+    assert f"{len(list(tiny.rglob('*.png'))) - 1} pictures, each decoded" in said
+    assert said.endswith(
+        "1 problem in data/tiny:\n"
+        f"  data/tiny: images/shown/{shown.name} is a link out of the data set, to "
+        f"{tmp_path / 'private.png'} (1 are so); copy the pictures, or name their folder in the "
+        "environment's BRAIN_TEACHER_LINKS\n"
+    )
