@@ -451,14 +451,3 @@ def test_a_picture_that_is_a_link_to_elsewhere_is_not_looked_at(tiny, tmp_path):
         f"{tmp_path / 'private.png'} (1 are so); copy the pictures, or name their folder in the "
         "environment's BRAIN_TEACHER_LINKS\n"
     )
-
-
-def test_a_name_that_cannot_be_shown_is_not_shown(tiny):
-    shown = min((tiny / "images" / "shown").glob("n990*"))
-    (shown.parent / "a\x1b[31m\nb.png").write_bytes(shown.read_bytes())
-    said = run("check", str(tiny), code=1)
-    assert "\x1b" not in said and said.endswith(
-        "1 problem in data/tiny:\n"
-        "  data/tiny: 'a\\x1b[31m\\nb.png' in data/tiny/images/shown is a name that cannot be "
-        "shown; rename it\n"
-    )

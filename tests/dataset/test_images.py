@@ -1,6 +1,5 @@
 """Images: which ones choose and which report, and how files become arrays."""
 
-import os
 import re
 from pathlib import Path
 
@@ -73,17 +72,6 @@ def test_unseen_images_are_found_in_the_order_of_their_ids(tmp_path):
 def test_an_unseen_image_with_two_files_is_an_error(tmp_path, names):
     put(tmp_path, *(f"unseen/{name}" for name in names))
     refuses("image 'x' has more than one file under images/unseen", find_unseen, tmp_path)
-
-
-@pytest.mark.parametrize("name", [b"a\nb.png", b"\x1b[31m.png", b"\xff.png"])
-def test_names_that_cannot_be_shown_are_refused(tmp_path, name):
-    put(tmp_path, "shown/a.png", "unseen/cat/a.png")
-    for place, find in ((b"shown", find_shown), (b"unseen/cat", find_unseen)):
-        (tmp_path / "images" / os.fsdecode(place + b"/" + name)).touch()
-        where = tmp_path / "images" / os.fsdecode(place)
-        message = f"{os.fsdecode(name)!a} in {where} is a name that cannot be shown; rename it"
-        refuses(message, find, tmp_path)
-        assert message.isprintable()
 
 
 def test_a_folder_without_images_has_none(tmp_path):

@@ -27,27 +27,16 @@ def find_shown(folder):
     Raises
     ------
     ValueError
-        If an image has two files, or one lies outside the data set (`refuse_foreign_links`), or its
-        name cannot be shown.
+        If an image has two files, or one lies outside the data set (`refuse_foreign_links`).
     """
     place = Path(folder) / "images" / "shown"
     files = sorted(place.glob("[!.]*.*"))
-    _refuse_unreadable_names(files)
     refuse_foreign_links(folder, [place, *files])
     shown = {file.stem: file for file in files}
     for file in files:
         if shown[file.stem] != file:
             raise ValueError(f"image '{file.stem}' has more than one file under images/shown")
     return shown
-
-
-def _refuse_unreadable_names(paths):
-    """A name is an id: one that is no UTF-8, or of control characters, stands in no table."""
-    for path in paths:
-        if not path.name.isprintable():
-            raise ValueError(
-                f"{path.name!a} in {path.parent} is a name that cannot be shown; rename it"
-            )
 
 
 def read_missing(folder):
@@ -77,7 +66,6 @@ def find_unseen(folder):
     """
     place = Path(folder) / "images" / "unseen"
     files = sorted(place.glob("*/[!.]*.*"))
-    _refuse_unreadable_names([*place.glob("*"), *files])
     refuse_foreign_links(folder, [place, *place.glob("*"), *files])
     rows = [(file.stem, file.parent.name, file) for file in files]
     table = pd.DataFrame(rows, columns=["image_id", "category", "path"])

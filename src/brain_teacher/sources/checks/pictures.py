@@ -27,10 +27,8 @@ def check_pictures(
     missing = found.read(folder, pictures.read_missing, folder) or set()
     splits = found.read(folder / pictures.UNSEEN_FILE, pictures.read_unseen_splits, folder)
     splits_are_known = splits is not None or not (folder / pictures.UNSEEN_FILE).exists()
-    # All that lie there, also where two of them bear one id; but none that lies elsewhere, or whose
-    # name, which would be said, cannot be shown.
+    # All that lie there, also where two of them bear one id; but none that lies elsewhere.
     paths = [*sorted(place.glob("shown/[!.]*.*")), *sorted(place.glob("unseen/*/[!.]*.*"))]
-    paths = [path for path in paths if str(path.relative_to(place)).isprintable()]
     elsewhere = set(foreign_links(folder, paths))
     looks = _check_decoding(found, [path for path in paths if path not in elsewhere])
     _say_sizes(found, looks, side)
