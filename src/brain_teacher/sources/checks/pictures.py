@@ -34,7 +34,7 @@ def check_pictures(
     _say_sizes(found, looks, side)
     divided = {}
     if not category.empty and files is not None:
-        _check_shown(found, place / "shown", category, files, missing)
+        _check_shown(found, folder / "images" / "shown", category, files, missing)
     if not category.empty and unseen is not None and splits_are_known:
         share = validation_share
         divided = _check_unseen(found, folder, category, files or {}, unseen, splits, share)
