@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
+from PIL import Image, ImageCms
 
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.stimuli import name_trials
@@ -378,7 +378,7 @@ def test_pictures_that_are_known_to_be_missing_teach_nobody(tiny):
 def test_pictures_of_other_sizes_lie_on_their_side_or_are_transparent(tiny):
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned, clear, small, *_ = sorted((tiny / "images" / "shown").glob("n990*"))
+    turned, clear, small, other, same, *_ = sorted((tiny / "images" / "shown").glob("n990*"))
     with Image.open(turned) as image:
         image.resize((100, 60)).save(turned.with_suffix(".jpg"), exif=exif)
     turned.unlink()
@@ -387,10 +387,15 @@ def test_pictures_of_other_sizes_lie_on_their_side_or_are_transparent(tiny):
         image.save(clear)
     with Image.open(small) as image:
         image.resize((20, 20)).save(small)
+    for path, colours in ((other, "XYZ"), (same, "sRGB")):
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile(colours)).tobytes()
+        with Image.open(path) as image:
+            image.save(path, icc_profile=profile)
     found = check_dataset(tiny)
     assert found.problems == [] and found.cautions == [
         "1 pictures are transparent in parts, which are laid on white",
         "1 pictures are turned as their EXIF orientation says",
+        "1 pictures have a colour profile that is not sRGB, which is not applied",
     ]
     assert found.facts[-2] == (
         f"pictures of 20 x 20 to 60 x 100; {SEEN}; 1 are smaller, and blown up; 1 lose more than a "
