@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
+from PIL import Image, ImageCms
 
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.stimuli import name_trials
@@ -380,7 +380,7 @@ def test_pictures_that_are_known_to_be_missing_teach_nobody(tiny):
 def test_pictures_of_other_sizes_lie_on_their_side_or_are_transparent(tiny):
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned, clear, small, *_ = sorted((tiny / "images" / "shown").glob("n990*"))
+    turned, clear, small, other, same, *_ = sorted((tiny / "images" / "shown").glob("n990*"))
     with Image.open(turned) as image:
         image.resize((100, 60)).save(turned.with_suffix(".jpg"), exif=exif)
     turned.unlink()
@@ -389,10 +389,15 @@ def test_pictures_of_other_sizes_lie_on_their_side_or_are_transparent(tiny):
         image.save(clear)
     with Image.open(small) as image:
         image.resize((20, 20)).save(small)
+    for path, colours in ((other, "XYZ"), (same, "sRGB")):
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile(colours)).tobytes()
+        with Image.open(path) as image:
+            image.save(path, icc_profile=profile)
     found = check_dataset(tiny)
     assert found.problems == [] and found.cautions == [
         "1 pictures are transparent in parts, which are laid on white",
         "1 pictures are turned as their EXIF orientation says",
+        "1 pictures have a colour profile that is not sRGB, which is not applied",
     ]
     assert found.facts[-2] == (
         f"pictures of 20 x 20 to 60 x 100; {SEEN}; 1 are smaller, and blown up; 1 lose more than a "
@@ -409,8 +414,8 @@ def test_a_test_picture_that_was_shown_under_another_name(tiny):
     found = check_dataset(tiny, validation_share=0.25)
     (text,) = found.cautions
     assert text.startswith(
-        "1 times pictures that students learn from are, or nearly, also among those that they are "
-        f"tested on: '{shown.stem}' (shown n99000001) ~ '{unseen[0].stem}' ("
+        "students are tested on what they learnt from: equal or nearly equal pictures (1): "
+        f"'{shown.stem}' (shown n99000001) ~ '{unseen[0].stem}' ("
     )
     assert text.endswith(" n99000002)")
 
@@ -439,3 +444,17 @@ def test_runs_that_are_numbered_anew(tiny):
     problems, cautions = look(tiny)
     assert problems == [] and len(cautions) == 1
     assert cautions[0].startswith("bdata/S1.h5: the runs are numbered anew after 6 training trials")
+
+
+def test_a_picture_that_is_a_link_to_elsewhere_is_not_looked_at(tiny, tmp_path):
+    shown = min((tiny / "images" / "shown").glob("n990*"))
+    shown.rename(tmp_path / "private.png")
+    shown.symlink_to(tmp_path / "private.png")
+    said = run("check", str(tiny), code=1)
+    assert f"{len(list(tiny.rglob('*.png'))) - 1} pictures, each decoded" in said
+    assert said.endswith(
+        "1 problem in data/tiny:\n"
+        f"  data/tiny: images/shown/{shown.name} is a link out of the data set, to "
+        f"{tmp_path / 'private.png'} (1 are so); copy the pictures, or name their folder in the "
+        "environment's BRAIN_TEACHER_LINKS\n"
+    )

@@ -17,6 +17,7 @@ from brain_teacher.dataset.images import (
     load_images,
     read_unseen_splits,
     split_unseen,
+    usual_side,
 )
 from brain_teacher.seeds import named_rng
 from brain_teacher.sources.imagenet.pictures import picture_error
@@ -358,3 +359,10 @@ def test_threads_keep_the_order_and_name_the_first_broken_file(tmp_path, workers
         paths[n].write_text("not an image")
     with pytest.raises(ValueError, match=rf"^{re.escape(str(paths[11]))} cannot be read"):
         load_images(paths, 4, workers=workers)
+
+
+@pytest.mark.parametrize("most", [8, 100])
+def test_the_usual_side_is_no_single_pictures(tmp_path, most):
+    sizes = [(90, 3), (20, 10), (10, 30), (50, 60), (12, 11)]
+    paths = [save(tmp_path / f"{n}.png", RED, size) for n, size in enumerate(sizes)]
+    assert usual_side(paths, most=most) == min(most, 10)  # of 3, 10, 10, 11 and 50

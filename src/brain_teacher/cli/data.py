@@ -146,6 +146,9 @@ def new_dataset() -> None:
 def check() -> None:
     """Say all that is wrong with the data set DIR, at once.
 
+    What goes on, but is odd, is a caution: equal pictures under two names, say. Where nothing is
+    wrong, runs/check/NAME.png shows twenty pictures as students see them.
+
     \b
     Example:
       brain-teacher check data/sample

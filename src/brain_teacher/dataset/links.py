@@ -13,31 +13,36 @@ _DVC_CACHE = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
 
 def refuse_foreign_links(folder: str | PathLike, paths: Iterable[Path]) -> None:
-    """See to it that none of some paths in ``images/`` leads out of the data set by a link.
-
-    ``images`` itself may be a link; links may lead into DVC's cache, and into the folders that the
-    environment's ``BRAIN_TEACHER_LINKS`` names.
+    """See to it that none of some paths in ``images/`` is one of `foreign_links`.
 
     Raises
     ------
     ValueError
-        If one does; the first is named.
+        If one is; the first is named.
+    """
+    if foreign := foreign_links(folder, paths):
+        raise ValueError(
+            f"{foreign[0].relative_to(folder)} is a link out of the data set, to "
+            f"{os.path.realpath(foreign[0])} ({len(foreign)} are so); copy the pictures, or name "
+            f"their folder in the environment's {VARIABLE}"
+        )
+
+
+def foreign_links(folder: str | PathLike, paths: Iterable[Path]) -> list[Path]:
+    """Those of some paths in ``images/`` that lead out of the data set by a link.
+
+    ``images`` itself may be a link; links may lead into DVC's cache, and into the folders that the
+    environment's ``BRAIN_TEACHER_LINKS`` names.
     """
     homes = [Path(os.path.realpath(home)) for home in (folder, Path(folder) / "images")]
     homes += linked_folders()
-    leads = {path: Path(os.path.realpath(path)) for path in paths}
-    foreign = [
-        path
-        for path, real in leads.items()
-        if not any(real.is_relative_to(home) for home in homes)
-        and not _DVC_CACHE.search(real.as_posix())
-    ]
-    if foreign:
-        first = foreign[0].relative_to(folder)
-        raise ValueError(
-            f"{first} is a link out of the data set, to {leads[foreign[0]]} ({len(foreign)} are "
-            f"so); copy the pictures, or name their folder in the environment's {VARIABLE}"
-        )
+
+    def is_foreign(path):
+        real = Path(os.path.realpath(path))
+        inside = any(real.is_relative_to(home) for home in homes)
+        return not inside and not _DVC_CACHE.search(real.as_posix())
+
+    return [path for path in paths if is_foreign(path)]
 
 
 def linked_folders() -> list[Path]:

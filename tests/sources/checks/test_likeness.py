@@ -46,39 +46,38 @@ SHOWN, UNSEEN = Place("shown", "cat"), Place("unseen", "cat")
     [
         (
             (SHOWN, Place("test", "cat")),
-            "1 times pictures that students learn from are, or nearly, also among those that they "
-            "are tested on: ",
+            "students are tested on what they learnt from: equal or nearly equal pictures (1): ",
             "'a' (shown cat) ~ 'b' (test cat)",
         ),
         (
             (Place("validation", "cat"), Place("test", "cat")),
-            "1 times a picture, or nearly, both chooses students and tests them: ",
+            "what chooses students also tests them: equal or nearly equal pictures (1): ",
             "'a' (validation cat) ~ 'b' (test cat)",
         ),
         (
             (UNSEEN, Place("unseen", "dog")),
-            "1 times a picture, or nearly, stands for several categories: ",
+            "equal or nearly equal pictures of several categories (1): ",
             "'a' (unseen cat) ~ 'b' (unseen dog)",
         ),
         (
             (SHOWN, SHOWN, Place("shown", None)),
-            "1 times a picture, or nearly, stands for several categories: ",
+            "equal or nearly equal pictures of several categories (1): ",
             "'a' (shown cat) ~ 'b' (shown cat) ~ 'c' (shown)",
         ),
         (
             (SHOWN, SHOWN),
-            "1 times a picture, or nearly, has several ids, so that folds by image tell what was "
-            "fitted on: ",
+            "equal or nearly equal pictures under several ids, so that folds by image tell what "
+            "was fitted on (1): ",
             "'a' (shown cat) ~ 'b' (shown cat)",
         ),
         (
             (UNSEEN, UNSEEN),
-            "1 times a picture, or nearly, has several ids, and counts as often: ",
+            "equal or nearly equal pictures under several ids, which count as often (1): ",
             "'a' (unseen cat) ~ 'b' (unseen cat)",
         ),
         (
             (SHOWN, *[Place("test", "dog")] * 5),
-            "1 times many pictures are equal, or nearly: placeholders of lost ones? ",
+            "many equal or nearly equal pictures, placeholders of lost ones? (1 times) ",
             "'a' (shown cat) ~ 'b' (test dog) ~ 'c' (test dog) ~ 'd' (test dog) ~ 'e' (test dog) "
             "and 1 more",
         ),

@@ -52,20 +52,23 @@ def check_likeness(found: Findings, looks: Sequence[Look], places: Mapping) -> N
 
 # The first that holds of the places of a group is said; {} are the number of groups, and these.
 KINDS = {
-    "{} times many pictures are equal, or nearly: placeholders of lost ones? {}": (
+    "many equal or nearly equal pictures, placeholders of lost ones? ({} times) {}": (
         lambda places: len(places) >= MANY
     ),
-    "{} times pictures that students learn from are, or nearly, also among those that they are "
-    "tested on: {}": lambda places: len({p.part == "shown" for p in places}) > 1,
-    "{} times a picture, or nearly, both chooses students and tests them: {}": (
-        lambda places: len({p.part for p in places}) > 1
+    "students are tested on what they learnt from: equal or nearly equal pictures ({}): {}": (
+        lambda places: len({place.part == "shown" for place in places}) > 1
     ),
-    "{} times a picture, or nearly, stands for several categories: {}": (
-        lambda places: len({p.category for p in places}) > 1
+    "what chooses students also tests them: equal or nearly equal pictures ({}): {}": (
+        lambda places: len({place.part for place in places}) > 1
     ),
-    "{} times a picture, or nearly, has several ids, so that folds by image tell what was fitted "
-    "on: {}": lambda places: places[0].part == "shown",
-    "{} times a picture, or nearly, has several ids, and counts as often: {}": lambda _: True,
+    "equal or nearly equal pictures of several categories ({}): {}": (
+        lambda places: len({place.category for place in places}) > 1
+    ),
+    "equal or nearly equal pictures under several ids, so that folds by image tell what was fitted "
+    "on ({}): {}": lambda places: places[0].part == "shown",
+    "equal or nearly equal pictures under several ids, which count as often ({}): {}": (
+        lambda _: True
+    ),
 }
 
 

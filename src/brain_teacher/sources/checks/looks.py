@@ -63,5 +63,12 @@ def _traits(image):
         "are CMYK: they are read as RGB without a colour profile": image.mode == "CMYK",
         "are turned as their EXIF orientation says": orientation(image) > 1,
         "are transparent in parts, which are laid on white": is_transparent(image),
+        "have a colour profile that is not sRGB, which is not applied": _has_other_colours(image),
     }
     return tuple(text for text, is_so in kinds.items() if is_so)
+
+
+def _has_other_colours(image):
+    profile = image.info.get("icc_profile") or b"sRGB"
+    # Names are in ASCII, or in UTF-16.
+    return image.mode != "CMYK" and b"sRGB" not in profile.replace(b"\0", b"")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from brain_teacher.dataset import images as pictures
+from brain_teacher.dataset.links import foreign_links
 from brain_teacher.dataset.pictured import pictured_categories
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 from brain_teacher.sources.checks.likeness import Place, check_likeness
@@ -21,14 +22,16 @@ def check_pictures(
     `category` is of the training images, by image id; empty where they are not known. Students see
     `side` x `side` pixels.
     """
+    place = folder / "images"
     files = found.read(folder, pictures.find_shown, folder)
     unseen = found.read(folder, pictures.find_unseen, folder)
     missing = found.read(folder, pictures.read_missing, folder) or set()
     splits = found.read(folder / pictures.UNSEEN_FILE, pictures.read_unseen_splits, folder)
     splits_are_known = splits is not None or not (folder / pictures.UNSEEN_FILE).exists()
-    # All that lie there, also where two of them bear one id.
-    paths = sorted((folder / "images").glob("shown/[!.]*.*"))
-    looks = _check_decoding(found, paths + sorted((folder / "images").glob("unseen/*/[!.]*.*")))
+    # All that lie there, also where two of them bear one id; but none that lies elsewhere.
+    paths = [*sorted(place.glob("shown/[!.]*.*")), *sorted(place.glob("unseen/*/[!.]*.*"))]
+    elsewhere = set(foreign_links(folder, paths))
+    looks = _check_decoding(found, [path for path in paths if path not in elsewhere])
     _say_sizes(found, looks, side)
     recorded, divided = set(category), {}
     if not category.empty and files is not None:
