@@ -49,7 +49,7 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     """Compare the brain-taught students with every control of the family."""
     everyone = student_folder.read_all(students)
     answers.check_alike({name: each.meta for name, each in everyone.items()})
-    first, (plan, left_out) = next(iter(everyone.values())), _made(params, students)
+    first, (plan, left_out) = next(iter(everyone.values())), _made(params, students, everyone)
     found, meta = answers.by_teacher(everyone, plan.family, students), first.meta
     with about(students):
         knows = "superclasses" if params.distill.similarity == "superclass" else "words"
@@ -124,9 +124,12 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     return out
 
 
-def _made(params: Params, students: Place) -> tuple[Compare, list[str]]:
+def _made(
+    params: Params, students: Place, everyone: dict[str, Answers]
+) -> tuple[Compare, list[str]]:
     """What was planned, of the controls that could be made; and a sentence on each other one."""
-    asked, reasons = params.compare, not_made(students)
+    asked, there = params.compare, {each.meta["teacher"] for each in everyone.values()}
+    reasons = {name: why for name, why in not_made(students).items() if name not in there}
     family = [name for name in asked.family if name not in reasons]
     return asked.model_copy(update={"family": family}), [
         f"Left out of the family: {name}, since {reasons[name]}."

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from brain_teacher.cells.folder import is_stage
 from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.students.soft_labels import origin_of
 from brain_teacher.distillation.teachers import WORDS
-from brain_teacher.errors import UsageError
+from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import read_json, write_json
 from brain_teacher.report.words import BRAIN
 
@@ -66,4 +68,12 @@ def write_not_made(folder: Path, skipped: dict[str, str], teachers: list[str]) -
 def not_made(folder: str | Path) -> dict[str, str]:
     """The teachers that could not be made for a folder of students, and why."""
     file = Path(folder) / FILE
-    return read_json(file) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    content = read_json(file)
+    try:
+        return TypeAdapter(dict[str, str]).validate_python(content)
+    except ValidationError as error:
+        raise BrainTeacherError(
+            f"{file} does not say of teachers why they were left out: distill again"
+        ) from error
