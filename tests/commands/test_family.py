@@ -71,8 +71,15 @@ def test_a_chain_without_superclasses_ends_in_a_verdict(work):
     (row,) = json.loads(Path("soft_labels/metrics.json").read_text())["cells"]
     assert -1 <= row["superclass_rho"] <= 1
     assert "14 students of 7 teachers, 2 new, 12 kept" in distill()
+    # Whose students are there is left out by nobody's word.
+    Path("students/not-made.json").write_text('{"semantic": "so it is said"}')
     said = run("compare", "--students", "students", "--out", "comparison")
     assert "Left out" not in said
+    Path("students/not-made.json").write_text("[1]")
+    assert run("compare", "--students", "students", "--out", "other", code=1) == (
+        "Error: students/not-made.json does not say of teachers why they were left out: distill "
+        "again\n"
+    )
     metrics = json.loads(Path("comparison/metrics.json").read_text())
     assert "semantic" in [each["b"] for each in metrics["differences"]]
 

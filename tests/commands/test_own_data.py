@@ -49,7 +49,7 @@ def test_the_page_works_as_written(tmp_path):
                     assert program == "brain-teacher"
                     said[command] = said.get(command, "") + run(command, *arguments)
         assert "data/mine: nothing is wrong\n" in said["check"] and "caution" not in said["check"]
-        left_out = "left out, since a trial's, or not of all images: 'response_time'"
+        left_out = "left out, as a trial's or not said of every image: 'response_time'"
         assert f"note: trials.csv: {left_out}\n" in said["new-dataset"]
         table = read_soft_labels("runs/mine/soft_labels/S1_FFA_logistic.npz")
         right = table.class_id[table.log_probs.argmax(axis=1)] == [
@@ -231,7 +231,7 @@ def test_a_table_as_bids_has_it(work):
         "note: t.tsv: run: run-1 is 1 ... run-1 is 1",
         "note: t.tsv: onset gives each trial's place in its run",
         "note: t.tsv: dogs/b.JPG is image 'b': ids go without folder and ending",
-        "note: t.tsv: left out, since a trial's, or not of all images: 'duration', "
+        "note: t.tsv: left out, as a trial's or not said of every image: 'duration', "
         "'response_time', 'rater'",
     ]
     assert Path("data/mine/stimuli.csv").read_text().splitlines() == [
@@ -256,7 +256,7 @@ def test_numbers_that_no_file_holds_are_numbered(work, name):
 
 def test_the_index_that_pandas_writes_is_no_group(work):
     pd.read_csv("t.csv").to_csv("t.csv")
-    assert "left out, since a trial's, or not of all images: ''\n" in new(*ARRAYS)
+    assert "left out, as a trial's or not said of every image: ''\n" in new(*ARRAYS)
     assert "stimulus_id,image_id,category,style\n" in Path("data/mine/stimuli.csv").read_text()
 
 

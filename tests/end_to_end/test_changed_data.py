@@ -30,7 +30,7 @@ def add_subject(clone):
     content = yaml.safe_load((data / "dataset.yaml").read_text())
     content["subjects"]["S3"] = "bdata/S3.h5"
     (data / "dataset.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    clone.run(*dvc(), "commit", "-qf", "data.dvc")
+    clone.run(*dvc(), "commit", "-q", "-f", "data.dvc")
 
 
 def soft_label_versions(clone):

@@ -93,7 +93,7 @@ def make_clone(path, **params):
         ["git", "init", "-q", "-b", "main"],
         ["git", "config", "user.name", "a"],
         ["git", "config", "user.email", "a@b"],
-        [*dvc(), "commit", "-qf", "data.dvc"],
+        [*dvc(), "commit", "-q", "-f", "data.dvc"],
         ["git", "add", "-A"],
         ["git", "commit", "-qm", "a clone"],
     ):

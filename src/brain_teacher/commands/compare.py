@@ -21,7 +21,7 @@ from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import answers
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.evidence import compare_settings, compared, difference_told
-from brain_teacher.chain.students.family import not_made
+from brain_teacher.chain.students.family import left_out
 from brain_teacher.chain.students.held_out import agreements, read_between_subjects
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset.formulas import quoted_table
@@ -55,8 +55,8 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     """Compare the brain-taught students with every control of the family."""
     everyone = student_folder.read_all(students)
     answers.check_alike({name: each.meta for name, each in everyone.items()})
-    first, (plan, left_out) = next(iter(everyone.values())), _made(params, students)
-    meta, settings = first.meta, compare_settings(params, students)
+    first, (plan, left_out) = next(iter(everyone.values())), _made(params, students, everyone)
+    meta, settings = first.meta, compare_settings(params, students, everyone)
     found, result = compared(everyone, students, settings)
     with about(students):
         effects = class_effects(result.scores[BRAIN], result.scores[answers.NONE])
@@ -137,9 +137,11 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     return out
 
 
-def _made(params: Params, students: Place) -> tuple[Compare, list[str]]:
+def _made(
+    params: Params, students: Place, everyone: dict[str, Answers]
+) -> tuple[Compare, list[str]]:
     """What was planned, of the controls that could be made; and a sentence on each other one."""
-    asked, reasons = params.compare, not_made(students)
+    asked, reasons = params.compare, left_out(students, everyone)
     family = [name for name in asked.family if name not in reasons]
     return asked.model_copy(update={"family": family}), [
         f"Left out of the family: {name}, since {reasons[name]}."

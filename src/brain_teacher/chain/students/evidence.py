@@ -12,7 +12,7 @@ from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.chain.students.answers import by_teacher
-from brain_teacher.chain.students.family import not_made
+from brain_teacher.chain.students.family import left_out
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.reading import Said, read_json, validated
@@ -59,9 +59,12 @@ class _Evidence(Said):
     compare: _Settings
 
 
-def compare_settings(params: Params, folder: str | Path) -> dict[str, Any]:
+def compare_settings(
+    params: Params, folder: str | Path, everyone: Mapping[str, Answers]
+) -> dict[str, Any]:
     """What shapes a comparison of a folder's students; of the family, what could be made of it."""
-    family = [name for name in params.compare.family if name not in not_made(folder)]
+    lacking = left_out(folder, everyone)
+    family = [name for name in params.compare.family if name not in lacking]
     knows = "superclasses" if params.distill.similarity == "superclass" else "words"
     return params.compare.model_dump() | {"knows": knows, "family": family}
 
@@ -109,9 +112,9 @@ def check_evidence(
 ) -> None:
     """Compute verdict and differences again: what was written must be what these students say."""
     settings = evidence["compare"]
-    of_plan = settings == compare_settings(params, folder) or evidence["plan"] != plan_digest(
-        params
-    )
+    of_plan = settings == compare_settings(params, folder, everyone) or evidence[
+        "plan"
+    ] != plan_digest(params)
     _, result = compared(everyone, folder, settings)
     kind = kind_of(next(iter(everyone.values())).meta)
     result = comparison_called(result, kind)

@@ -1,13 +1,17 @@
 """The family of controls, settled before anything is decoded: what cannot be made is left out."""
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from brain_teacher.cells.folder import is_stage
 from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.students.soft_labels import origin_of
+from brain_teacher.distillation.students import Answers
 from brain_teacher.distillation.teachers import WORDS
-from brain_teacher.errors import UsageError
+from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import write_json
 from brain_teacher.reading import read_json
 from brain_teacher.report.words import BRAIN
@@ -67,4 +71,18 @@ def write_not_made(folder: Path, skipped: dict[str, str], teachers: list[str]) -
 def not_made(folder: str | Path) -> dict[str, str]:
     """The teachers that could not be made for a folder of students, and why."""
     file = Path(folder) / FILE
-    return read_json(file) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    content = read_json(file)
+    try:
+        return TypeAdapter(dict[str, str]).validate_python(content)
+    except ValidationError as error:
+        raise BrainTeacherError(
+            f"{file} does not say of teachers why they were left out: distill again"
+        ) from error
+
+
+def left_out(folder: str | Path, everyone: Mapping[str, Answers]) -> dict[str, str]:
+    """Of the teachers that could not be made those without students there, and why."""
+    there = {each.meta["teacher"] for each in everyone.values()}
+    return {name: why for name, why in not_made(folder).items() if name not in there}

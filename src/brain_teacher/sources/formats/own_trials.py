@@ -90,10 +90,8 @@ def _two_categories(every, first, row, files):
 def _left_out(names: list[str], files: Iterable[Path]) -> list[str]:
     if not names:
         return []
-    listed = ", ".join(repr(name) for name in names)
-    return [
-        f"{', '.join(map(str, files))}: left out, since a trial's, or not of all images: {listed}"
-    ]
+    listed, places = ", ".join(repr(name) for name in names), ", ".join(map(str, files))
+    return [f"{places}: left out, as a trial's or not said of every image: {listed}"]
 
 
 def _numbers(name: str, column: pd.Series) -> tuple[pd.Series, str | None]:
