@@ -34,7 +34,7 @@ CONTRACTS = LINTER["contracts_options"]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text("utf-8"))["entry_points"]
 # Of no consequence for what a stage writes: where and how it works, and what is told of it.
-PLUMBING = {"cells", "errors", "files", "machine", "tracking"}
+PLUMBING = {"cells", "errors", "files", "machine", "reading", "tracking"}
 
 
 @pytest.mark.parametrize(

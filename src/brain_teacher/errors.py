@@ -39,3 +39,9 @@ def nearest(name: object, names: Iterable[object]) -> str:
     """``; did you mean 'HVC'?`` for a mistyped `name`; nothing where no name is like it."""
     close = get_close_matches(str(name), map(str, names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def cut(text: object, most: int = 60) -> str:
+    """A stranger's text in one line, no longer than a message can bear."""
+    text = " ".join(str(text).split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."

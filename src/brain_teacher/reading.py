@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brain_teacher.errors import BrainTeacherError
+from brain_teacher.errors import BrainTeacherError, cut
 
 # What a table, a JSON and a YAML file, and a ``meta`` may have: far more than any of ours.
 MOST_TEXT, MOST_YAML = 2**25, 2**20
@@ -25,7 +25,6 @@ MOST_DEPTH = 50
 # What arrays may unpack to, whatever their file's size; above it, so many times that size.
 MOST_UNPACKED, MOST_TIMES = 2**30, 8
 MOST_MEMBERS = 10_000
-LONGEST = 60  # of a stranger's words in a message
 # By numpy's kinds: an array's dtype, as a person knows it.
 KINDS = {"U": "text", "f": "numbers with a point", "iu": "whole numbers"}
 
@@ -53,12 +52,6 @@ def wrong_keys(error: ValidationError) -> list[str]:
         f"{each['msg'].removeprefix('Value error, ')}"
         for each in error.errors()
     ]
-
-
-def cut(text: object, most: int = LONGEST) -> str:
-    """A stranger's text in one line, no longer than a message can bear."""
-    text = " ".join(str(text).split())
-    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def read_text(path: str | PathLike, *, most: int = MOST_TEXT) -> str:
@@ -277,7 +270,7 @@ def load_arrays(
             raise ValueError("it begins like neither .npy nor .npz")
         except Exception as error:
             # numpy, zipfile, zlib and tokenize have a dozen kinds of them for a broken file.
-            reason = cut(error, 4 * LONGEST) or type(error).__name__
+            reason = cut(error, 240) or type(error).__name__
             raise ValueError(wrong.format(reason)) from error
 
 

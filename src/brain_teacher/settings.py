@@ -14,8 +14,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from brain_teacher.errors import UsageError, nearest
-from brain_teacher.reading import cut
+from brain_teacher.errors import UsageError, cut, nearest
 
 UNKNOWN = "unknown_key"
 

@@ -13,9 +13,8 @@ from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.soft_labels import KINDS, SoftLabels
-from brain_teacher.errors import BrainTeacherError, UsageError, about
+from brain_teacher.errors import BrainTeacherError, UsageError, about, cut
 from brain_teacher.files import file_digest, write_npz
-from brain_teacher.reading import cut
 from brain_teacher.report.kinds import IMPORTED as SAID
 from brain_teacher.sources.formats.soft_label_tables import (
     is_simulated,
