@@ -295,7 +295,7 @@ def test_options_that_are_not_given_are_as_in_the_settings(called):
         (["--quiet", "--out", "", "--seeds", "2"], "--out is empty; give a value, or leave it out"),
         (["--roi", "V1,,V2"], "Invalid value for '--roi': a name is empty"),
         (["--teacher", ","], "Invalid value for '--teacher': a name is empty"),
-        (["--limit", "0"], "Invalid value for '--limit': 0 is not in the range x>=1."),
+        (["--limit", "0"], "Invalid value for '--limit': 0 is not in the range 1<=x<=1000000."),
     ],
 )
 def test_an_empty_option_is_not_ignored(arguments, said, called):

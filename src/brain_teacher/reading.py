@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brain_teacher.errors import LONGEST, BrainTeacherError, cut
+from brain_teacher.errors import BrainTeacherError, cut
 from brain_teacher.files import regular
 
 # What a table, a JSON and a YAML file, and a ``meta`` may have: far more than any of ours.
@@ -270,7 +270,7 @@ def load_arrays(
             raise ValueError("it begins like neither .npy nor .npz")
         except Exception as error:
             # numpy, zipfile, zlib and tokenize have a dozen kinds of them for a broken file.
-            reason = cut(error, 4 * LONGEST) or type(error).__name__
+            reason = cut(error, 240) or type(error).__name__
             raise ValueError(wrong.format(reason)) from error
 
 

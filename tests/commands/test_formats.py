@@ -9,7 +9,11 @@ import pytest
 import yaml
 
 from brain_teacher.cells.folder import OutputFolder
-from helpers.running import project, run
+from brain_teacher.chain.params import load_params
+from brain_teacher.chain.students.precision import settle
+from brain_teacher.errors import BrainTeacherError
+from brain_teacher.machine import RunTime
+from helpers.running import ROOT, project, run
 
 SAMPLE = (
     *("simulate", "--out", "data/sample", "--subjects", "1", "--categories", "2", "--shown", "4"),
@@ -153,6 +157,17 @@ def test_a_state_of_another_shape_is_no_memory(tmp_path, content):
         assert not folder.is_kept("a.txt", ["b"])
         with pytest.raises(Exception, match="is being written by another process; wait for it"):
             OutputFolder(tmp_path / "out").locked().__enter__()
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"precision": 3}', '{"precision": "float8"}', "["]
+)
+def test_a_precision_of_another_shape(tmp_path, content):
+    (tmp_path / "precision.json").write_text(content)
+    params = load_params(ROOT / "params.yaml")
+    with pytest.raises(BrainTeacherError, match=r"precision\.json[: ]") as caught:
+        settle(params, params.distill.recipe(), tmp_path, RunTime(device="cpu"), print)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_category_may_be_called_like_half_a_formula(work):

@@ -112,9 +112,8 @@ def check_evidence(
 ) -> None:
     """Compute verdict and differences again: what was written must be what these students say."""
     settings = evidence["compare"]
-    of_plan = settings == compare_settings(params, folder, everyone) or evidence[
-        "plan"
-    ] != plan_digest(params)
+    is_other = evidence["plan"] != plan_digest(params)
+    of_plan = is_other or settings == compare_settings(params, folder, everyone)
     _, result = compared(everyone, folder, settings)
     kind = kind_of(next(iter(everyone.values())).meta)
     result = comparison_called(result, kind)
