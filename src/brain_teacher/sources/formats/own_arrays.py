@@ -12,7 +12,7 @@ from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import DATA_TYPES
-from brain_teacher.files import load_arrays, regular
+from brain_teacher.files import load_arrays, regular, seen_before
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
@@ -171,7 +171,7 @@ def copy_pictures(folder: Path, *, shown: str | Path | None, unseen: str | Path 
     for name, source in (("shown", shown), ("unseen", unseen)):
         if source is not None:
             try:
-                shutil.copytree(source, folder / "images" / name)
+                shutil.copytree(source, folder / "images" / name, ignore=seen_before())
             except shutil.Error as error:  # a list of all that went wrong
                 path, _, reason = error.args[0][0]
                 raise OSError(f"{path} cannot be copied ({reason})") from error
