@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +25,6 @@ from brain_teacher.files import (
     file_digest,
     fingerprint,
     regular,
-    seen_before,
     write_json,
     write_npz,
 )
@@ -486,15 +484,6 @@ def test_only_files_are_read_and_nothing_waits(kind, tmp_path):
     with pytest.raises(BrainTeacherError, match=f"^{path} cannot be read as JSON \\({said}\\)$"):
         read_json(path)
     assert not OutputFolder(tmp_path / "out").is_kept("a.json", None)
-
-
-def test_links_in_circles_are_copied_once(tmp_path):
-    (tmp_path / "from").mkdir()
-    (tmp_path / "from" / "a.png").touch()
-    for name in ("one", "two"):
-        (tmp_path / "from" / name).symlink_to(tmp_path / "from")
-    shutil.copytree(tmp_path / "from", tmp_path / "to", ignore=seen_before())
-    assert names(tmp_path / "to") == ["a.png", "one", "two"]
 
 
 def test_links_in_a_circle_are_no_file(tmp_path):

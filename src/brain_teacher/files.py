@@ -45,23 +45,6 @@ def regular(path: str | os.PathLike) -> Path:
     return path
 
 
-def seen_before() -> Callable[[str, list[str]], list[str]]:
-    """For `shutil.copytree`: nothing more of a folder that links lead to once again, or in circles.
-
-    Without it, two links to the folder that they lie in are 2**40 copies.
-    """
-    seen = set()
-
-    def ignored(folder: str, names: list[str]) -> list[str]:
-        place = os.path.realpath(folder)
-        if place in seen:
-            return names
-        seen.add(place)
-        return []
-
-    return ignored
-
-
 @contextmanager
 def atomic_write(path: str | Path) -> Generator[Path]:
     """Give a temporary path beside `path`; rename it there when the block ends without error."""

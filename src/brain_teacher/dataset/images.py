@@ -18,8 +18,6 @@ from brain_teacher.dataset.rules import hold_to
 SPLITS = ("validation", "test")
 UNSEEN_FILE = "unseen.csv"
 MISSING_FILE = "images/missing.csv"
-# Of files that are taken for pictures where folders hold others, too.
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 # The least side that a JPEG is decoded at, in sides of the picture wanted.
 DECODED = 1.4
 

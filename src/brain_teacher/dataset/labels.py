@@ -23,7 +23,8 @@ OTHERS_FROM = 1_000_000
 REMEDIES = {
     "DataType": "; `new-dataset --bdata S1=training.h5,test.h5` takes it from the files' order"
 }
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+# Of files that are taken for pictures where folders hold others, too.
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +151,7 @@ def without_ending(name: str) -> str:
     ('n01443537_22563', 'v1.2')
     """
     ending = PurePath(name).suffix
-    return name.removesuffix(ending) if ending.lower() in PICTURES else name
+    return name.removesuffix(ending) if ending.lower() in ENDINGS else name
 
 
 def _small(key):

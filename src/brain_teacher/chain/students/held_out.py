@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from brain_teacher.analysis.agreement import Agreement, agreement
 from brain_teacher.chain.dataset import METRICS
@@ -15,13 +16,29 @@ from brain_teacher.chain.students.setting import Setting
 from brain_teacher.chain.students.soft_labels import are_there, read_brain, subjects_and_rois
 from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.distillation.students import Answers
-from brain_teacher.errors import about
+from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import write_json, write_npz
 from brain_teacher.reading import read_json
 from brain_teacher.report.beside_verdict import OTHERS, TAUGHT
 from brain_teacher.report.words import BRAIN
 
 FOLDER, BETWEEN = "held_out", "between_subjects.json"
+
+
+class _Row(BaseModel):
+    """What `decode` says of one decoder and ROI: the fields of a `Reliability`."""
+
+    decoder: str
+    roi: str
+    mean: float
+    low: float
+    high: float
+    p: float
+    subjects: int
+    images: int
+
+
+_ROWS = TypeAdapter(list[_Row])
 
 
 @dataclass(frozen=True)
@@ -66,22 +83,31 @@ def write_between_subjects(setting: Setting, soft_labels: Path, out: Path) -> No
     (out / BETWEEN).unlink(missing_ok=True)
     origin, metrics = setting.origin, soft_labels / METRICS
     content = read_json(metrics) if metrics.is_file() else {}
-    if content.get("dataset") != origin["dataset"]:
+    if not isinstance(content, dict) or content.get("dataset") != origin["dataset"]:
         return
-    rois = origin["roi"].split("+")
-    rows = [
-        row
-        for row in content.get("between_subjects", ())
-        if row["decoder"] == origin["decoder"] and row["roi"] in rois
-    ]
-    if rows:
-        write_json(out / BETWEEN, rows)
+    rois, decoder = origin["roi"].split("+"), origin["decoder"]
+    rows = _rows(content.get("between_subjects", []), metrics)
+    mine = [row for row in rows if row["decoder"] == decoder and row["roi"] in rois]
+    if mine:
+        write_json(out / BETWEEN, mine)
 
 
 def read_between_subjects(students: str | Path) -> list[dict[str, Any]]:
     """What `write_between_subjects` wrote: a row an ROI; empty where it wrote nothing."""
     path = Path(students) / BETWEEN
-    return read_json(path) if path.is_file() else []
+    return _rows(read_json(path), path) if path.is_file() else []
+
+
+def _rows(content: Any, path: Path) -> list[dict[str, Any]]:
+    """What was read, if it is such rows."""
+    try:
+        _ROWS.validate_python(content, strict=True)
+    except ValidationError:
+        raise BrainTeacherError(
+            f"{path} does not say how well subjects agree as `decode` does: decode again, and "
+            "distill"
+        ) from None
+    return content
 
 
 def read_held_out(students: str | Path) -> HeldOut | None:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from brain_teacher.dataset.images import ENDINGS
+from brain_teacher.dataset.labels import ENDINGS
 
 
 def copy_shown(folder: Path, source: str | Path, image_ids: Collection[str] | None) -> list[str]:

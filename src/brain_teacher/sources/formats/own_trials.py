@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.csv_tables import read_csv_table
-from brain_teacher.dataset.images import ENDINGS
+from brain_teacher.dataset.labels import ENDINGS
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import DATA_TYPES
 
