@@ -320,7 +320,7 @@ def test_mlflow_hands_every_option_to_the_command(name, monkeypatch):
         if isinstance(parameter, click.Option) and not parameter.is_flag
     ]
     # With a blank: MLflow puts the whole into one line for a shell.
-    given = {"text": "a b", "choice": "cpu"}
+    given = {"text": "a b", "choice": "cpu", "cluster": "slurm"}
     values = {each.opts[0].removeprefix("--"): given.get(each.type.name, "1") for each in options}
     line = load_project(str(ROOT)).get_entry_point(name).compute_command(values, None)
     program = shlex.split(line)
@@ -368,9 +368,11 @@ def test_every_requirement_is_pinned_with_hashes_and_no_host_is_named():
 
 def test_every_dependency_is_pinned_to_a_version_that_it_allows():
     _, pins = locked()
-    extras = PROJECT["project"]["optional-dependencies"]["test"]
-    for line in [*PROJECT["project"]["dependencies"], *extras]:
+    extras = PROJECT["project"]["optional-dependencies"]
+    for line in [*PROJECT["project"]["dependencies"], *extras["test"], *extras["cluster"]]:
         wanted = Requirement(line)
+        if wanted.name == PROJECT["project"]["name"]:  # its own extra
+            continue
         for pinned, _ in pins[canonicalize_name(wanted.name)]:
             (specifier,) = pinned.specifier
             assert wanted.specifier.contains(specifier.version), line

@@ -320,8 +320,8 @@ def test_where_cells_are_made_stands_in_the_environment(name, cluster, called, m
     [
         (
             ("--cluster", "slrum", "--jobs", "2"),
-            "--cluster slrum: say local, slurm, or a scheduler's address as tls://HOST:8786; did "
-            "you mean 'slurm'?",
+            "Invalid value for '--cluster' (env var: 'BRAIN_TEACHER_CLUSTER'): slrum: say local, "
+            "slurm, or a scheduler's address as tls://HOST:8786; did you mean 'slurm'?",
         ),
         (("--cluster", "slurm"), "--cluster slurm takes --jobs N: how many at a time"),
     ],

@@ -29,7 +29,7 @@ def run_on(name, cells, folder, shared=None, workers=2):
 
 
 @contextmanager
-def lab(*workers, folder, scheduler=SRC):
+def lab(*workers, folder, scheduler=SRC, kill=None):
     """A scheduler and workers as a lab runs them, each with its PYTHONPATH and options."""
     with ExitStack() as stack:
 
@@ -39,15 +39,19 @@ def lab(*workers, folder, scheduler=SRC):
             where = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
             process = stack.enter_context(subprocess.Popen(command, env=env, **where))
             stack.callback(process.kill)
+            return process
 
         file = folder / "scheduler.json"
         local = ["--host", "127.0.0.1", "--no-dashboard"]
-        start("scheduler", "--port", "0", "--scheduler-file", str(file), *local, path=scheduler)
+        main = start(
+            "scheduler", "--port", "0", "--scheduler-file", str(file), *local, path=scheduler
+        )
         for path, *options in workers:
             start("worker", "--scheduler-file", str(file), *local, *options, path=path)
         wait_until(file.exists, "the scheduler")
         wait_until(lambda: '"address"' in file.read_text(), "its address")
-        yield re.search('"address": "([^"]+)"', file.read_text())[1]
+        address = re.search('"address": "([^"]+)"', file.read_text())[1]
+        yield address if kill is None else (address, main.kill)
 
 
 ONE = ("--nthreads", "1", "--no-nanny")
@@ -141,6 +145,26 @@ def test_without_workers_a_stated_time_is_waited(tmp_path):
         run_on(address, cells_of(Tell, 0), tmp_path)
     assert str(caught.value) == (
         f"no worker came in 0.05 minutes: start some: dask worker {address} --nthreads 1; finished "
+        "cells are kept"
+    )
+
+
+def test_a_scheduler_that_is_killed_is_named(tmp_path):
+    path = os.pathsep.join([SRC, TESTS])
+    with (
+        config.set({"distributed.comm.timeouts.connect": "2s"}),
+        lab((path, *ONE), (path, *ONE), folder=tmp_path, kill=True) as (address, kill),
+    ):
+        made = run_cells(
+            cells_of(Tell, *range(100)), shared=None, workers=2,
+            cluster=Cluster(address, tmp_path / "cluster"),
+        )  # fmt: skip
+        next(made)
+        kill()
+        with pytest.raises(BrainTeacherError) as caught:
+            list(made)
+    assert str(caught.value) == (
+        f"the scheduler of --cluster {address} is gone; start again when it is there: finished "
         "cells are kept"
     )
 

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.cells.making import make_cells
-from helpers.toy_cells import Slow, cells_of
+from helpers import toy_cells
 
 def write(cell, result):
     with open("written", "a") as file:
@@ -28,7 +28,7 @@ def write(cell, result):
     Path("out", cell.name).write_text(str(result))
     yield cell.name
 
-cells = cells_of(Slow, *range(int(sys.argv[1])))
+cells = toy_cells.cells_of(getattr(toy_cells, sys.argv[2]), *range(int(sys.argv[1])))
 with OutputFolder("out").locked() as folder:
     how = {"workers": 2, "cluster": "slurm", "shared": Path("begun").absolute()}
     make_cells("toy", cells, folder, write=write, say=print, quiet=True, **how)
@@ -49,8 +49,8 @@ class Driver:
         self.env = os.environ | env
         self.env |= {"PYTHONPATH": PACKAGES, "DASK_CONFIG": str(folder / "dask")}
 
-    def start(self, cells):
-        command = [sys.executable, "driver.py", str(cells)]
+    def start(self, cells, kind="Slow"):
+        command = [sys.executable, "driver.py", str(cells), kind]
         with open(self.folder / "log", "a") as log:
             where = {"cwd": self.folder, "env": self.env}
             return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, **where)
@@ -78,6 +78,15 @@ def test_all_jobs_are_cancelled_in_the_middle(tmp_path, slurm_env):  # noqa: F81
     subprocess.run(["scancel", *first], env=driver.env, check=True)
     wait_until(lambda: set(driver.jobs()) - set(first), "new jobs")
     driver.check(process, 10)
+
+
+def test_jobs_that_no_cell_is_left_for_are_let_go(tmp_path, slurm_env):  # noqa: F811
+    driver = Driver(tmp_path, slurm_env)
+    process = driver.start(3, "Wait")
+    wait_until(lambda: len(driver.written()) == 2, "the shorter cells")
+    wait_until(lambda: len(driver.jobs()) == 1, "one job", seconds=9)
+    assert process.poll() is None and len(driver.written()) == 2
+    driver.check(process, 3)
 
 
 def test_the_driver_is_killed_and_started_again(tmp_path, slurm_env):  # noqa: F811

@@ -601,6 +601,16 @@ def test_students_of_another_kind_of_card_are_not_trained_beside_these(work, tmp
     assert {path.parent.name for path in out.rglob("*.npz")} == {"none_0", "none_1"}
 
 
+def test_the_precision_of_a_card_elsewhere_is_said_not_measured(work, tmp_path):
+    on = ("--cluster", "slurm", "--jobs", "2", "--device", "cuda", "--out", str(tmp_path / "out"))
+    said = run("distill", *change(precision="auto"), *on, code=2)
+    assert said.splitlines()[-1] == (
+        "Error: distill.precision: auto is measured on the card, which is elsewhere (--cluster "
+        "slurm): say float32 or bfloat16 in params.yaml"
+    )
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_a_card_that_is_known_beforehand_is_refused_before_it_trains(work, tmp_path, monkeypatch):
     monkeypatch.setattr("brain_teacher.networks.devices.card_of", lambda _: "NVIDIA A100")
     out = tmp_path / "students"

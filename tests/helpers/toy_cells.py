@@ -62,6 +62,13 @@ class Slow(Work):
         return self.number
 
 
+class Wait(Work):
+    """Takes ten seconds for each of its number."""
+
+    def run(self, shared):
+        time.sleep(10 * self.number)
+
+
 class Raise(Work):
     def run(self, shared):
         raise shared

@@ -15,6 +15,8 @@ from brain_teacher.errors import BrainTeacherError, UsageError
 
 # Without a worker, so long; ``distributed.scheduler.no-workers-timeout`` of Dask's settings wins.
 PATIENCE = "30 minutes"
+# Dask's own page, which asks nobody for a key: for this machine, at whatever port is free.
+PAGE = "127.0.0.1:0"
 SITE = "~/.config/dask/jobqueue.yaml"
 
 
@@ -26,6 +28,8 @@ class Kind:
     # Of how many workers, and a folder for keys and logs: what Dask's client connects to.
     start: Callable[[int, Path], AbstractContextManager[Any]]
     look_at: str  # when no worker comes
+    # Of what was started, and how many workers there still is work for.
+    resize: Callable[[Any, int], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ class Cluster:
             shutil.rmtree(private, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def resize(self, started: Any, workers: int) -> None:
+        """Keep so many workers, whatever becomes of them; others' are their own business."""
+        if self.name in CLUSTERS and (resize := CLUSTERS[self.name].resize) is not None:
+            resize(started, workers)
+
     @property
     def look_at(self) -> str:
         """Where to look when no worker comes."""
@@ -68,7 +77,7 @@ def _local(workers: int, folder: Path) -> Generator[Any]:
     from distributed import LocalCluster
 
     settings: dict[str, Any] = {"threads_per_worker": 1, "memory_limit": None, "security": True}
-    settings |= {"dashboard_address": None, "silence_logs": "CRITICAL"}
+    settings |= {"dashboard_address": PAGE, "silence_logs": "CRITICAL"}
     with LocalCluster(
         n_workers=workers, local_directory=str(folder / "private"), **settings
     ) as started:
@@ -97,22 +106,27 @@ def _slurm(workers: int, folder: Path) -> Generator[Any]:
         raise UsageError(
             f"{place} holds a blank, which a job's script cannot: choose another --out"
         )
-    extra = [*(site.get("worker-extra-args") or []), "--memory-limit", "0"]
-    if "--lifetime" not in extra and site.get("walltime") is not None:
+    extra = [*(site.get("worker-extra-args") or []), "--memory-limit", "0", "--no-dashboard"]
+    own_lifetime = any("--lifetime" in each for each in extra)
+    if not own_lifetime and site.get("walltime") is not None:
         extra += ["--lifetime", f"{_lifetime(str(site['walltime']))}s"]
     keys = _keys(Path(place) / "private")
     settings: dict[str, Any] = {"cores": 1, "processes": 1, "security": keys}
     settings |= {"worker_extra_args": extra, "silence_logs": "CRITICAL"}
-    # Without the page of Dask's own, which asks nobody for a key; a site's word goes before.
-    scheduler = {"dashboard_address": None} | (site.get("scheduler-options") or {})
+    # A site's word goes before.
+    scheduler = {"dashboard_address": PAGE} | (site.get("scheduler-options") or {})
     settings |= {"scheduler_options": scheduler}
     settings |= {"python": shlex.quote(sys.executable)} if site.get("python") is None else {}
     settings |= {"log_directory": f"{place}/logs"} if site.get("log-directory") is None else {}
     with SLURMCluster(**settings) as started:
         _try_out(started.job_script())
-        # Not `scale`, which does not replace jobs that were cancelled or have ended.
-        started.adapt(minimum_jobs=workers, maximum_jobs=workers)
+        _keep_jobs(started, workers)
         yield started
+
+
+def _keep_jobs(started: Any, jobs: int) -> None:
+    """Not `scale`, which does not replace jobs that were cancelled or have ended."""
+    started.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
 
 
 def _keys(folder: Path) -> Any:
@@ -172,5 +186,6 @@ CLUSTERS = {
     "slurm": Kind(
         "jobs of SLURM", _slurm,
         "look at `squeue -u $USER` (do jobs wait, and for what?) and at the jobs' words in {logs}",
+        _keep_jobs,
     ),
 }  # fmt: skip

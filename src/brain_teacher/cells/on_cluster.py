@@ -52,6 +52,7 @@ def run_on(
             free = crew.free()
             while left and free and len(crew.at_work) < workers and not errors:
                 crew.begin(left.popleft(), free.pop(0))
+            crew.resize(min(workers, len(left) + len(crew.at_work)))
             for cell, future in crew.finished():
                 try:
                     result = crew.result(cell, future)
@@ -82,6 +83,8 @@ class _Crew:
 
     client: Client
     cluster: Cluster
+    scheduler: Any  # as it was started, or its address
+    size: int  # how many there shall be
     shared: str  # the name of what they hold
     at_work: dict[Future, tuple[Any, str]] = field(default_factory=dict, init=False)
     _there: Collection[str] = field(default=(), init=False)
@@ -125,6 +128,12 @@ class _Crew:
             make, order, key=f"{self.shared}-{uuid4().hex}", pure=False, workers=[worker]
         )
         self.at_work[future] = (cell, worker)
+
+    def resize(self, size: int) -> None:
+        """Let those go that no cell is left for: a site has others who wait."""
+        if size != self.size:
+            self.cluster.resize(self.scheduler, size)
+            self.size = size
 
     def finished(self) -> list[tuple[Any, Future]]:
         """What is done, or has lost its worker; waits a moment for one."""
@@ -180,7 +189,7 @@ def _connected(
                 f"a worker at {cluster.name} cannot read what cells need ({error}): install this "
                 "version of brain-teacher there, and start it again"
             ) from error
-        yield _Crew(client, cluster, held.name)
+        yield _Crew(client, cluster, scheduler, workers, held.name)
         # Of others the workers end now. After a failure nobody waits for a lab's to answer.
         if cluster.name not in CLUSTERS:
             with _reached(cluster):

@@ -116,19 +116,6 @@ def _unless_default(params_file: str | None) -> str | None:
     return None if params_file == PARAMS else params_file
 
 
-def cluster_name(ctx: click.Context, value: str | None) -> str | None:
-    """A kind of cluster, or an address."""
-    from brain_teacher.cells.cluster import CLUSTERS
-
-    if value is not None and value not in CLUSTERS and "://" not in value:
-        raise click.UsageError(
-            f"--cluster {value}: say {', '.join(CLUSTERS)}, or a scheduler's address as "
-            "tls://HOST:8786" + nearest(value, CLUSTERS),
-            ctx,
-        )
-    return value
-
-
 def names(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str] | None:
     """Repeatable names, also separated by commas; None where none is given."""
     found = [part.strip() for value in values for part in value.split(",")]
@@ -152,6 +139,21 @@ def names_or_all(
     return "all" if found == ["all"] else found
 
 
+class ClusterName(click.ParamType):
+    """A kind of cluster, or an address."""
+
+    name = "cluster"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is neither."""
+        from brain_teacher.cells.cluster import CLUSTERS
+
+        if value not in CLUSTERS and "://" not in value:
+            known = f"say {', '.join(CLUSTERS)}, or a scheduler's address as tls://HOST:8786"
+            self.fail(f"{value}: {known}{nearest(value, CLUSTERS)}", param, ctx)
+        return value
+
+
 COUNT = click.IntRange(1, 1_000_000)
 # Of every command that makes something: where and how it runs, never what comes out.
 RUN_TIME: dict[str, dict] = {
@@ -160,8 +162,7 @@ RUN_TIME: dict[str, dict] = {
         "help": "Cells made side by side.  [default: a core each; on GPUs a card each]",
     },
     "cluster": {
-        "metavar": "NAME",
-        "callback": lambda ctx, _, value: cluster_name(ctx, value),
+        "type": ClusterName(),
         "help": "Who makes them: local, slurm, or the address of a Dask scheduler; see "
         "docs/cluster.md.  [default: processes of this command]",
     },
