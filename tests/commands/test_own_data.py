@@ -378,8 +378,8 @@ def test_a_wrong_array_is_named(work, content, message):
 def test_an_array_of_objects_names_the_remedy(work):
     np.save("v.npy", VOXELS.astype(object), allow_pickle=True)
     assert new(*ARRAYS, code=1) == (
-        "Error: v.npy: holds Python objects; save numbers: numpy.save(file, "
-        "array.astype('float32'))\n"
+        "Error: v.npy: holds Python objects, which are not opened; save numbers: numpy.save(file, "
+        "array.astype('float32')), and GLMsingle's output with wanthdf5=1\n"
     )
 
 

@@ -104,8 +104,9 @@ BIDS = (
                  "the derivative, or what it lies in]"),
     click.option("--task", help="BIDS: which, where there are several."),
     click.option("--space", help="BIDS: which, where there are several."),
-    click.option("--roi", multiple=True, metavar="NAME=MASK", help="BIDS: m.nii.gz, or a label of "
-                 "an atlas, a.nii.gz:7; {sub} is the subject.  [default: the brain masks]"),
+    click.option("--roi", multiple=True, metavar="NAME=MASK", help="BIDS, GLMsingle: m.nii.gz, or "
+                 "a label of an atlas, a.nii.gz:7; {sub} is the subject.  [default: the brain "
+                 "masks]"),
     click.option("--category", default="trial_type", show_default=True, help="BIDS: a column."),
     click.option("--image", metavar="COLUMN", help="BIDS: which picture.  [default: each trial is "
                  "one]"),
@@ -123,10 +124,17 @@ BIDS = (
 @command(common)
 @click.argument("folder", metavar="DIR")
 @per_subject("bdata", "A BData file, .h5 or .mat; or two, TRAINING,TEST.")
-@per_subject("voxels", "In its place: an array (trials, voxels), .npy, or .npz with one an ROI.")
+@per_subject(
+    "voxels",
+    "In its place: an array (trials, voxels), .npy, or .npz with one an ROI; "
+    "or GLMsingle's .hdf5 or .mat.",
+)
 @per_subject("trials", "Beside it: a CSV with image_id, category and run of each trial.")
 @click.option("--bids", metavar="DIR", help="In their place: a BIDS derivative (fMRIPrep's).")
 @in_order(*BIDS)
+@click.option(
+    "--labels", metavar="CSV", help="Without recordings: image_id and category of the pictures."
+)
 @click.option("--images", metavar="DIR", help="The pictures shown: IMAGE_ID.png.")
 @click.option("--unseen", metavar="DIR", help="Pictures no subject saw: CATEGORY/IMAGE_ID.png.")
 @click.option("--simulated", is_flag=True, help="Say so wherever numbers from it appear.")

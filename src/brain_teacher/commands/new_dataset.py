@@ -10,7 +10,7 @@ from brain_teacher.dataset.stimuli import read_stimuli
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import atomic_folder
 from brain_teacher.sources.formats.bids import Derivative, from_bids
-from brain_teacher.sources.formats.own_arrays import from_arrays
+from brain_teacher.sources.formats.own_arrays import from_arrays, from_labels
 from brain_teacher.sources.formats.own_pictures import copy_shown, copy_unseen
 from brain_teacher.sources.formats.own_recordings import from_bdata
 
@@ -27,6 +27,7 @@ def new_dataset(
     images: Place | None = None,
     unseen: Place | None = None,
     simulated: bool = False,
+    labels: Place | None = None,
     bids: Place | None = None,
     events: Place | None = None,
     task: str | None = None,
@@ -44,7 +45,7 @@ def new_dataset(
 
     `bdata` are ``SUBJECT=FILE`` or ``SUBJECT=TRAINING,TEST``; or `voxels`, arrays, and `trials`, a
     table of trials for each; or `bids`, a derivative, of which the others say what is wanted
-    (`Derivative`).
+    (`Derivative`); or no recordings at all, and `labels` says what the pictures show.
     `images` and `unseen` are folders of pictures; without, everything up to ``decode`` works.
     Whether recordings are `simulated` is said wherever numbers from them appear.
     """
@@ -55,30 +56,27 @@ def new_dataset(
         raise UsageError(f"{folder} exists already; choose another name, or remove it")
     given = {"bdata": bdata, "voxels": voxels, "trials": trials}
     files = {option: _by_subject(option, values) for option, values in given.items()}
-    if [bool(bdata), bool(voxels or trials), bids is not None].count(True) != 1:
-        raise UsageError(
-            "give --bdata SUBJECT=FILE, or --voxels and --trials, for each subject; or --bids DIR"
-        )
-    rois = _by_name(roi)
-    for lacking in sorted(files["voxels"].keys() ^ files["trials"].keys()):
-        raise UsageError(f"subject {lacking!r} has not both --voxels and --trials")
+    kinds = (bool(bdata), bool(voxels or trials), bids is not None, labels is not None)
+    _check_given(kinds, files, labels, images)
     _check_pictures(images, unseen)
+    masks, derivative = _by_name(roi), None
+    if bids is not None:
+        derivative = Derivative(
+            folder=Path(bids), events=None if events is None else Path(events), task=task,
+            space=space, rois=masks, category=category, image=image, without=tuple(without or ()),
+            merge=merge, window=window, confounds=tuple(confounds or ()),
+        )  # fmt: skip
     try:
         with atomic_folder(folder) as new:
             if bdata:
                 subjects, rois, notes = from_bdata(new, files["bdata"])
-            elif bids is not None:
-                wanted = Derivative(
-                    folder=Path(bids), events=None if events is None else Path(events),
-                    task=task, space=space, rois=rois, category=category, image=image,
-                    without=tuple(without or ()), merge=merge, window=window,
-                    confounds=tuple(confounds or ()),
-                )  # fmt: skip
-                subjects, rois, notes = from_bids(new, wanted)
+            elif derivative is not None:
+                subjects, rois, notes = from_bids(new, derivative)
+            elif labels is not None:
+                subjects, rois, notes = from_labels(new, Path(labels))
             else:
-                subjects, rois, notes = from_arrays(
-                    new, _only(files["voxels"]), _only(files["trials"])
-                )
+                arrays, tables = _only(files["voxels"]), _only(files["trials"])
+                subjects, rois, notes = from_arrays(new, arrays, tables, masks)
             notes += _copy_pictures(new, images, unseen)
             Description(
                 name=folder.name, simulated=simulated, subjects=subjects, roi=rois,
@@ -90,9 +88,28 @@ def new_dataset(
         raise BrainTeacherError(f"{folder} was not made: {error}") from error
     for note in notes:
         say(f"note: {note}")
-    say(f"{folder}: {len(subjects)} subjects, ROIs {', '.join(rois)}")
+    has = f"{len(subjects)} subjects, ROIs {', '.join(rois)}" if subjects else "pictures alone"
+    say(f"{folder}: {has}")
     say(f"next: brain-teacher check {folder}; then set dataset.name: {folder.name} in params.yaml")
     return folder
+
+
+def _check_given(
+    kinds: Sequence[bool],
+    files: dict[str, dict[str, list[Path]]],
+    labels: Place | None,
+    images: Place | None,
+) -> None:
+    """One kind of recording, or none and pictures; of arrays, a table for each subject."""
+    if kinds.count(True) != 1:
+        raise UsageError(
+            "give --bdata SUBJECT=FILE, or --voxels and --trials, for each subject; or --bids DIR; "
+            "or, of pictures without recordings, --labels CSV"
+        )
+    if labels is not None and images is None:
+        raise UsageError("--labels needs --images: without recordings there are pictures alone")
+    for lacking in sorted(files["voxels"].keys() ^ files["trials"].keys()):
+        raise UsageError(f"subject {lacking!r} has not both --voxels and --trials")
 
 
 def _by_name(values: Sequence[str]) -> dict[str, str]:

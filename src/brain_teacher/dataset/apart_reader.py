@@ -34,14 +34,15 @@ def read_hdf5(h5py, path, names, most_bytes):
     refused, and so is more than `most_bytes`, as it says of itself, in float64.
     """
     with h5py.File(path, rdcc_nbytes=BLOCK) as file:
-        _look_through(h5py, file, most_bytes)
+        look_through(h5py, file, most_bytes)
         content = {name: _content(h5py, file[name]) for name in names if name in file}
         if isinstance(file.get("header"), h5py.Group):
             content["header"] = list(file["header"])
         yield content
 
 
-def _look_through(h5py, file, most_bytes):
+def look_through(h5py, file, most_bytes):
+    """Refuse what leads elsewhere, or says that it holds more than `most_bytes` in float64."""
     waiting, groups, objects, total = [file], {h5py.h5o.get_info(file.id).addr}, 0, 0
     while waiting:
         group = waiting.pop()

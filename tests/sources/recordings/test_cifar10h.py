@@ -125,3 +125,20 @@ def test_what_does_not_fit_is_named(published, work, spoil, message):
     said = run("fetch", "cifar10h", "--from", "raw", code=1)
     assert message in said and "unexpected" not in said
     assert not Path("data/cifar10h").exists()
+
+
+def test_pictures_and_their_labels_are_a_data_set_without_recordings(work):
+    for name in ("a", "b", "c", "d"):
+        place = Path("shown") / f"{name}.png"
+        place.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (ord(name), 0, 0)).save(place)
+    table = pd.DataFrame({"image_id": list("abcd"), "category": ["x", "x", "y", "y"]})
+    table.to_csv("images.csv", index=False)
+    said = run("new-dataset", "data/mine", "--images", "shown", "--labels", "images.csv")
+    assert "data/mine: pictures alone" in said
+    assert pd.read_csv("data/mine/stimuli.csv")["category"].tolist() == ["x", "x", "y", "y"]
+    said = run("new-dataset", "data/other", "--labels", "images.csv", code=2)
+    assert "--labels needs --images" in said
+    pd.concat([table, table]).to_csv("twice.csv", index=False)
+    said = run("new-dataset", "data/other", "--images", "shown", "--labels", "twice.csv", code=1)
+    assert "row 6: image_id stands in an earlier row too" in said

@@ -12,10 +12,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from brain_teacher.sources.formats.large_hdf5 import open_in_pieces
+
 # What the responses are called: in Python's output, and in MATLAB's.
 NAMES = ("betasmd", "modelmd")
 SLAB = 2**27  # bytes in memory at once, beside what is kept
-REMEDY = "GLMsingle's .npy is a pickle, which is not opened: run it with wanthdf5=1 (.hdf5)"
 
 
 def read_glmsingle(file: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -38,18 +39,15 @@ def read_glmsingle(file: Path) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If the file holds no such array, or no voxel is finite in all trials.
     """
-    try:
-        with h5py.File(file) as content:
-            stored = _responses(content)
-            grid = stored.shape[:0:-1] if _of_matlab(stored) else stored.shape[:-1]
-            finite = np.ones(int(np.prod(grid)), bool)
-            for part in _pieces(stored):
-                finite &= np.isfinite(part).all(axis=0)
-            if not finite.any():
-                raise ValueError("no voxel is finite in all trials")
-            kept = np.concatenate([part[:, finite].astype(np.float32) for part in _pieces(stored)])
-    except (OSError, KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"cannot be read as HDF5 ({error})") from error
+    with open_in_pieces(file) as content:
+        stored = _responses(content)
+        grid = stored.shape[:0:-1] if _of_matlab(stored) else stored.shape[:-1]
+        finite = np.ones(int(np.prod(grid)), bool)
+        for part in _pieces(stored):
+            finite &= np.isfinite(part).all(axis=0)
+        if not finite.any():
+            raise ValueError("no voxel is finite in all trials")
+        kept = np.concatenate([part[:, finite].astype(np.float32) for part in _pieces(stored)])
     return kept, finite.reshape(grid)
 
 

@@ -4,21 +4,52 @@ from pathlib import Path
 
 import numpy as np
 
+from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
+from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import not_finite
 from brain_teacher.reading import load_arrays
+from brain_teacher.sources.formats.glmsingle import read_glmsingle
+from brain_teacher.sources.formats.nifti import read_nifti
 from brain_teacher.sources.formats.own_trials import NUMBERS, read_trials, stimuli_of
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
+OF_GLMSINGLE = (".hdf5", ".h5", ".mat")
+
+
+def from_labels(folder: Path, file: Path) -> tuple[dict[str, str], list[str], list[str]]:
+    """Make ``stimuli.csv`` of pictures without recordings; gives no subject, no ROI, and no note.
+
+    `file` is a CSV with ``image_id`` and ``category``; what else it has is a group.
+
+    Raises
+    ------
+    ValueError
+        If it is no such table; the row is given.
+    """
+    table = _named(file, read_csv_table, file, ("image_id", "category"))
+    rules = (
+        (table["image_id"].duplicated(), "image_id stands in an earlier row too"),
+        ((table == "").any(axis=1), "a cell is empty"),
+    )
+    hold_to(rules, first=2, file=f"{file}: ")
+    groups = [name for name in table if name not in ("image_id", "category")]
+    rows = table[["image_id", "category", *groups]].itertuples(index=False, name=None)
+    write_stimuli(folder, ((n, *row) for n, row in enumerate(rows, start=1)), groups=groups)
+    return {}, [], []
 
 
 def from_arrays(
-    folder: Path, voxels: dict[str, Path], trials: dict[str, Path]
+    folder: Path,
+    voxels: dict[str, Path],
+    trials: dict[str, Path],
+    masks: dict[str, str] | None = None,
 ) -> tuple[dict[str, str], list[str], list[str]]:
     """Make BData files and ``stimuli.csv`` of subjects' arrays and tables of trials.
 
-    An array is an ``.npy`` of shape (n_trials, n_voxels), or an ``.npz`` with such an array an ROI.
+    An array is an ``.npy`` of shape (n_trials, n_voxels), or an ``.npz`` with such an array an ROI;
+    or GLMsingle's output, of whose volume `masks` (NIfTI, ``{sub}`` is the subject) are the ROIs.
     A table has a row a trial, with columns ``image_id``, ``category``, ``run`` and, if need be,
     ``data_type``, ``session`` (each may number its runs from 1) and ``block``; what else belongs to
     the image (its style) is a group. Gives the file in the folder by subject, the ROIs that every
@@ -35,7 +66,8 @@ def from_arrays(
     stimuli, left_out = stimuli_of(tables, trials)
     subjects, rois = {}, []
     for subject, file in voxels.items():
-        parts, table = _named(file, read_arrays, file), tables[subject]
+        places = {roi: place.format(sub=subject) for roi, place in (masks or {}).items()}
+        parts, table = _named(file, read_arrays, file, places), tables[subject]
         for roi, values in parts.items():
             if len(values) != len(table):
                 turned = "; it is turned round: save its .T" * (values.shape[1] == len(table))
@@ -64,20 +96,29 @@ def _named(file, function, *arguments):
         raise ValueError(f"{file}: {error}") from error
 
 
-def read_arrays(file: str | Path) -> dict[str, np.ndarray]:
+def read_arrays(file: str | Path, masks: dict[str, str] | None = None) -> dict[str, np.ndarray]:
     """Read the voxels of a subject, (n_trials, n_voxels) by ROI; of an ``.npy`` the ROI is ``all``.
+
+    `masks` are NIfTI files by ROI, for GLMsingle's output.
 
     Raises
     ------
     ValueError
         If the file is broken, or holds anything but finite numbers.
     """
+    if Path(file).suffix in OF_GLMSINGLE:
+        return _of_glmsingle(Path(file), masks or {})
+    if masks:
+        raise ValueError(f"--roi is for GLMsingle's output ({', '.join(OF_GLMSINGLE)}) and --bids")
     try:
         content = load_arrays(file)
     except ValueError as error:
         if "an array of object" not in str(error):
             raise
-        objects = "holds Python objects; save numbers: numpy.save(file, array.astype('float32'))"
+        objects = (
+            "holds Python objects, which are not opened; save numbers: "
+            "numpy.save(file, array.astype('float32')), and GLMsingle's output with wanthdf5=1"
+        )
         raise ValueError(objects) from error
     parts = {ROI: content} if isinstance(content, np.ndarray) else content
     for roi, values in parts.items():
@@ -89,6 +130,21 @@ def read_arrays(file: str | Path) -> dict[str, np.ndarray]:
             )
         if wrong := not_finite(values):
             raise ValueError(f"{roi}: {wrong}; {_without(np.isfinite(values))}")
+    return parts
+
+
+def _of_glmsingle(file: Path, masks: dict[str, str]) -> dict[str, np.ndarray]:
+    responses, finite = read_glmsingle(file)
+    if not masks:
+        return {ROI: responses}
+    parts = {}
+    for roi, place in masks.items():
+        mask = read_nifti(place) > 0
+        if mask.shape != finite.shape:
+            raise ValueError(f"{place} has shape {mask.shape}, the responses {finite.shape}")
+        parts[roi] = responses[:, mask[finite]]
+        if not parts[roi].size:
+            raise ValueError(f"{place} has no voxel that is finite in all trials")
     return parts
 
 

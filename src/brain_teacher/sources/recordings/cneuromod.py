@@ -12,13 +12,13 @@ References
 import re
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME, rows_of
+from brain_teacher.sources.formats.large_hdf5 import open_in_pieces
 from brain_teacher.sources.formats.nifti import read_nifti
 from brain_teacher.sources.formats.writing import write_stimuli
 from brain_teacher.sources.recordings.source import Recording
@@ -51,10 +51,8 @@ def build(raw, folder):
     for subject, path in betas.items():
         masks[subject] = _masks(subject, found)
         try:
-            with h5py.File(path) as file:
+            with open_in_pieces(path) as file:
                 trials[subject], subjects[subject] = _read(file, subject, found, masks[subject])
-        except (OSError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path.name} cannot be read ({error}); `datalad get` it") from error
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from error
     images = pd.concat(trials.values())[["image_id", "category"]].drop_duplicates()

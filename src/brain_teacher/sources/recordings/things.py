@@ -25,6 +25,7 @@ from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import TEST, TRAINING
+from brain_teacher.sources.formats.large_hdf5 import open_in_pieces
 from brain_teacher.sources.formats.writing import write_stimuli
 from brain_teacher.sources.recordings.source import Recording
 from brain_teacher.sources.transport.transfer import RemoteFile
@@ -42,6 +43,7 @@ HALVES = ("LOC", "FFA", "OFA", "PPA", "EBA", "RSC", "TOS", "STS")
 ROIS |= {name: (f"l{name}", f"r{name}") for name in HALVES} | {"IT": ("IT",)}
 KINDS = {"train": TRAINING, "test": TEST}
 ID = "voxel_id"
+REMEDY = "fetch it again, or save it with DataFrame.to_hdf(..., format='fixed', complib='zlib')"
 SLAB = 2**26  # bytes of responses in memory at once, beside those that are kept
 TERMS = """\
 THINGS-fMRI: three subjects, 720 objects, twelve pictures of each seen once, 100 more seen
@@ -73,13 +75,10 @@ def read_responses(path, voxels):
         If it is no such table, or a voxel is not in it.
     """
     try:
-        with h5py.File(path) as file:
+        with open_in_pieces(path) as file:
             return _responses(file, voxels)
-    except (OSError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"cannot be read as a table of pandas' fixed format ({error}); fetch it again, or save "
-            "it with DataFrame.to_hdf(..., format='fixed', complib='zlib')"
-        ) from error
+    except ValueError as error:
+        raise ValueError(f"{error}; {REMEDY}") from error
 
 
 def _responses(file, voxels):
@@ -88,7 +87,7 @@ def _responses(file, voxels):
         raise ValueError(f"holds {len(tables)} tables, not one")
     table = tables[0]
     if "table" in table:
-        raise ValueError("is pandas' table format; save it with format='fixed'")
+        raise ValueError("is of pandas' table format")
     n_rows, blocks, known = len(table["axis1"]), [], None
     for number in range(int(table.attrs["nblocks"])):
         values = table[f"block{number}_values"]
