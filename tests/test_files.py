@@ -26,7 +26,7 @@ from brain_teacher.files import (
     write_json,
     write_npz,
 )
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 
 SRC = str(Path(files.__file__).parents[1])
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from brain_teacher.dataset.stimuli import image_categories, name_trials, read_stimuli
 from brain_teacher.dataset.trials import Voxels, place_in_run, read_voxels, trial_columns
 from brain_teacher.decoding.voxel_scaling import zscore_by_run
-from brain_teacher.reading import Said, read_npz
+from brain_teacher.reading.arrays import read_npz
+from brain_teacher.reading.text import Said
 from helpers.recordings import GOD_TRIALS, needs_god
 
 STIMULI = """\

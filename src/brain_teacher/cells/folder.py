@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import file_digest, write_json
-from brain_teacher.reading import M, Said, parse_json, read_text, validated
+from brain_teacher.reading.text import M, Said, parse_json, read_text, validated
 
 STATE = ".brain-teacher"
 

@@ -15,7 +15,7 @@ from brain_teacher.chain.params import Params, load_params
 from brain_teacher.commands import Place, Say
 from brain_teacher.errors import BrainTeacherError, UsageError, nearest
 from brain_teacher.files import atomic_write
-from brain_teacher.reading import parse_yaml
+from brain_teacher.reading.text import parse_yaml
 
 # The sample's settings are params.yaml itself, as git has it: a preset would be their second home.
 SAMPLE = "sample"

@@ -16,7 +16,7 @@ from brain_teacher.dataset.description import FILE, read_description
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.stimuli import STIMULI_FILE, name_trials, read_stimuli
 from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_through
-from brain_teacher.reading import wrong_keys
+from brain_teacher.reading.text import wrong_keys
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
 from brain_teacher.sources.checks.pictures import check_pictures
 

@@ -12,7 +12,7 @@ from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import DATA_TYPES
-from brain_teacher.reading import load_arrays
+from brain_teacher.reading.arrays import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
