@@ -27,7 +27,7 @@ from brain_teacher.commands.simulate import DEFAULTS, simulate
 from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.files import fingerprint, write_json
 from brain_teacher.machine import cores
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from brain_teacher.report.figure_files import write_figure
 from dial_draws import (
     decoded,

@@ -28,7 +28,8 @@ from brain_teacher.files import (
     write_json,
     write_npz,
 )
-from brain_teacher.reading import load_arrays, read_json
+from brain_teacher.reading.arrays import load_arrays
+from brain_teacher.reading.text import read_json
 
 SRC = str(Path(files.__file__).parents[1])
 

@@ -7,18 +7,17 @@ import zipfile
 import numpy as np
 import pytest
 
-from brain_teacher import reading
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.reading import (
+from brain_teacher.reading.arrays import load_arrays, read_npz
+from brain_teacher.reading.text import (
     Said,
-    load_arrays,
     parse_json,
     parse_yaml,
     read_json,
-    read_npz,
     read_record,
     read_text,
 )
+from brain_teacher.reading.text import arrays as arrays_module
 
 
 class Thing(Said):
@@ -147,7 +146,7 @@ def test_arrays_beside_those_read_are_not_unpacked(tmp_path):
 
 
 def test_an_archive_that_unpacks_without_end_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_UNPACKED", 2**20)
+    monkeypatch.setattr(arrays_module, "MOST_UNPACKED", 2**20)
     path = packed(tmp_path / "a.npz", a=np.zeros(2**18))
     refuses(r"\(it unpacks to 0.0 GiB\)$", load_arrays, path)
     # One that was not packed may have any size.

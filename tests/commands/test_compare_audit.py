@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from helpers.answers import make_answers, write_answers
 from helpers.running import project, run
 

@@ -20,7 +20,8 @@ from brain_teacher.dataset.trials import (
     trial_columns,
 )
 from brain_teacher.decoding.voxel_scaling import zscore_by_run
-from brain_teacher.reading import Said, read_npz
+from brain_teacher.reading.arrays import read_npz
+from brain_teacher.reading.text import Said
 from helpers.recordings import GOD_TRIALS, needs_god
 
 STIMULI = """\

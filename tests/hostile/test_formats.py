@@ -32,7 +32,7 @@ from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.distillation.students import read_student
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import write_npz
-from brain_teacher.reading import read_record
+from brain_teacher.reading.text import read_record
 from brain_teacher.sources.formats.own_arrays import read_arrays
 from brain_teacher.sources.formats.soft_label_tables import read_table, to_soft_labels
 from helpers.answers import make_answers, write_answers

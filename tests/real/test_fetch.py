@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from brain_teacher.sources.checks.dataset import check_dataset
 from brain_teacher.sources.recordings.catalogue import GOD, SOURCES
 from helpers import real_data as real_data

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from brain_teacher.cli import main
 from brain_teacher.decoding.soft_labels import read_soft_labels
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from helpers import real_data as real_data
 
 pytestmark = real_data.needs("haxby_slice")

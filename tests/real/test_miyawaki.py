@@ -20,7 +20,7 @@ from brain_teacher.commands.distill import distill
 from brain_teacher.commands.preprocess import preprocess
 from brain_teacher.decoding.quality import exact_interval
 from brain_teacher.decoding.soft_labels import read_soft_labels
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from brain_teacher.sources.recordings import miyawaki
 from brain_teacher.sources.recordings.letters import FONTS
 from helpers import real_data as real_data

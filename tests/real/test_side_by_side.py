@@ -11,7 +11,7 @@ from brain_teacher.chain.params import load_params
 from brain_teacher.commands.controls import controls
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.preprocess import preprocess
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from helpers import real_data as real_data
 
 # The networks take longer than `make test` should.

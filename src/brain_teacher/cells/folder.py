@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import PART, file_digest, remove_parts, write_json
-from brain_teacher.reading import M, Said, parse_json, read_json, read_text, validated
+from brain_teacher.reading.text import M, Said, parse_json, read_json, read_text, validated
 
 STATE = ".brain-teacher"
 

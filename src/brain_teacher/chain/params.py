@@ -17,7 +17,7 @@ from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.teachers import OWN_TABLE, TEACHERS
 from brain_teacher.errors import UsageError, about, nearest
-from brain_teacher.reading import read_yaml
+from brain_teacher.reading.text import read_yaml
 from brain_teacher.settings import (
     All,
     Alpha,

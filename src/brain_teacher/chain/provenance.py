@@ -10,7 +10,7 @@ from typing import Any
 
 from brain_teacher.chain.params import Params
 from brain_teacher.errors import about
-from brain_teacher.reading import Said, read_yaml, validated
+from brain_teacher.reading.text import Said, read_yaml, validated
 from brain_teacher.tracking import flat
 
 

@@ -16,7 +16,8 @@ from brain_teacher.dataset.description import FileName
 from brain_teacher.dataset.stimuli import name_labels, read_stimuli
 from brain_teacher.dataset.trials import FORMAT, Voxels, trial_columns
 from brain_teacher.errors import BrainTeacherError, about, nearest
-from brain_teacher.reading import Said, npz_shape
+from brain_teacher.reading.arrays import npz_shape
+from brain_teacher.reading.text import Said
 
 
 class VoxelFile(Said):

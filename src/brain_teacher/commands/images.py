@@ -32,7 +32,7 @@ from brain_teacher.dataset.trials import TRAINING
 from brain_teacher.errors import BrainTeacherError, UsageError, about
 from brain_teacher.files import regular, write_text
 from brain_teacher.machine import cores
-from brain_teacher.reading import parse_yaml
+from brain_teacher.reading.text import parse_yaml
 from brain_teacher.sources.imagenet.pictures import Gathered, Wish, gather
 from brain_teacher.sources.imagenet.tree import find_pictures, printable
 from brain_teacher.sources.recordings.catalogue import GOD

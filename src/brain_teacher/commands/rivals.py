@@ -27,7 +27,7 @@ from brain_teacher.distillation.students import Student
 from brain_teacher.distillation.teachers import RIVAL, table_of
 from brain_teacher.files import atomic_write, write_json, write_npz
 from brain_teacher.machine import HERE, RunTime
-from brain_teacher.reading import load_arrays
+from brain_teacher.reading.arrays import load_arrays
 from brain_teacher.report.words import CATEGORIES, said_categories, said_simulated
 from brain_teacher.tracking import flat, tracked
 

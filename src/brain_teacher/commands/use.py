@@ -16,7 +16,7 @@ from brain_teacher.chain.remote import SAMPLE, check_remote
 from brain_teacher.commands import Place, Say
 from brain_teacher.errors import BrainTeacherError, UsageError, nearest
 from brain_teacher.files import atomic_write, regular
-from brain_teacher.reading import parse_yaml
+from brain_teacher.reading.text import parse_yaml
 
 
 def use(

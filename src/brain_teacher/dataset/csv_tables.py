@@ -11,7 +11,7 @@ from os import PathLike
 import pandas as pd
 
 from brain_teacher.errors import cut
-from brain_teacher.reading import open_file, read_text, text_of
+from brain_teacher.reading.text import open_file, read_text, text_of
 
 # Text of 32 MiB at most (`reading`): so much of it Python holds in less than 2 GiB.
 MOST_COLUMNS, MOST_ROWS = 20_000, 1_000_000

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, mod
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.places import check_relative, inside
 from brain_teacher.files import atomic_write
-from brain_teacher.reading import read_yaml, validated
+from brain_teacher.reading.text import read_yaml, validated
 
 FILE = "dataset.yaml"
 

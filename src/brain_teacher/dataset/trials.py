@@ -8,7 +8,8 @@ import numpy as np
 from brain_teacher.dataset.columns import as_text, as_voxels, as_whole
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.rules import hold_to
-from brain_teacher.reading import Said, read_npz
+from brain_teacher.reading.arrays import read_npz
+from brain_teacher.reading.text import Said
 
 # GOD's DataType: 1 training images, 2 test images, 3 imagery.
 DATA_TYPES = TRAINING, TEST, IMAGERY = 1, 2, 3

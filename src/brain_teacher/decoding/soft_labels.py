@@ -10,7 +10,8 @@ from scipy.special import logsumexp
 
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.log_probs import check_log_probs, soften, with_prior
-from brain_teacher.reading import Said, read_npz
+from brain_teacher.reading.arrays import read_npz
+from brain_teacher.reading.text import Said
 
 FORMAT = 1
 ARRAYS = {

@@ -9,7 +9,8 @@ import numpy as np
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.decoding.log_probs import check_log_probs, mean_nll
-from brain_teacher.reading import Said, read_npz
+from brain_teacher.reading.arrays import read_npz
+from brain_teacher.reading.text import Said
 
 FORMAT = 1
 CURVE_POINTS = 5

@@ -10,7 +10,7 @@ import pytest
 from nilearn.glm.first_level import FirstLevelModel
 
 from brain_teacher.dataset.bdata import read_bdata
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from brain_teacher.sources.formats.bids import (
     Derivative,
     from_bids,

@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from brain_teacher.decoding.soft_labels import read_soft_labels
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from brain_teacher.sources.recordings import cifar10h
 from brain_teacher.sources.recordings.cifar10h import ARCHIVE, CLASSES, COUNTS, RECORD
 from helpers.cifar import publish

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from brain_teacher.dataset.trials import read_voxels
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from helpers.running import ROOT, project, run
 
 SHAPE = (3, 2, 2)

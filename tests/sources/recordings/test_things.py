@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from brain_teacher.dataset.trials import read_voxels
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from brain_teacher.sources.recordings import things
 from helpers.running import ROOT, project, run
 from helpers.serving import serving

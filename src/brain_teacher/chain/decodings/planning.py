@@ -24,7 +24,7 @@ from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint, write_npz
 from brain_teacher.machine import RunTime
-from brain_teacher.reading import read_record
+from brain_teacher.reading.text import read_record
 from brain_teacher.report.words import CATEGORIES, said_simulated
 from brain_teacher.tracking import Tracker, flat, tracked
 

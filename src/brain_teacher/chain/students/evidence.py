@@ -15,7 +15,7 @@ from brain_teacher.chain.students.answers import by_teacher
 from brain_teacher.chain.students.family import left_out
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, about
-from brain_teacher.reading import Said, read_json, validated
+from brain_teacher.reading.text import Said, read_json, validated
 from brain_teacher.report.kinds import BRAIN, called, comparison_called, kind_of
 
 # Of numbers that another machine computes again.

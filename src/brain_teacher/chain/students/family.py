@@ -13,7 +13,7 @@ from brain_teacher.distillation.students import Answers
 from brain_teacher.distillation.teachers import WORDS
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import write_json
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from brain_teacher.report.words import BRAIN
 
 # In the students' folder: the teachers that could not be made, and why; none, where all could.

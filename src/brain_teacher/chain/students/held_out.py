@@ -18,7 +18,7 @@ from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import write_json, write_npz
-from brain_teacher.reading import read_json
+from brain_teacher.reading.text import read_json
 from brain_teacher.report.beside_verdict import OTHERS, TAUGHT
 from brain_teacher.report.words import BRAIN
 

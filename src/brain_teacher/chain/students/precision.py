@@ -9,7 +9,7 @@ from brain_teacher.chain.params import Params
 from brain_teacher.errors import UsageError
 from brain_teacher.files import write_json
 from brain_teacher.machine import RunTime
-from brain_teacher.reading import Said, read_record
+from brain_teacher.reading.text import Said, read_record
 
 PRECISION = "precision.json"
 

@@ -18,7 +18,7 @@ from brain_teacher.dataset.labels import contradiction
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.stimuli import STIMULI_FILE, name_labels, read_stimuli
 from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_of
-from brain_teacher.reading import wrong_keys
+from brain_teacher.reading.text import wrong_keys
 from brain_teacher.sources.checks.classes import check_classes
 from brain_teacher.sources.checks.designs import check_design
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows

@@ -8,7 +8,7 @@ from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import not_finite
-from brain_teacher.reading import load_arrays
+from brain_teacher.reading.arrays import load_arrays
 from brain_teacher.sources.formats.glmsingle import read_glmsingle
 from brain_teacher.sources.formats.nifti import read_nifti
 from brain_teacher.sources.formats.own_trials import NUMBERS, read_trials, stimuli_of

@@ -16,7 +16,8 @@ from brain_teacher.dataset.formulas import quoted_table, unquoted
 from brain_teacher.decoding.soft_labels import FORMAT, SoftLabels
 from brain_teacher.errors import cut
 from brain_teacher.files import atomic_write
-from brain_teacher.reading import load_arrays, open_file, parse_json, read_text
+from brain_teacher.reading.arrays import load_arrays
+from brain_teacher.reading.text import open_file, parse_json, read_text
 
 # So that every logarithm is finite, and no more: the smallest that float32 holds whole. Softened by
 # T = 2, a floor of 1e-6 would have 13% of a row of 150 classes; of this it is 2e-17.

@@ -21,7 +21,7 @@ from PIL import Image
 from brain_teacher.dataset.description import Description
 from brain_teacher.decoding.soft_labels import FOREIGN, IMPORTED, PEOPLE
 from brain_teacher.files import file_digest, write_npz
-from brain_teacher.reading import load_arrays
+from brain_teacher.reading.arrays import load_arrays
 from brain_teacher.sources.formats.soft_label_tables import to_soft_labels
 from brain_teacher.sources.formats.writing import write_stimuli
 from brain_teacher.sources.recordings.source import Recording

@@ -21,7 +21,7 @@ import numpy as np
 
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.foreign_files import read_mat
-from brain_teacher.reading import load_arrays
+from brain_teacher.reading.arrays import load_arrays
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 from brain_teacher.sources.recordings.source import Recording, files_at
 

@@ -1,0 +1,1 @@
+"""Reading what anybody may have written, within limits, or one line why."""
