@@ -39,7 +39,7 @@ NAMES = st.text(st.characters(codec=None), max_size=12) | st.text(
 
 
 def holds(few, **strategies):
-    """A property of drawn values, in a folder of its own: of a few examples, or of ten times as many."""
+    """A property of drawn values, in a folder of its own: of `few`, or of ten times as many."""
 
     def made(check):
         many = pytest.param(10 * few, marks=pytest.mark.full)
