@@ -55,6 +55,15 @@ def test_what_is_as_git_names_it_is_put_in_place(project):
     assert Path("data/bdata/S2.h5").read_text() == "S2"
 
 
+def test_an_output_may_name_its_own_remote(project):
+    with Repo() as repo, repo.config.edit() as config:
+        del config["core"]["remote"]
+    tracked = Path("data.dvc")
+    tracked.write_text(f"{tracked.read_text().rstrip()}\n  remote: lab\n")
+    run("pull", "data.dvc")
+    assert Path("data/bdata/S1.h5").read_text() == "S1"
+
+
 def exchange(entries):
     one, two = entries
     one["md5"], two["md5"] = two["md5"], one["md5"]

@@ -1,6 +1,6 @@
 """Whatever a machine, a server and a name can be: no hang, no byte outside, no word of others.
 
-Each property is tried on a few examples, and on a thousand with ``-m full``.
+Each property is tried on a few examples, and on ten times as many with ``-m full``.
 """
 
 import os
@@ -39,10 +39,10 @@ NAMES = st.text(st.characters(codec=None), max_size=12) | st.text(
 
 
 def holds(few, **strategies):
-    """A property of drawn values, in a folder of its own: of a few examples, or of many."""
+    """A property of drawn values, in a folder of its own: of `few`, or of ten times as many."""
 
     def made(check):
-        many = pytest.param(1000, marks=pytest.mark.full)
+        many = pytest.param(10 * few, marks=pytest.mark.full)
 
         @pytest.mark.parametrize("examples", [few, many])
         def test(examples, tmp_path, monkeypatch):
@@ -53,6 +53,7 @@ def holds(few, **strategies):
 
             monkeypatch.setattr(transfer, "TRIES", 2)
             monkeypatch.setattr(transfer, "PATIENCE", 2.0)
+            monkeypatch.setattr(transfer, "MOST_WAIT", 0.01)
             once()
 
         return test

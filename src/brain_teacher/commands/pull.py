@@ -51,7 +51,7 @@ def _wrong_listing(out: Any, repo: Any, remote: str | None) -> Iterator[str]:
     if not digest.endswith(".dir"):
         return
     if _whole(digest, repo.cache.local) is None:
-        source = repo.cloud.get_remote_odb(remote)
+        source = repo.cloud.get_remote_odb(out.remote or remote)
         with source.fs.open(source.oid_to_path(digest), "rb") as stream:
             content = stream.read()
         if hashlib.md5(content).hexdigest() != digest.removesuffix(".dir"):
