@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from brain_teacher.errors import cut
+from brain_teacher.files import regular
 from brain_teacher.reading.text import MOST_TEXT, open_file, parse_json, validated
 
 # What arrays may unpack to, whatever their file's size; above it, so many times that size.
