@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 from tabulate import tabulate
 
+from brain_teacher.analysis.comparison import compare_answers
 from brain_teacher.cells.source import source_fingerprint
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.params import Params
@@ -75,6 +76,15 @@ class Arm:
         """Whether its comparison is there, and is the one that these settings give."""
         done = (self.place / RECORD).is_file() and (self.place / "comparison" / METRICS).is_file()
         return done and read_json(self.place / RECORD)["made_from"] == self.made_from
+
+    def judge(self):
+        """Compare its students, where that was not done by today's rules of the verdict."""
+        record, rules = read_json(self.place / RECORD), source_fingerprint(compare_answers)
+        if record.get("rules") == rules:
+            return
+        students = self.place / "students"
+        compare(self.params, students=students, out=self.place / "comparison", say=quiet)
+        write_json(self.place / RECORD, record | {"rules": rules})
 
     def decoded(self):
         """The folders of its data set and of its soft labels, made if they are not there."""
@@ -181,6 +191,7 @@ def main(truth, draws, folder, seeds, epochs, tables, file, check):
         if arm in asked and not arm.is_finished():
             make(arm, click.echo)
         if arm.is_finished():
+            arm.judge()
             results[arm.truth].append(arm.read())
     plan = the_plan()
     said, outcomes = dial_table(results, len(SEEDS), plan.family, plan.margin)

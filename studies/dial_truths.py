@@ -8,12 +8,14 @@ from brain_teacher.analysis.verdict import (
     CANNOT_TELL,
     CLASSES,
     CONFIDENT,
+    EXCHANGED,
     HARMED,
     IMAGES,
     NO_EFFECT,
     OPEN,
     OR_LESS,
     SMOOTHED,
+    WITHOUT_IMAGES,
     WORD_CLASSES,
 )
 from brain_teacher.seeds import named_seed
@@ -105,17 +107,18 @@ CARRIED_BY = {
     KNOWN + OR_LESS: (WORDS,),
     CLASSES + OR_LESS: (CLASS,),
     CONFIDENT + OR_LESS: (CONFIDENCE,),
+    WITHOUT_IMAGES: (EXCHANGED,),
 }
 # Of the verdicts that explain, those that what was put in allows.
 _AT_MOST = tuple(each + OR_LESS for each in (KNOWN, CLASSES, CONFIDENT))
-_CLASS = (SMOOTHED, KNOWN, CLASSES, UNKNOWN, *_AT_MOST)
+_CLASS = (SMOOTHED, KNOWN, CLASSES, UNKNOWN, WITHOUT_IMAGES, *_AT_MOST)
 EXPLAINED = {
     **dict.fromkeys(SNR_DIAL, (IMAGES, *CARRIED_BY)),
     "classes": _CLASS,
-    "kin-unsure": (SMOOTHED, KNOWN, CLASSES, *_AT_MOST),
-    "superclass": (SMOOTHED, KNOWN, CLASSES, *_AT_MOST),
+    "kin-unsure": (SMOOTHED, KNOWN, CLASSES, WITHOUT_IMAGES, *_AT_MOST),
+    "superclass": (SMOOTHED, KNOWN, CLASSES, WITHOUT_IMAGES, *_AT_MOST),
     "confidence": (SMOOTHED, CONFIDENT, *_AT_MOST),
-    "labels-unsure": (SMOOTHED, *_AT_MOST),
+    "labels-unsure": (SMOOTHED, WITHOUT_IMAGES, *_AT_MOST),
     "others": _CLASS,
     "nothing": (),
 }
