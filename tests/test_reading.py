@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from brain_teacher.errors import BrainTeacherError
+from brain_teacher.reading import arrays as arrays_module
 from brain_teacher.reading.arrays import load_arrays, read_npz
 from brain_teacher.reading.text import (
     Said,
@@ -17,7 +18,6 @@ from brain_teacher.reading.text import (
     read_record,
     read_text,
 )
-from brain_teacher.reading.text import arrays as arrays_module
 
 
 class Thing(Said):
