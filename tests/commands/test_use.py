@@ -224,6 +224,7 @@ def test_without_a_name_the_presets_are_listed(params):
 def test_there_and_back(params):
     assert run("use", "god") == (
         "params.yaml is now that of god; `brain-teacher use sample` brings the sample's back\n"
+        "next: dvc repro\n"
     )
     assert says(params) == meant("god")
     run("use", "god")  # what is in place already
