@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from tabulate import tabulate
 
 from brain_teacher.cells.cell import Cell
@@ -46,7 +47,8 @@ def dask(cells, workers, folder):
 
 def loky(cells, workers, folder):
     side_by_side = Parallel(workers, "loky", return_as="generator_unordered", batch_size=1)
-    return side_by_side(delayed(cell.run)(None) for cell in cells)
+    yield from side_by_side(delayed(cell.run)(None) for cell in cells)
+    get_reusable_executor().shutdown()  # its processes would wait for minutes
 
 
 ENGINES = {"pool": pool, "Dask, --cluster local": dask, "joblib's loky": loky}

@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[1]
 CELLS, STUDENTS, PICTURES = 50, 12 * 20 + 50 * 20, 1200
 # Name, processes that train students, cores that decode.
 PLACES = (
-    ("one card", 1, 16),
-    ("8 cards", 8, 128),
+    ("one card and 16 cores", 1, 16),
+    ("8 cards and 128 cores", 8, 128),
     ("100 CPU nodes of 16 cores", 1600, 1600),
 )
 

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pkgutil import resolve_name
 from typing import Any
 
@@ -16,7 +16,7 @@ from brain_teacher.cells.source import PACKAGE, source_fingerprint
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.machine import see_only
 
-_held: dict[str, Any] = {}
+_held: dict[str, bytes] = {}
 
 
 class Shared(WorkerPlugin):
@@ -39,6 +39,7 @@ class Shared(WorkerPlugin):
     def teardown(self, worker: Any) -> None:  # noqa: ARG002 - as Dask calls it
         """Forget it."""
         _held.pop(self.name, None)
+        _read.cache_clear()
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,13 @@ def make(order: Order) -> bytes:
     """Make a cell; its result as a message."""
     _check_code(order)
     with chdir(order.folder):
-        if isinstance(shared := _held[order.shared], bytes):
-            shared = _held[order.shared] = _Read(pickle.loads(shared))  # noqa: S301 - our own
-        return pickle.dumps(pickle.loads(order.cell).run(shared.value))  # noqa: S301
+        cell = pickle.loads(order.cell)  # noqa: S301 - of our own driver
+        return pickle.dumps(cell.run(_read(order.shared)))
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A message once it is read."""
-
-    value: Any
+@lru_cache(maxsize=1)
+def _read(name: str) -> Any:
+    return pickle.loads(_held[name])  # noqa: S301 - of our own driver
 
 
 def _check_code(order: Order) -> None:
