@@ -14,6 +14,7 @@ from uuid import uuid4
 from dask import config
 from dask.utils import parse_timedelta
 from distributed import Client, Future, KilledWorker, wait
+from distributed.client import FuturesCancelledError
 from distributed.comm import CommClosedError
 
 from brain_teacher.cells.cell import Cell
@@ -140,7 +141,7 @@ class _Crew:
         if not self.at_work:
             time.sleep(TICK_S)
         else:
-            with suppress(TimeoutError):
+            with _reached(self.cluster), suppress(TimeoutError):
                 wait(list(self.at_work), TICK_S, "FIRST_COMPLETED")
         over = [
             future
@@ -211,7 +212,7 @@ def _reached(cluster: Cluster) -> Generator[None]:
     """Say which scheduler is gone."""
     try:
         yield
-    except (CommClosedError, TimeoutError) as error:
+    except (CommClosedError, FuturesCancelledError, TimeoutError) as error:
         raise BrainTeacherError(
             f"the scheduler of --cluster {cluster.name} is gone; start again when it is there: "
             "finished cells are kept"
