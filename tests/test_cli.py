@@ -160,7 +160,7 @@ def options():
         for option in command.params:
             if isinstance(option, click.Option) and option.name not in ("debug", "params_file"):
                 key = option.name
-                value = [] if option.is_flag else [VALUES.get(key, "7")]
+                value = [] if option.is_flag else [VALUES.get(key, "7")] * option.nargs
                 yield pytest.param(name, [option.opts[0], *value], id=f"{name} {option.opts[0]}")
 
 
@@ -429,7 +429,7 @@ def test_letters_that_the_terminal_lacks_end_nothing(monkeypatch):
         f"main(['check', 'x', '--params', {PARAMS!r}])\n",
         encoding="latin-1",
     )
-    assert said == "größer \\u65e5\n"
+    assert said.startswith("größer \\u65e5\n")
 
 
 def test_simulates_defaults_are_those_of_the_command(called):

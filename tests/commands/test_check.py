@@ -128,7 +128,6 @@ def test_every_key_of_the_description_that_is_wrong(tiny):
     assert look(tiny)[0] == [
         "dataset.yaml: name: 'my data' may hold only letters, digits and '-'",
         "dataset.yaml: simulated: Field required",
-        "dataset.yaml: roi: is empty",
         "dataset.yaml: colour: Extra inputs are not permitted",
     ]
 

@@ -301,7 +301,7 @@ def test_the_two_versions_are_told_apart(size, tmp_path):
         (
             ["gods"],
             "there is no 'gods'; did you mean 'god'? (known: god, miyawaki-figures, haxby-slice, "
-            "kriegeskorte92, cichy92)",
+            "things, cneuromod-things, cifar10h, cifar10h-400, kriegeskorte92, cichy92)",
         ),
         (
             ["god", "--subjects", "S6"],

@@ -74,7 +74,7 @@ def test_params_know_their_settings(load):
             "distill",
             {"loss": "weighted"},
             "distill.loss: no such name; did you mean 'weighted-kl'? (known: hinton, "
-            "soft-cross-entropy, weighted-kl) (it is 'weighted')",
+            "soft-cross-entropy, dkd, dist, standardised, weighted-kl) (it is 'weighted')",
         ),
         (
             "compare",

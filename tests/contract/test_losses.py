@@ -80,7 +80,7 @@ def test_the_order_of_the_images_does_not_matter(loss, batch):
 def test_targets_are_already_soft_and_are_best_met_as_they_are(name, batch, temperature):
     # A student who says the target cannot do better: targets are softened no second time.
     loss, (_, labels, probs) = of(name), batch
-    own = {"soft-cross-entropy": 1.0}.get(name, temperature)  # T of the student
+    own = dict.fromkeys(("hinton", "dkd", "dist"), temperature).get(name, 1.0)  # T of the student
     chosen = {"temperature": temperature, "alpha": 1.0}
     met = (own * probs.log()).requires_grad_()
     value = loss(met, labels, probs, **chosen)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import bdpy
 import h5py
+import nibabel
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -249,12 +250,9 @@ def test_damaged_structures_of_matlab_are_read_or_refused(tmp_path, is_packed, t
 @pytest.mark.parametrize("is_packed", [True, False])
 def test_a_damaged_nifti_is_read_or_refused(tmp_path, is_packed, times):
     path = tmp_path / "a.nii.gz"
-    header = bytearray(352)
-    struct.pack_into("<i", header, 0, 348)
-    struct.pack_into("<8h", header, 40, 4, 2, 3, 1, 5, 1, 1, 1)
-    struct.pack_into("<2h", header, 70, 4, 16)
-    struct.pack_into("<3f", header, 108, 352, 2, 1)
-    content = bytes(header) + np.arange(30, dtype="<i2").tobytes()
+    image = nibabel.Nifti1Image(np.arange(30, dtype="<i2").reshape((2, 3, 1, 5), order="F"), None)
+    image.header.set_slope_inter(2, 1)
+    content = image.to_bytes()
 
     @many(CHANGES, CUT, times=times)
     @example([], 1.0)

@@ -90,7 +90,7 @@ next:
 """
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if name != GOD])
+@pytest.mark.parametrize("name", MADE)
 def test_terms_come_first_and_the_next_steps_last(fetched, name):
     steps = (NEXT + LAST[name]).format(params=f"params/{name}.yaml", runs=f"runs/{name}")
     assert (

@@ -6,7 +6,7 @@ from pathlib import Path
 from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME
-from brain_teacher.dataset.stimuli import read_stimuli
+from brain_teacher.dataset.stimuli import STIMULI_FILE, read_stimuli
 from brain_teacher.errors import BrainTeacherError, UsageError
 from brain_teacher.files import atomic_folder
 from brain_teacher.sources.formats.bids import Derivative, from_bids
@@ -80,7 +80,7 @@ def new_dataset(
             notes += _copy_pictures(new, images, unseen)
             Description(
                 name=folder.name, simulated=simulated, subjects=subjects, roi=rois,
-                pictures=images is not None, superclasses=_superclasses(new),
+                pictures=images is not None, superclasses=_superclasses(new) if voxels else {},
             ).write(new)  # fmt: skip
     except ValueError as error:
         raise BrainTeacherError(str(error)) from error
@@ -143,7 +143,8 @@ def _copy_pictures(new: Path, images: Place | None, unseen: Place | None) -> lis
         copy_unseen(new, unseen)
     if images is None:
         return []
-    stimuli = read_stimuli(new)
+    # Categories that the images' names do not say are the person's to write.
+    stimuli = read_stimuli(new) if (new / STIMULI_FILE).exists() else None
     return copy_shown(new, images, None if stimuli is None else list(stimuli["image_id"].unique()))
 
 

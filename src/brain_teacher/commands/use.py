@@ -91,7 +91,7 @@ def _newest_sample(target: Path) -> bytes | None:
 def _laid_over(base: bytes, path: Path) -> bytes:
     """The text `base` with the settings of the preset `path`, whole."""
     settings = load_params(path).model_dump(exclude_none=True)
-    editor, text = YAML(), path.read_text("utf-8")
+    editor, text = YAML(), regular(path).read_text("utf-8")
     editor.width, editor.default_flow_style, editor.allow_duplicate_keys = 4096, None, True
     laid = editor.load(base) or CommentedMap()
     _lay(laid, settings, editor.load(text))

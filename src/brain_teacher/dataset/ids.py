@@ -38,7 +38,7 @@ def rows_of(wanted: Collection[str], known: Collection[str], *, lacks: str) -> n
     missing = [name for name in dict.fromkeys(wanted) if name not in row_of]
     if missing:
         # Not str.format: names within `lacks` may hold braces.
-        told = iter((missing[0], str(len(missing))))
+        told = iter((str(missing[0]), str(len(missing))))
         raise ValueError(re.sub(r"\{\}", lambda _: next(told, "{}"), lacks))
     return np.array([row_of[name] for name in wanted], dtype=int)
 

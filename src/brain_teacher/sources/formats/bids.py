@@ -14,6 +14,7 @@ import pandas as pd
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
+from brain_teacher.files import regular
 from brain_teacher.sources.formats.nifti import UNREADABLE, one_line, open_nifti
 from brain_teacher.sources.formats.writing import write_stimuli
 
@@ -194,7 +195,7 @@ def read_events(path: Path, wanted: Derivative) -> pd.DataFrame:
         If a column is missing, or an onset or duration is no number; the row is given.
     """
     try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        table = pd.read_csv(regular(path), sep="\t", dtype=str, keep_default_na=False)
     except (ValueError, pd.errors.ParserError) as error:
         raise ValueError(f"{path} is no TSV ({one_line(error)})") from error
     columns = ["onset", "duration", wanted.category, *filter(None, [wanted.image])]
@@ -294,7 +295,7 @@ def _times(run, image):
     sidecar = run.bold.with_name(run.bold.name.replace(".nii.gz", ".json"))
     if sidecar.is_file():
         try:
-            content = json.loads(sidecar.read_text("utf-8"))
+            content = json.loads(regular(sidecar).read_text("utf-8"))
             start = float(content.get("StartTime", 0.0))
             said = float(content.get("RepetitionTime", seconds))
         except (ValueError, TypeError, AttributeError) as error:

@@ -23,7 +23,7 @@ def open_in_pieces(path: str | PathLike) -> Generator[Any]:
     """
     try:
         size = regular(path).stat().st_size
-        with h5py.File(path) as file:
+        with h5py.File(regular(path)) as file:
             look_through(h5py, file, max(LEAST_BYTES, TIMES * size))
             yield file
     except Refused as error:

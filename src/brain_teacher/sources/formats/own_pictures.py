@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from brain_teacher.dataset.labels import ENDINGS
+from brain_teacher.files import regular
 
 
 def copy_shown(folder: Path, source: str | Path, image_ids: Collection[str] | None) -> list[str]:
@@ -85,6 +86,6 @@ def _copy(paths: Collection[Path], place: Path) -> None:
         if path.exists() and not path.is_file():
             raise OSError(f"{path} is no regular file")
         try:
-            shutil.copyfile(path, place / path.name)
+            shutil.copyfile(regular(path), place / path.name)
         except OSError as error:
             raise OSError(f"{path} cannot be copied ({error})") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.bdata import read_recording, read_table, write_bdata, write_table
+from brain_teacher.files import regular
 from brain_teacher.dataset.labels import contradiction
 from brain_teacher.dataset.stimuli import GODS_NAME, STIMULI_FILE, name_labels
 from brain_teacher.dataset.trials import DATA_TYPES, run_numbers
@@ -85,7 +86,7 @@ def from_bdata(folder: Path, files: Files) -> tuple[dict[str, str], list[str], l
 def _copy(file, place, header):
     """Copy a recording, but for what it says of its maker; gives notes on that."""
     if not OF_ITS_MAKER & set(header):
-        shutil.copyfile(file, place)
+        shutil.copyfile(regular(file), place)
         return []
     write_table(place, read_table(file))
     return [f"{file}: its header, with the call stack and source code of its maker, was left out"]

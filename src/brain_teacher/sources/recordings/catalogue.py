@@ -14,7 +14,7 @@ SOURCES = {
     "haxby-slice": Source("one subject, 8 categories, no pictures", "haxby:RECORDING"),
     "things": Source("three subjects, 720 objects, a response a trial", "things:RECORDING"),
     "cneuromod-things": Source(
-        "four subjects, 720 objects, GLMsingle's betas; files by DataLad", "cneuromod:RECORDING"
+        "four subjects, 720 objects; files by DataLad", "cneuromod:RECORDING"
     ),
     "cifar10h": Source(
         "no brain: 10,000 pictures and people's choices", "cifar10h:RECORDING", ends_with="compare"

@@ -20,7 +20,7 @@ from PIL import Image
 
 from brain_teacher.dataset.description import Description
 from brain_teacher.decoding.soft_labels import FOREIGN, IMPORTED, PEOPLE
-from brain_teacher.files import file_digest, write_npz
+from brain_teacher.files import file_digest, regular, write_npz
 from brain_teacher.reading.arrays import load_arrays
 from brain_teacher.sources.formats.soft_label_tables import to_soft_labels
 from brain_teacher.sources.formats.writing import write_stimuli
@@ -56,7 +56,7 @@ def read_pictures(archive, name):
         If there is no such file in it, or it is no such file.
     """
     try:
-        with tarfile.open(archive) as tar:
+        with tarfile.open(regular(archive)) as tar:
             members = [m for m in tar if m.isfile() and Path(m.name).name == name]
             if len(members) != 1 or members[0].size > MOST:
                 raise ValueError(f"{ARCHIVE} has not one {name} of at most {MOST:,} bytes")

@@ -18,6 +18,7 @@ import pandas as pd
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME, rows_of
+from brain_teacher.files import regular
 from brain_teacher.sources.formats.large_hdf5 import open_in_pieces
 from brain_teacher.sources.formats.nifti import read_nifti
 from brain_teacher.sources.formats.writing import write_stimuli
@@ -141,7 +142,7 @@ def _keep_to(masks, inside):
 
 def _trials(path):
     """Picture and category of each trial of a run, in the order in which they were shown."""
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table = pd.read_csv(regular(path), sep="\t", dtype=str, keep_default_na=False)
     for column in ("TrialNumber", "image_path"):
         if column not in table:
             raise ValueError(f"{path.name} has no column {column!r} (it has {', '.join(table)})")

@@ -25,6 +25,7 @@ from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.trials import TEST, TRAINING
+from brain_teacher.files import regular
 from brain_teacher.sources.formats.large_hdf5 import open_in_pieces
 from brain_teacher.sources.formats.writing import write_stimuli
 from brain_teacher.sources.recordings.source import Recording
@@ -231,15 +232,15 @@ def _unpacked(raw, name):
         unpacked.unlink(missing_ok=True)
 
 
-def _unpack(archive, name, out):
-    if not archive.is_file():
-        raise ValueError(f"{archive.parent} has neither {name} nor {ARCHIVE}")
+def _unpack(packed, name, temporary):
+    if not packed.is_file():
+        raise ValueError(f"{packed.parent} has neither {name} nor {ARCHIVE}")
     try:
-        with zipfile.ZipFile(archive) as packed:
-            members = [member for member in packed.infolist() if Path(member.filename).name == name]
+        with zipfile.ZipFile(regular(packed)) as archive:
+            members = [each for each in archive.infolist() if Path(each.filename).name == name]
             if len(members) != 1:
                 raise ValueError(f"{ARCHIVE} has {len(members)} files {name}, not one")
-            with packed.open(members[0]) as stream, out.open("wb") as file:
+            with archive.open(members[0]) as stream, temporary.open("wb") as file:
                 copyfileobj(stream, file, 2**20)
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         raise ValueError(f"{ARCHIVE} cannot be unpacked ({error}); fetch it again") from error
