@@ -252,7 +252,10 @@ OWN = (
     *("dataset/foreign_files.py", "dataset/picture_files.py", "reading/arrays.py"),
     *("reading/text.py", "sources/imagenet/tree.py"),
 )
-ELSEWHERE = ("fs.open(", "O_CREAT", "BytesIO(", "temporary", "archive.open(", "memory", "place.read_text(")
+ELSEWHERE = (
+    *("fs.open(", "O_CREAT", "BytesIO(", "temporary", "archive.open(", "memory"),
+    "place.read_text(",
+)
 READERS = {
     *("open", "read_text", "read_bytes", "read_csv", "read_parquet", "is_hdf5", "copyfile"),
     *("np.load", "torch.load", "load_file", "loadmat", "h5py.File", "bdpy.BData", "ZipFile"),

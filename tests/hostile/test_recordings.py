@@ -8,7 +8,6 @@ import gzip
 import io
 import math
 import shutil
-import struct
 import time
 import warnings
 from pathlib import Path

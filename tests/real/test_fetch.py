@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from brain_teacher.reading.text import read_json
 from brain_teacher.sources.checks.dataset import check_dataset
-from brain_teacher.sources.recordings.catalogue import GOD, SOURCES
+from brain_teacher.sources.recordings.catalogue import SOURCES
 from helpers import real_data as real_data
 from helpers.running import run
 from helpers.serving import serving

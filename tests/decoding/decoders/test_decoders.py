@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from brain_teacher.cells.cell import FileInput
 from brain_teacher.chain.decodings.cells import DecodeCell, Shared
-from brain_teacher.dataset.trials import Voxels
+from brain_teacher.dataset.trials import FORMAT, Voxels
 from brain_teacher.decoding import out_of_fold as driver
 from brain_teacher.decoding.decoders.logistic import decode_logistic
 from brain_teacher.decoding.folds import FoldPlan, plan_folds
@@ -442,7 +442,7 @@ def test_permuted_order_of_a_files_trials_changes_nothing(tmp_path):
     voxels = make_voxels(voxels=20, signal=0.6)
     settings = {"folds": {"by": "image"}, "normalise": "run", "select": "f-score", "voxels": 8}
     settings |= {"calibrate": True, "own": {"C": [0.1]}}
-    meta = np.array(json.dumps({"dataset": "tiny", "simulated": True}))
+    meta = np.array(json.dumps({"dataset": "tiny", "simulated": True, "format": FORMAT}))
     results = []
     for name, given in (("one", voxels), ("two", shuffled(voxels, 1))):
         path = tmp_path / f"{name}.npz"

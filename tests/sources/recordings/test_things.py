@@ -171,7 +171,7 @@ def missing(folder):
     [(wrong_trial, "sub-02: no response to trial '26'"),
      (wrong_order, "sub-02: no response to trial '26'"),
      (no_voxel, "sub-02_ResponseData.h5: has no voxel 0"),
-     (other_format, "sub-02_ResponseData.h5: is of pandas' table format; fetch it again, or save it"),
+     (other_format, "sub-02_ResponseData.h5: is of pandas' table format; fetch it again"),
      (cut, "sub-02_ResponseData.h5: cannot be read as HDF5 of the published layout"),
      (no_text, "sub-02_VoxelMetadata.csv: byte 0 is not UTF-8"),
      (two_concepts, "shows two concepts"),
