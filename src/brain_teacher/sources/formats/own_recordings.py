@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.bdata import read_recording, read_table, write_bdata, write_table
-from brain_teacher.files import regular
 from brain_teacher.dataset.labels import contradiction
 from brain_teacher.dataset.stimuli import GODS_NAME, STIMULI_FILE, name_labels
 from brain_teacher.dataset.trials import DATA_TYPES, run_numbers
 from brain_teacher.errors import about
+from brain_teacher.files import regular
 from brain_teacher.sources.formats.writing import write_stimuli
 
 LABELS = ("stimulus_id", "Run", "DataType", "Session", "Block")
