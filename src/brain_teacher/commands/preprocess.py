@@ -16,7 +16,7 @@ from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import write_json, write_npz
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
-from brain_teacher.tracking import flat, tracked
+from brain_teacher.tracking import Input, flat, tracked
 
 # Bytes of BData: below, a process starts for longer than it reads.
 WORTH_PROCESSES = 2**28
@@ -52,10 +52,10 @@ def preprocess(
             )
     out = run_folder("preprocess", out)
     name = f"{dataset.name} ({said_simulated(dataset.description.simulated)})"
-    logged = flat(settings.model_dump(), "preprocess")
+    logged, read = flat(settings.model_dump(), "preprocess"), [Input(data, "recordings")]
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked("preprocess", name, tags=dataset.origin, params=logged) as tracker,
+        tracked("preprocess", name, tags=dataset.origin, params=logged, inputs=read) as tracker,
     ):
         own = dataset.stimuli is not None
         cells = [

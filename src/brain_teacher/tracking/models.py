@@ -1,10 +1,12 @@
 """Students as MLflow models, and the registered model's versions."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 from brain_teacher.errors import BrainTeacherError
@@ -28,23 +30,50 @@ def find_mlflow_run(mlflow: Any, fingerprint: str) -> Any:
     return found[0] if found else None
 
 
-def log_student_model(mlflow: Any, fingerprint: str, make_model: Make, card: Card) -> str | None:
+def log_student_model(
+    mlflow: Any,
+    fingerprint: str,
+    make_model: Make,
+    card: Card,
+    *,
+    metrics: Mapping[str, float] = MappingProxyType({}),
+    tied: Mapping[str, str] = MappingProxyType({}),
+    draw: Callable[[Path], Any] = lambda _: None,
+) -> str | None:
     """Log a network on its student's MLflow run, unless it is there; returns the model's URI.
 
     None where the store does not know the student. The torch module is made only where the store
     lacks the model; the card says ``class_id``, ``image_size`` and where the student comes from.
+    With a new model come its `metrics`, `tied` to a data set, and figures on its run (`draw` writes
+    them into a folder).
     """
     mlflow_run = find_mlflow_run(mlflow, fingerprint)
-    return mlflow_run and _model_of(mlflow, mlflow_run, make_model, card)
+    if mlflow_run is None:
+        return None
+    client, run_id = mlflow.MlflowClient(), mlflow_run.info.run_id
+    before = {model.model_id for model in _logged(client, mlflow_run)}
+    uri = _model_of(mlflow, mlflow_run, make_model, card)
+    if (model_id := uri.removeprefix("models:/")) not in before:
+        now, metric = int(time.time() * 1000), mlflow.entities.Metric
+        told = [metric(k, v, now, 0, model_id=model_id, **tied) for k, v in metrics.items()]
+        client.log_batch(run_id, told)
+        with TemporaryDirectory() as folder:
+            draw(Path(folder))
+            client.log_artifacts(run_id, folder, "figures")
+    return uri
+
+
+def _logged(client: Any, mlflow_run: Any) -> list[Any]:
+    """The MLflow models of an MLflow run."""
+    return client.search_logged_models(
+        [mlflow_run.info.experiment_id], f"source_run_id = '{mlflow_run.info.run_id}'"
+    )
 
 
 def _model_of(mlflow: Any, mlflow_run: Any, make_model: Make, card: Card) -> str:
     client = mlflow.MlflowClient()
-    logged = client.search_logged_models(
-        [mlflow_run.info.experiment_id], f"source_run_id = '{mlflow_run.info.run_id}'"
-    )
     # A kill in the middle of logging leaves an empty model, which is never READY.
-    for model in logged:
+    for model in _logged(client, mlflow_run):
         if model.status == "READY" and _has_files(client, model.model_id):
             return model.model_uri
     made = client.create_logged_model(

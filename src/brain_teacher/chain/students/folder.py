@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from brain_teacher.cells.making import made_from, new_cells
 from brain_teacher.chain.provenance import Plan, own_plan
 from brain_teacher.chain.students.answers import check_alike
 from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell, Trained
+from brain_teacher.chain.students.inputs import IMAGES, contexts_of
+from brain_teacher.chain.students.shown import draw_student, outcomes_of
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, read_student
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -166,8 +169,10 @@ class Writer:
         self.tracker.child(
             f"{called(cell.teacher, kind_of(cell.origin))} seed {cell.seed}",
             params=ids | answers.meta["settings"],
-            metrics=_measures(answers, answers.log_probs),
+            metrics=outcomes_of(answers),
             curves=curves,
+            inputs=contexts_of(cell.teacher),
+            measured_on=IMAGES,
             tags=self.tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
             seconds=trained.seconds,
             failed=answers.diverged,
@@ -194,6 +199,9 @@ class Writer:
                 digest(self.folder.path, name),
                 lambda name=name: load_classifier(self.folder.path, name),
                 model_card(answers),
+                metrics=outcomes_of(answers),
+                measured_on=IMAGES,
+                draw=partial(draw_student, answers),
             )
         return table
 
