@@ -85,8 +85,10 @@ def distill(
             write_not_made(out, skipped, setting.teachers)
             write_held_out(setting, Path(soft_labels), out)
             write_between_subjects(setting, Path(soft_labels), out)
-    network = describe_network(setting.recipes[setting.teachers[0]])
-    say(_summary(table, f"{named} ({word}), {network} -> {out}", brain.kind))
+            network = describe_network(setting.recipes[setting.teachers[0]])
+            text = _summary(table, f"{named} ({word}), {network}", brain.kind)
+            tracker.log(note=f"```\n{text}\n```\nThe verdict: experiment `compare`.")
+    say(text.replace("\n", f" -> {out}\n", 1))
     return out
 
 
