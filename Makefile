@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 NO_CLONE := this folder is no git clone (a ZIP, perhaps), and DVC needs one: git clone the repository
 
-.PHONY: install is-clone demo ui lint test test-heavy trained test-full gpu check-lock sample dial lock clean
+.PHONY: install is-clone demo ui serve lint test test-heavy trained test-full gpu check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
@@ -47,6 +47,10 @@ demo: $(INSTALLED)
 
 ui: $(INSTALLED)
 	@exec $(BIN)/python -m brain_teacher.tracking.ui
+
+# The champion; the challenger where there is none, and it says so. ARGUMENTS="--port 8080"
+serve: $(INSTALLED)
+	@exec $(BIN)/python -m brain_teacher.tracking.serve $(ARGUMENTS)
 
 # What needs no test to run, first.
 lint: $(INSTALLED)

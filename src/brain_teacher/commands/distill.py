@@ -9,7 +9,7 @@ from brain_teacher.chain.dataset import open_dataset
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import digest_of_plan, dvc_hash, plan_of
 from brain_teacher.chain.students.family import write_not_made
-from brain_teacher.chain.students.folder import Writer, check_neighbours
+from brain_teacher.chain.students.folder import Writer, check_neighbours, write_names
 from brain_teacher.chain.students.held_out import write_between_subjects, write_held_out
 from brain_teacher.chain.students.setting import open_setting
 from brain_teacher.chain.students.training import train
@@ -77,6 +77,7 @@ def distill(
         with tracked("distill", name, tags=tags, params=settings) as tracker:
             known = {key: brain.meta[key] for key in MEASURES if key in brain.meta}
             tracker.log(metrics={f"{brain.kind}/{key}": value for key, value in known.items()})
+            write_names(out, dataset.description.categories)
             writer = Writer(folder, tracker, setting.material, tags=tags, plan=plan)
             train("distill", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
             table = writer.finish(cells, models=models and limit is None)

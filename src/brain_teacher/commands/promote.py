@@ -77,7 +77,7 @@ def promote(
             fingerprint,
             f"{called(BRAIN, kind_of(best.meta))} seed {best.meta['seed']}",
             lambda: student_folder.load_classifier(folder, name),
-            student_folder.model_card(best),
+            student_folder.model_card(best, student_folder.read_names(folder)),
         )
         version = registry.register(uri, {"fingerprint": fingerprint})
     registry.describe(version, card, tags)

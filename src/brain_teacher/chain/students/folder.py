@@ -1,11 +1,12 @@
 """The students' folder: writing it cell by cell, keeping the best weights, reading it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 
 from brain_teacher.cells.folder import OutputFolder, is_stage
 from brain_teacher.cells.making import made_from, new_cells
@@ -15,12 +16,15 @@ from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell, T
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, read_student
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import atomic_write, file_digest, regular, write_npz
+from brain_teacher.files import atomic_write, file_digest, regular, write_json, write_npz
+from brain_teacher.reading.text import read_json
 from brain_teacher.report.kinds import BY_WAY_OF, called, kind_of
 from brain_teacher.tracking import Tracker
 
 WEIGHTS = "weights.safetensors"
 TABLE = "students.csv"
+# Category id -> a name for people, as the data set has them; none, where the ids serve.
+NAMES = "categories.json"
 
 
 def read(folder: str | Path, name: str) -> Answers:
@@ -60,6 +64,26 @@ def load_classifier(folder: str | Path, name: str) -> Any:
     except ValueError as error:
         raise BrainTeacherError(f"{path} {error}; distill again") from error
     return Classifier(network).contiguous()
+
+
+def write_names(folder: Path, names: Mapping[str, str]) -> None:
+    """Keep beside the students what their classes are called: served students say it."""
+    if names:
+        write_json(folder / NAMES, dict(names))
+    else:
+        (folder / NAMES).unlink(missing_ok=True)
+
+
+def read_names(folder: str | Path) -> dict[str, str]:
+    """What `write_names` kept; of students from before it did, nothing."""
+    file = Path(folder) / NAMES
+    content = read_json(file) if file.is_file() else {}
+    try:
+        return TypeAdapter(dict[str, str]).validate_python(content)
+    except ValidationError as error:
+        raise BrainTeacherError(
+            f"{file} does not say what the categories are called: distill again"
+        ) from error
 
 
 def digest(folder: str | Path, name: str) -> str:
@@ -193,7 +217,7 @@ class Writer:
             self.tracker.log_student(
                 digest(self.folder.path, name),
                 lambda name=name: load_classifier(self.folder.path, name),
-                model_card(answers),
+                model_card(answers, read_names(self.folder.path)),
             )
         return table
 
@@ -229,9 +253,12 @@ def _measures(answers: Answers, splits: Iterable[str]) -> dict[str, Any]:
     return {f"{split}_{name}": getattr(answers, name)(split) for split in splits for name in names}
 
 
-def model_card(answers: Answers) -> dict[str, Any]:
-    """What an MLflow model says of itself: classes and origin."""
+def model_card(answers: Answers, names: Mapping[str, str]) -> dict[str, Any]:
+    """What an MLflow model says of itself: classes, what these are called, and origin."""
     keys = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "fingerprint")
     card = {key: answers.meta[key] for key in (*keys, BY_WAY_OF, "kind") if key in answers.meta}
     size = answers.meta["settings"]["image_size"]
-    return card | {"class_id": answers.class_id.tolist(), "image_size": size}
+    class_id = answers.class_id.tolist()
+    if called_so := {each: names[each] for each in class_id if each in names}:
+        card["class_name"] = called_so
+    return card | {"class_id": class_id, "image_size": size}
