@@ -1,5 +1,6 @@
 """``make serve``: which version, the server's answers, and a thousand requests that are wrong."""
 
+import asyncio
 import json
 import os
 import random
@@ -15,11 +16,48 @@ import pytest
 
 from brain_teacher.tracking import MODEL, serve
 from helpers.remote_servers import free_port
-from helpers.served_models import SIZE, picture, request, save_model, text
+from helpers.served_models import picture, request, save_model, text
 from helpers.stores import make_store
 
 ROOT = Path(__file__).parents[2]
 JSON = {"Content-Type": "application/json"}
+INVALID = "Invalid input. Ensure that input is a valid JSON formatted string."
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model's folder."""
+    place = tmp_path_factory.mktemp("model") / "model"
+    save_model(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def app(model):
+    return serve.guarded(str(model))
+
+
+def ask(app, body, headers=JSON):
+    """Status and content of an application's answer, without a server."""
+    answer, parts = [], [body[start : start + 2**20] for start in range(0, len(body), 2**20)]
+    waiting = [
+        {"type": "http.request", "body": part, "more_body": n < len(parts) - 1}
+        for n, part in enumerate(parts)
+    ]
+
+    async def receive():
+        return waiting.pop(0)
+
+    async def send(message):
+        answer.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/invocations", "query_string": b"",
+        "raw_path": b"/invocations", "http_version": "1.1", "scheme": "http", "root_path": "",
+        "headers": [(key.lower().encode(), value.encode()) for key, value in headers.items()],
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    return answer[0]["status"], json.loads(b"".join(each["body"] for each in answer[1:]))
 
 
 def post(address, body, headers=JSON):
@@ -36,7 +74,7 @@ def post(address, body, headers=JSON):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(model, tmp_path_factory):
     """A store whose registered model has a challenger; its environment."""
     import mlflow
 
@@ -44,8 +82,6 @@ def store(tmp_path_factory):
     make_store(root / "mlflow.db")
     address = f"sqlite:///{root}/mlflow.db"
     client = mlflow.MlflowClient(address, address)
-    model = root / "model"
-    save_model(model)
     client.create_registered_model(MODEL)
     version = client.create_model_version(MODEL, str(model)).version
     client.set_registered_model_alias(MODEL, "challenger", version)
@@ -79,37 +115,26 @@ def server(store, tmp_path_factory):
         assert process.wait(timeout=30) in (0, -15)
 
 
-def test_it_serves_the_challenger_and_says_that_there_is_no_champion(server):
-    address, log, _ = server
-    said = log.read_text().splitlines()
-    assert f"loading {MODEL} version 1 (the challenger; there is no champion) ..." in said
-    assert f"{address}/invocations   (Ctrl-C stops it)" in said
-    status, answer = post(address, request(text(picture()), params={"top": 1}))
-    assert status == 200
-    (((best,),),) = answer.values()
-    assert best.keys() == {"class_id", "name", "log_prob"}
-
-
 @pytest.mark.parametrize(
     ("body", "headers", "said"),
     [
-        (b"no JSON", JSON, "Ensure that input is a valid JSON formatted string."),
-        (b'{"inputs": "a"', JSON, "Ensure that input is a valid JSON formatted string."),
+        (b"no JSON", JSON, INVALID),
+        (b'{"inputs": "a"', JSON, INVALID),
         (b"[" * 100_000, JSON, "the request cannot be read (RecursionError"),
         (b'{"inputs": [' + b"1" * 5000 + b"]}", JSON, "the request cannot be read (ValueError"),
-        (b"[1, 2]", JSON, "The input must be a JSON dictionary"),
+        (b"[1, 2]", JSON, "Invalid input. The input must be a JSON dictionary"),
         (b'{"images": []}', JSON, "Request payload must be a dictionary with 'inputs' key"),
         (request(text(picture()[:90])), JSON, "inputs[0] cannot be read: image file is truncated"),
         (request("x", params={"top": "many"}), JSON, "Invalid parameters found"),
-        (b"\xff\xfe\x00", JSON, "Ensure that input is a valid JSON formatted string."),
-        (b"a,b\n1,2\n", {"Content-Type": "text/csv"}, "a table of 2 columns: give one"),
+        (b"\xff\xfe\x00", JSON, INVALID),
+        (b"a,b\n1,2\n", {"Content-Type": "text/csv"}, "Failed to parse input as a Pandas"),
         (b"junk", {"Content-Type": "image/png"}, "This predictor only supports the following"),
         (b"{}", {"Content-Type": "application/json; a=b"}, "Unrecognized content type"),
         (b"x" * (serve.MOST_BYTES + 1), JSON, "the request is larger than 33,554,432 bytes"),
     ],
 )  # fmt: skip
-def test_a_wrong_request_is_answered_400_in_a_line(body, headers, said, server):
-    status, answer = post(server[0], body, headers)
+def test_a_wrong_request_is_answered_400_in_a_line(body, headers, said, app):
+    status, answer = ask(app, body, headers)
     assert (status, set(answer)) == (400, {"error_code", "message"})
     assert answer["message"].startswith(said)
     check_line(answer)
@@ -121,17 +146,84 @@ def check_line(answer):
     assert 0 < len(line) <= serve.LONGEST
 
 
-def test_a_request_without_a_content_type_is_told_which(server):
-    import http.client
-
-    host = server[0].removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=60)
-    connection.request("POST", "/invocations", body=request(text(picture())))
-    answer = connection.getresponse()
-    assert (answer.status, json.loads(answer.read())["message"]) == (
-        400, "the request has no content type: send application/json",
+def test_a_request_without_a_content_type_is_told_which(app):
+    said = "the request has no content type: send application/json"
+    assert ask(app, request(text(picture())), {}) == (
+        400, {"error_code": "BAD_REQUEST", "message": said}
     )  # fmt: skip
-    connection.close()
+
+
+def test_a_right_request_is_answered_as_the_model_answers(app, model):
+    import mlflow.pyfunc
+
+    expected = mlflow.pyfunc.load_model(str(model)).predict([picture()], params={"top": 2})
+    found = ask(app, request(text(picture()), params={"top": 2}))
+    assert found == (200, {"predictions": expected})
+
+
+def test_a_fault_of_the_model_is_no_fault_of_the_clients(capsys):
+    async def fails(scope, receive, send):
+        said = {"message": f"{serve.UNEXPECTED}. Verify", "stack_trace": "Traceback: in line 3"}
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(said).encode()})
+
+    said = "the model failed; the server's output says where"
+    assert ask(serve.Guard(fails), b"{}") == (500, {"error_code": "ERROR", "message": said})
+    assert capsys.readouterr().err == "Traceback: in line 3\n"
+
+
+def test_what_is_too_large_is_not_kept():
+    kept = []
+
+    async def app(scope, receive, send):
+        kept.append(await receive())
+
+    assert ask(serve.Guard(app, most_bytes=10), b"x" * 11)[0] == 400
+    assert kept == []
+
+
+class Store:
+    """A registry with some aliases, as `find_version` asks it."""
+
+    def __init__(self, **aliases):
+        from mlflow import exceptions
+        from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+
+        self.missing = RESOURCE_DOES_NOT_EXIST
+
+        self.aliases, self.exceptions = aliases, exceptions
+
+    def MlflowClient(self):
+        return self
+
+    def get_model_version_by_alias(self, name, alias):
+        if alias not in self.aliases:
+            raise self.exceptions.MlflowException("not found", error_code=self.missing)
+        return self.aliases[alias]
+
+
+@pytest.mark.parametrize(
+    ("aliases", "wanted", "found", "said"),
+    [
+        ({"champion": 1, "challenger": 2}, None, ("champion", 1), "the champion"),
+        ({"challenger": 2}, None, ("challenger", 2), "the challenger; there is no champion"),
+        ({"champion": 1, "challenger": 2}, "challenger", ("challenger", 2), "the challenger"),
+        ({"brain-taught": 3}, "brain-taught", ("brain-taught", 3), "the brain-taught"),
+    ],
+)
+def test_the_champion_is_served_or_else_the_challenger(aliases, wanted, found, said):
+    store = Store(**aliases)
+    assert serve.find_version(store, wanted) == found
+    assert serve._said(found[0], wanted) == said
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named"), [(None, "@champion or @challenger"), ("brain-taught", "@brain-taught")]
+)
+def test_without_a_version_it_says_what_to_do(wanted, named):
+    with pytest.raises(LookupError) as caught:
+        serve.find_version(Store(), wanted)
+    assert str(caught.value) == f"{MODEL} has no version {named}: run `brain-teacher promote` first"
 
 
 def wrong_request(rng):
@@ -193,3 +285,15 @@ def test_a_thousand_wrong_requests_are_all_answered_400_in_a_line(server):
     # It lives, and answers as before.
     assert process.poll() is None and "Traceback" not in log.read_text()
     assert post(address, request(text(picture())))[0] == 200
+
+
+@pytest.mark.full
+def test_it_serves_the_challenger_and_says_that_there_is_no_champion(server):
+    address, log, _ = server
+    said = log.read_text().splitlines()
+    assert f"loading {MODEL} version 1 (the challenger; there is no champion) ..." in said
+    assert f"{address}/invocations   (Ctrl-C stops it)" in said
+    status, answer = post(address, request(text(picture()), params={"top": 1}))
+    assert status == 200
+    (((best,),),) = answer.values()
+    assert best.keys() == {"class_id", "name", "log_prob"}

@@ -23,14 +23,12 @@ ALIASES = ("champion", "challenger")
 MOST_BYTES = 2**25  # of a request
 LONGEST = 300  # characters of an answer's line
 UNEXPECTED = "Encountered an unexpected error while evaluating the model"
-# What MLflow adds to its lines: advice on versions, the request.
-NOISE = [
-    re.compile(pattern, re.DOTALL)
-    for pattern in (
-        r"\s*IMPORTANT: The MLflow Model scoring protocol.*", r"^Failed to predict data .*\nError: ",
-        r"\nInput:.*",
-    )
-]  # fmt: skip
+# What MLflow adds to its lines: advice on versions, and the request.
+NOISE = (
+    re.compile(r"\s*IMPORTANT: The MLflow Model scoring protocol.*", re.DOTALL),
+    re.compile(r"^Failed to predict data .*\nError: ", re.DOTALL),
+    re.compile(r"\nInput:.*", re.DOTALL),
+)
 
 
 class Guard:
