@@ -295,7 +295,7 @@ def test_that_this_can_fail():
 # Commands that bring files and put them in order: nothing of theirs is worth an MLflow run.
 HOUSEKEEPING = {
     *("fetch", "images", "new-dataset", "check", "use", "pull"),
-    *("import-soft-labels", "export"),
+    *("import-soft-labels", "export", "track"),
 }
 
 

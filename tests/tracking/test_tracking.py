@@ -170,7 +170,8 @@ def test_what_the_store_refuses_ends_tracking_and_not_the_work(client, distilled
         done.append("work")
     assert done == ["work"]
     assert capsys.readouterr().err == (
-        f"not tracked in MLflow ({tracker.problem}); the results are written all the same\n"
+        f"not tracked in MLflow ({tracker.problem}): 1 MLflow runs, the first c; the results are "
+        "written all the same\n"
     )
 
 
@@ -201,7 +202,8 @@ def test_with_the_store_away_the_work_goes_on_and_says_so(given, tmp_path):
     assert (done.returncode, done.stdout) == (0, "worked None None\n")
     last = done.stderr.splitlines()[-1]
     assert last.startswith("not tracked in MLflow (MlflowException: API request to http://127.0")
-    assert last.endswith("; the results are written all the same")
+    lost = ": 1 MLflow runs, the first child; the results are written all the same"
+    assert last.endswith(lost)
     assert not (tmp_path / "mlflow.db").exists()
 
 

@@ -8,6 +8,7 @@ from brain_teacher.cli.options import (
     COUNT,
     RUN_TIME,
     command,
+    common,
     folder_option,
     in_order,
     names,
@@ -153,4 +154,15 @@ def promote() -> None:
     \b
     Example:
       brain-teacher promote --dry-run
+    """
+
+
+@command(common)
+@click.argument("students", metavar="FOLDER")
+def track() -> None:
+    """Bring students into MLflow that it does not know, since its server was away; none twice.
+
+    \b
+    Example:
+      brain-teacher track outputs/students
     """

@@ -75,6 +75,7 @@ def distill(
         check_neighbours(out, cells, setting.material)
         settings = flat(params.distill.model_dump(), "distill")
         with tracked("distill", name, tags=tags, params=settings) as tracker:
+            tracker.remedy = f"`brain-teacher track {out}` brings them in"
             known = {key: brain.meta[key] for key in MEASURES if key in brain.meta}
             tracker.log(metrics={f"{brain.kind}/{key}": value for key, value in known.items()})
             write_names(out, dataset.description.categories)

@@ -153,9 +153,8 @@ def serve(arguments: list[str] | None = None) -> int:
     import uvicorn
 
     print(f"http://{given.host}:{given.port}/invocations   (Ctrl-C stops it)", flush=True)
-    # Each may hold a request of the largest size.
-    limit = {"limit_concurrency": 128, "log_level": "warning"}
-    uvicorn.run(app, host=given.host, port=given.port, **limit)
+    # Limited: each may hold a request of the largest size.
+    uvicorn.run(app, host=given.host, port=given.port, log_level="warning", limit_concurrency=128)
     return 0
 
 

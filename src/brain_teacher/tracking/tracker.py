@@ -30,16 +30,20 @@ class Tracker:
 
     def __init__(self) -> None:
         self.problem: str | None = None
+        self.remedy = "the results are written all the same"
+        self._lost: list[str] = []  # children that were not logged
         self.mlflow_run_id: str | None = None  # the parent's
         self._mlflow: Any = None
         self._client: Any = None
         self._experiment = self._command = ""
         self._source: dict[str, str] = {}
 
-    def start(self, command: str, name: str, tags: dict[str, str]) -> None:
-        """Open the parent MLflow run: the one that ``mlflow run`` gave, or a new one."""
+    def start(
+        self, command: str, name: str, tags: dict[str, str], parent: str | None = None
+    ) -> None:
+        """Open the parent MLflow run: the one that ``mlflow run`` gave, `parent`, or a new one."""
         # Popped: a sub-process that inherited it would write into this MLflow run.
-        given = os.environ.pop("MLFLOW_RUN_ID", None)
+        given = os.environ.pop("MLFLOW_RUN_ID", None) or parent
         self._command = command
 
         def begin() -> None:
@@ -108,16 +112,18 @@ class Tracker:
         A curve is a list, a value an epoch (step 1 is the first), or None where there is nothing to
         log. The work that took `seconds` ends now.
         """
-        if (parent := self.mlflow_run_id) is None:
-            return None
+        parent = self.mlflow_run_id
 
         def log() -> str:
-            child = self._new_run(name, {**tags, "mlflow.parentRunId": parent}, seconds)
+            child = self._new_run(name, {**tags, "mlflow.parentRunId": str(parent)}, seconds)
             self._log_batch(child, params, metrics, curves)
             self._client.set_terminated(child, "FAILED" if failed else "FINISHED")
             return child
 
-        return self._try(log)
+        made = self._try(log) if parent is not None else None
+        if made is None:
+            self._lost.append(name)
+        return made
 
     def _log_batch(
         self, mlflow_run_id: str, params: Named, metrics: Named, curves: Named = NOTHING
@@ -148,15 +154,20 @@ class Tracker:
         if self.mlflow_run_id is not None:
             self._try(lambda: self._client.set_terminated(self.mlflow_run_id, status))
         if self.problem is not None:
-            words = f"not tracked in MLflow ({self.problem}); the results are written all the same"
+            lost = (
+                f": {len(self._lost)} MLflow runs, the first {self._lost[0]}" if self._lost else ""
+            )
+            words = f"not tracked in MLflow ({self.problem}){lost}; {self.remedy}"
             sys.stderr.write(f"{one_line(words)}\n")
 
 
 @contextmanager
-def tracked(command: str, name: str, *, tags: Named, params: Named) -> Generator[Tracker]:
-    """An MLflow run around a command; FAILED if the block raises."""
+def tracked(
+    command: str, name: str, *, tags: Named, params: Named, parent: str | None = None
+) -> Generator[Tracker]:
+    """An MLflow run around a command, a new one or `parent`; FAILED if the block raises."""
     tracker = Tracker()
-    tracker.start(command, name, {key: str(value) for key, value in tags.items()})
+    tracker.start(command, name, {key: str(value) for key, value in tags.items()}, parent)
     tracker.log(params=params)
     try:
         yield tracker

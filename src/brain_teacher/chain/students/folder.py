@@ -185,17 +185,7 @@ class Writer:
         worse = self._consider(cell, answers)
         if worse is not None:
             (self.folder.path / worse.name / WEIGHTS).unlink(missing_ok=True)
-        curves = {f"epoch/{name}": values for name, values in answers.meta["curves"].items()}
-        ids = {"teacher": cell.teacher, "seed": cell.seed}
-        self.tracker.child(
-            f"{called(cell.teacher, kind_of(cell.origin))} seed {cell.seed}",
-            params=ids | answers.meta["settings"],
-            metrics=_measures(answers, answers.log_probs),
-            curves=curves,
-            tags=self.tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
-            seconds=trained.seconds,
-            failed=answers.diverged,
-        )
+        tell(self.tracker, self.folder.path, cell.name, self.tags, seconds=trained.seconds)
 
     def finish(self, cells: Sequence[StudentCell], *, models: bool = True) -> pd.DataFrame:
         """Remove students of former settings (under DVC); log each teacher's best as a model.
@@ -210,15 +200,9 @@ class Writer:
         keep = {f"{name}/{file}" for name in names for file in (ANSWERS, WEIGHTS)}
         self.folder.prune(keep, _listed(self.folder.path / TABLE))
         table = self._write_table(cells)
-        by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
-        means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
-        self.tracker.log(metrics=means, artifacts=[self.folder.path / TABLE])
-        for name, answers in best.items() if models else ():
-            self.tracker.log_student(
-                digest(self.folder.path, name),
-                lambda name=name: load_classifier(self.folder.path, name),
-                model_card(answers, read_names(self.folder.path)),
-            )
+        tell_table(self.tracker, self.folder.path, table)
+        for name in best if models else ():
+            tell_model(self.tracker, self.folder.path, name)
         return table
 
     def _write_table(self, cells: Sequence[StudentCell]) -> pd.DataFrame:
@@ -235,6 +219,53 @@ class Writer:
         with atomic_write(self.folder.path / TABLE) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
         return table
+
+
+def tell(
+    tracker: Tracker, folder: Path, name: str, tags: Mapping[str, Any], seconds: float = 0.0
+) -> None:
+    """Log a finished student of a folder as an MLflow run; it took `seconds`, and ended now."""
+    answers = read(folder, name)
+    meta = answers.meta
+    ids = {"teacher": meta["teacher"], "seed": meta["seed"]}
+    tracker.child(
+        f"{called(meta['teacher'], kind_of(meta))} seed {meta['seed']}",
+        params=ids | meta["settings"],
+        metrics=_measures(answers, answers.log_probs),
+        curves={f"epoch/{name}": values for name, values in meta["curves"].items()},
+        tags={**tags, **ids, "fingerprint": digest(folder, name)},
+        seconds=seconds,
+        failed=answers.diverged,
+    )
+
+
+def tell_table(tracker: Tracker, folder: Path, table: pd.DataFrame) -> None:
+    """Log the table of a folder's students, and the teachers' means, on the parent MLflow run."""
+    by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
+    means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
+    tracker.log(metrics=means, artifacts=[folder / TABLE])
+
+
+def read_table(folder: Path) -> pd.DataFrame | None:
+    """The table of a folder's students; None where the folder is unfinished: it is written last."""
+    file = folder / TABLE
+    return pd.read_csv(regular(file)) if file.exists() else None
+
+
+def tell_model(tracker: Tracker, folder: Path, name: str) -> None:
+    """Log a student's network as an MLflow model, if the store knows the student."""
+    card = model_card(read(folder, name), read_names(folder))
+    tracker.log_student(digest(folder, name), lambda: load_classifier(folder, name), card)
+
+
+def best_of(folder: Path, everyone: Mapping[str, Answers]) -> list[str]:
+    """Each teacher's best student on validation, of those whose weights are kept."""
+    best: dict[str, str] = {}
+    for name, answers in everyone.items():
+        teacher = answers.meta["teacher"]
+        if (folder / name / WEIGHTS).is_file() and not answers.diverged:
+            best[teacher] = min(best.get(teacher, name), name, key=lambda n: rank(everyone[n]))
+    return sorted(best.values())
 
 
 def _listed(table: Path) -> set[str]:
