@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+ALREADY_THERE = "RESOURCE_ALREADY_EXISTS"
+# Characters; Postgres holds a run's name to it, SQLite does not.
+MOST_NAME = 250
 # The UI then shows the experiment as model training, not as an application of language models.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
@@ -78,9 +81,16 @@ def prepare_store(mlflow: Any, experiment: str) -> str:
         local = mlflow.get_tracking_uri().startswith("sqlite")
         # Absolute: a relative artifact location breaks under another working directory.
         location = (root.absolute() / "mlartifacts").as_uri() if local else None
-        return client.create_experiment(
-            experiment, artifact_location=location, tags=EXPERIMENT_TAGS
-        )
+        try:
+            return client.create_experiment(
+                experiment, artifact_location=location, tags=EXPERIMENT_TAGS
+            )
+        except mlflow.exceptions.MlflowException as error:
+            # Of a lab's server another clone, whose lock is another, may have been faster.
+            known = client.get_experiment_by_name(experiment)
+            if error.error_code != ALREADY_THERE or known is None:
+                raise
+            return known.experiment_id
 
 
 def find_looks(mlflow: Any, test_images: str) -> list[str | None]:

@@ -13,6 +13,7 @@ from typing import Any
 from brain_teacher.errors import one_line
 from brain_teacher.tracking.models import Card, Make, log_student_model
 from brain_teacher.tracking.store import (
+    MOST_NAME,
     code_commit,
     find_looks,
     first_line,
@@ -44,7 +45,7 @@ class Tracker:
         """Open the parent MLflow run: the one that ``mlflow run`` gave, `parent`, or a new one."""
         # Popped: a sub-process that inherited it would write into this MLflow run.
         given = os.environ.pop("MLFLOW_RUN_ID", None) or parent
-        self._command = command
+        self._command, name = command, name[:MOST_NAME]
 
         def begin() -> None:
             self._mlflow = import_mlflow()
