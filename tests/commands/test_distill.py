@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from safetensors.torch import load_file, save_file
+from scipy.spatial.distance import cdist
 
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.answers import digest_of_images
@@ -77,8 +78,11 @@ def test_every_teacher_teaches_or_says_why_not(work, tmp_path):
     taught = {student.meta["teacher"] for student in students.values()}
     left_out = set(TEACHERS) - taught
     # Whether the rival is better than the brain is not ours to say.
-    assert left_out <= {"resnet34-degraded"}
-    assert all(f"teacher {name} is left out: the ResNet34's" in said for name in left_out)
+    assert {"matched-spectrum"} <= left_out <= {"resnet34-degraded", "matched-spectrum"}
+    assert all(
+        f"teacher {name} is left out: the ResNet34's" in said
+        for name in left_out - {"matched-spectrum"}
+    )
     assert len(students) == 2 * len(taught)
     assert f"{2 * len(taught)} students of {len(taught)} teachers" in said
     assert "of training on cpu (1 side by side), about" in said
@@ -459,6 +463,68 @@ def test_soft_cross_entropy_teaches_otherwise(work, tmp_path):
     for name, alike in (("none_0", True), ("brain_0", False)):
         one, two = (student_folder.read(tmp_path / loss, name).log_probs["test"] for loss in losses)
         assert np.array_equal(one, two) == alike
+
+
+def test_likeness_is_taught_by_soft_labels_by_voxels_and_by_a_table(work, tmp_path):
+    labels = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz")
+    images = list(labels.image_id)
+    patterns = named_rng("patterns").normal(size=(len(images), 5))
+    tables = {"alike.csv": patterns @ patterns.T, "apart.csv": cdist(patterns, patterns)}
+    order = named_rng("order").permutation(len(images))
+    for name, values in tables.items():  # in any order of rows and columns
+        table = pd.DataFrame(values, index=images, columns=images)
+        table.iloc[order, order[::-1]].to_csv(tmp_path / name)
+    teachers = ("none", "brain-class", "permuted-all", "matched-spectrum", "brain")
+    answers = {}
+    for of in ("soft-labels", "voxels", *(str(tmp_path / name) for name in tables)):
+        settings = change(loss="relational", relational={"of": of, "by": "cka"}, alpha=0.9)
+        out = tmp_path / Path(of).stem
+        chosen = ("--teacher", ",".join(teachers), "--epochs", "1", "--seeds", "1")
+        run("distill", *settings, *chosen, "--out", str(out))
+        found = student_folder.read_all(out)
+        assert {student.meta["teacher"] for student in found.values()} == set(teachers)
+        answers[Path(of).stem] = found
+    said = {
+        stem: {s.meta["teacher"]: s.log_probs["test"] for s in found.values()}
+        for stem, found in answers.items()
+    }
+    none = said["voxels"]["none"]
+    for stem, by_teacher in said.items():
+        np.testing.assert_array_equal(by_teacher["none"], none)
+        assert len({value.tobytes() for value in by_teacher.values()}) == len(teachers), stem
+    # Distances between points say what their inner products say, once both are centred.
+    np.testing.assert_allclose(said["alike"]["brain"], said["apart"]["brain"], atol=1e-3)
+    assert not np.allclose(said["alike"]["brain"], said["voxels"]["brain"], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("of", "spoil", "words"),
+    [
+        ("nothing.csv", None, "is no table"),
+        ("t.csv", lambda t: t.iloc[1:], "lacks image '"),
+        ("t.csv", lambda t: t.replace(0, "much"), "has entries that are no numbers"),
+        ("t.csv", lambda t: t + np.triu(np.ones(t.shape), 1), "one way and"),
+        ("t.csv", lambda t: t + 1 - np.eye(len(t)) / 2, "is less like itself"),
+    ],
+)
+def test_a_table_of_likeness_that_is_none_is_named(work, tmp_path, of, spoil, words):
+    images = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz").image_id
+    if spoil is not None:
+        table = pd.DataFrame(1 - np.eye(len(images)), index=images, columns=images)
+        spoil(table).to_csv(tmp_path / of)
+    relational = {"of": str(tmp_path / of), "by": "cka"}
+    settings = change(loss="relational", relational=relational)
+    said = run("distill", *settings, "--out", str(tmp_path / "out"), code=2 if spoil is None else 1)
+    assert words in said and "distill.relational.of" in said
+
+
+def test_voxels_that_are_missing_are_said_and_explore_takes_soft_labels(work, tmp_path):
+    settings = change(loss="relational", relational={"of": "voxels", "by": "cka"})
+    said = run("distill", *settings, "--voxels", str(tmp_path), "--out", str(tmp_path / "out"),
+               code=1)  # fmt: skip
+    assert "S1_HVC.npz is missing" in said and "brain-teacher preprocess" in said
+    said = run("explore", *settings, "--out", str(tmp_path / "out"), code=2)
+    assert "give soft-labels" in said
 
 
 def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):

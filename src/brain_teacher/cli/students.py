@@ -24,7 +24,7 @@ decoder_option = of_distill(
     "--decoder", metavar="NAME", help="Whose soft labels.  [default: as in params.yaml]"
 )
 epochs_option = of_distill("--epochs", type=int, help="Passes through the training images.")
-tables_options = in_order(*map(folder_option, ("soft-labels", "controls", "rivals")))
+tables_options = in_order(*map(folder_option, ("soft-labels", "controls", "rivals", "voxels")))
 
 
 @command(with_data)

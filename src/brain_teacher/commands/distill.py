@@ -38,6 +38,7 @@ def distill(
     out: Place | None,
     controls: Place = "outputs/controls",
     rivals: Place = "outputs/rivals",
+    voxels: Place = "outputs/voxels",
     limit: int | None = None,
     models: bool = True,
     run_time: RunTime = HERE,
@@ -46,11 +47,11 @@ def distill(
 ) -> Path:
     """Train every teacher's students.
 
-    Of `controls` and `rivals` only what a teacher needs must be there. With `limit`, about so many
-    images of each split, it is a smoke run, which logs no models; otherwise each teacher's best
-    student is logged as an MLflow model, if `models`.
+    Of `controls`, `rivals` and `voxels` only what a teacher needs must be there. With `limit`,
+    about so many images of each split, it is a smoke run, which logs no models; otherwise each
+    teacher's best student is logged as an MLflow model, if `models`.
     """
-    tables = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
+    tables = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals, "voxels": voxels}
     setting = open_setting(params, dataset=open_dataset(data), limit=limit, **tables)
     out, plan = run_folder("distill", out), plan_of(params, data)
     tags = setting.origin | {"plan": digest_of_plan(plan)}
