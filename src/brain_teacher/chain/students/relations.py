@@ -105,10 +105,14 @@ def _checked(values: np.ndarray, image_id: np.ndarray) -> np.ndarray:
     own = values.diagonal()
     if (own == 0).all() and (values >= 0).all():
         return rows_of_distances(values)
-    if (own < values.max(axis=1)).any():
-        image = int((own < values.max(axis=1)).argmax())
+    # Of inner products none is above the geometric mean of the two images' own.
+    most = np.sqrt(np.outer(own.clip(min=0), own.clip(min=0)))
+    odd = values > most * (1 + 1e-6)
+    if odd.any():
+        one, two = np.argwhere(odd)[0]
         raise ValueError(
-            f"image '{image_id[image]}' is less like itself ({own[image]:g}) than like another, "
-            "and not 0 from itself: these are neither similarities nor distances"
+            f"'{image_id[one]}' and '{image_id[two]}' are more alike ({values[one, two]:g}) than "
+            f"each is to itself ({own[one]:g}, {own[two]:g}), and an image is not 0 from itself: "
+            "these are neither similarities nor distances"
         )
     return rows_of_similarity(values)
