@@ -98,5 +98,5 @@ def _alike(teacher, lesson, given):
     answer = entry.teach(replace(lesson, relations=alike))
     if isinstance(answer, Live):
         raise NotApplicable("it answers for each batch; distill.loss: relational compares rows")
-    is_answers = entry.soft and not entry.relates
+    is_answers = answer is not None and entry.soft and not entry.relates
     return np.sqrt(answer) if is_answers else answer
