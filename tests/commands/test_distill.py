@@ -506,7 +506,7 @@ def test_likeness_is_taught_by_soft_labels_by_voxels_and_by_a_table(work, tmp_pa
         (
             "t.csv",
             lambda t: t + 1 - np.eye(len(t)) / 2,
-            "are more alike (2) than each is to itself (1.5, 1.5)",
+            "than each is to itself (0.5, 0.5)",
         ),
     ],
 )
