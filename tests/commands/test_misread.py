@@ -3,12 +3,14 @@
 import unicodedata
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from brain_teacher.dataset.bdata import read_bdata
+from brain_teacher.dataset.bdata import read_bdata, write_bdata
+from brain_teacher.dataset.trials import Voxels
 from brain_teacher.sources.checks.dataset import check_dataset
 from helpers.running import project, run
 
@@ -88,11 +90,7 @@ def test_a_column_of_the_table_among_the_voxels(work, column, said):
     new(table, np.c_[voxels(54), np.asarray(column(table), float)])
     (problems, (caution,)) = found()
     assert not problems
-    assert (
-        caution.startswith(f"bdata/S1.h5: voxel 6 has {said}")
-        and caution.endswith("?")
-        or ("read them there" in caution)
-    )
+    assert caution.startswith(f"bdata/S1.h5: voxel 6 has {said}")
 
 
 def test_voxels_that_brains_have_are_no_columns(work):
@@ -188,3 +186,99 @@ def test_unseen_pictures_without_a_row_and_of_test_trials(work):
         "'cat-0-1', 'cat-1-1', 'cat-2-0', 'cat-2-1', 'dog-0-1', 'dog-1-1', 'dog-2-0', 'dog-2-1', "
         "'shoe-0-1' and 3 more",
     ]
+
+
+# Tables
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"session": "Session"},
+        {"session": "ses", "run": "Run", "image_id": "Image ID", "category": " category "},
+        {"image_id": "imageId", "session": " session"},
+    ],
+)
+def test_columns_as_others_call_them(work, named):
+    said = new(trials().rename(columns=named), voxels())
+    assert labels()["Session"].tolist() == trials()["session"].tolist()
+    for name, ours in ((name.strip(), ours) for ours, name in named.items()):
+        assert (f"{name} is taken for {ours}" in said) == (name != ours)
+
+
+def test_blanks_are_no_part_of_a_name(work):
+    table = trials()
+    table["category"] = [f" {c}" if n % 2 else f"{c} " for n, c in enumerate(table["category"])]
+    new(table, voxels())
+    assert set(pd.read_csv("data/mine/stimuli.csv")["category"]) == set(CATEGORIES)
+
+
+def test_data_types_in_words(work):
+    kinds = ["training", "Test", "imagery"] * 6
+    new(trials().assign(DataType=kinds), voxels())
+    assert labels()["DataType"].tolist() == [1, 2, 3] * 6
+
+
+def test_decimal_commas_are_named(work):
+    said = new(trials().assign(onset="1,5"), voxels(), code=1)
+    assert said == ("Error: t.csv: row 2: onset is '1,5', no number; write decimals with a point\n")
+
+
+def test_homes_behind_a_subject(work, monkeypatch):
+    monkeypatch.setenv("HOME", str(work))
+    new(trials(), voxels())
+    given = ("--voxels", "S1=~/v.npy", "--trials", "S1=~/t.csv")
+    assert run("new-dataset", "data/again", *given).startswith("data/again: 1 subjects")
+
+
+def test_accents_of_file_names_as_macos_codes_them(work):
+    table = trials().replace("cat", "café")
+    table["image_id"] = table["image_id"].str.replace("cat", "café")
+
+    def name(text):
+        return unicodedata.normalize("NFD", text.replace("cat", "café"))
+
+    new(table, voxels(), *draw(name))
+    assert found() == ([], [])
+    folder = Path("data/mine/images/unseen/caf\u00e9")
+    assert Path("data/mine/images/shown/caf\u00e9-0.png").is_file() and folder.is_dir()
+    # By hand, nothing is renamed, and said.
+    folder.rename(folder.with_name("cafe\u0301"))
+    (caution,) = (text for text in found()[1] if "read alike" in text)
+    assert (
+        "categories that read alike, but are not the same: 'cafe\\u0301' and 'caf\\xe9'" in caution
+    )
+
+
+def test_two_names_of_one_code(work):
+    mapped = {"stimulus_name": np.repeat([1.0, 2, 3, 4], 3), "Run": np.tile([1.0, 2, 3], 4)}
+    mapped["DataType"] = np.ones(12)
+    write_bdata("b.h5", voxels(12), rois={"V1": np.ones(6, bool)}, labels=mapped)
+    with h5py.File("b.h5", "a") as file:
+        for code, name in {
+            "1": "cat-1",
+            "1.0": "dog-1",
+            "2": "c-2",
+            "3": "c-3",
+            "4": "c-4",
+        }.items():
+            file[f"vmap/stimulus_name/{code}"] = np.bytes_(name)
+    said = run("new-dataset", "data/mine", "--bdata", "S1=b.h5", code=1)
+    assert said == (
+        "Error: b.h5: the value map of 'stimulus_name' calls 1 both 'cat-1' and 'dog-1'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"data": np.ones((2, 2)) * 1j}, "voxels are complex128, not numbers"),
+        ({"data": np.ma.masked_array(np.ones((2, 2)), [[1, 0], [0, 0]])}, "voxels: some are mask"),
+        ({"run": np.ma.masked_array([1, 2], [1, 0])}, "run: some are masked: leave them out"),
+        ({"data": np.array([[1, 2], [3, 1e39]])}, "not finite, or too large for float32, first"),
+    ],
+)
+def test_what_a_notebook_would_lose(given, message):
+    columns = {"data": np.ones((2, 2)), "run": [1, 2], "image_id": ["a", "b"]}
+    with pytest.raises(ValueError, match=message):
+        Voxels(category=["a", "b"], **columns | given)

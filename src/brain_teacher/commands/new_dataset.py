@@ -1,5 +1,6 @@
 """``new-dataset``: a data set folder from one's own recordings."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def _by_name(values: Sequence[str]) -> dict[str, str]:
         name, separator, place = value.partition("=")
         if not separator or not NAME.fullmatch(name) or name in rois:
             raise UsageError(f"--roi {value}: give NAME=MASK once each, such as V1=V1.nii.gz")
-        rois[name] = place
+        rois[name] = os.path.expanduser(place)
     return rois
 
 
@@ -139,12 +140,12 @@ def _superclasses(new: Path) -> dict[str, str]:
 
 def _copy_pictures(new: Path, images: Place | None, unseen: Place | None) -> list[str]:
     """Bring the pictures; gives notes."""
+    # Categories that the images' names do not say are the person's to write.
+    stimuli = read_stimuli(new) if images and (new / STIMULI_FILE).exists() else None
     if unseen is not None:
-        copy_unseen(new, unseen)
+        copy_unseen(new, unseen, () if stimuli is None else stimuli["category"].unique())
     if images is None:
         return []
-    # Categories that the images' names do not say are the person's to write.
-    stimuli = read_stimuli(new) if (new / STIMULI_FILE).exists() else None
     return copy_shown(new, images, None if stimuli is None else list(stimuli["image_id"].unique()))
 
 
@@ -166,7 +167,9 @@ def _by_subject(option: str, values: Sequence[str]) -> dict[str, list[Path]]:
             raise UsageError(f"--{option}: subject {subject} stands twice")
         # Training and test trials may lie in files of their own; names may hold commas.
         several = option == "bdata" and not Path(file).is_file()
-        files[subject] = [Path(part) for part in (file.split(",") if several else [file])]
+        # No shell knows a home behind SUBJECT=.
+        parts = file.split(",") if several else [file]
+        files[subject] = [Path(os.path.expanduser(part)) for part in parts]
         for part in files[subject]:
             if not part.is_file():
                 raise UsageError(f"--{option}: there is no file {part}")
