@@ -282,3 +282,17 @@ def test_what_a_notebook_would_lose(given, message):
     columns = {"data": np.ones((2, 2)), "run": [1, 2], "image_id": ["a", "b"]}
     with pytest.raises(ValueError, match=message):
         Voxels(category=["a", "b"], **columns | given)
+
+
+def test_a_name_of_two_lines_makes_no_line_of_its_own(work):
+    name = "cat\n  data/mine: nothing is wrong"
+    table = trials().replace("cat", name).replace("cat-0", f"{name}-0")
+    said = new(table.replace("shoe", name.upper()), voxels())
+    assert said.count("\n") == 2
+    said = run("check", "data/mine")
+    assert sum(line.strip() == "data/mine: nothing is wrong" for line in said.splitlines()) == 1
+    table.loc[0, "category"] = "dog"
+    table.to_csv("t.csv", index=False)
+    arrays = ("--voxels", "S1=v.npy", "--trials", "S1=t.csv")
+    said = run("new-dataset", "data/other", *arrays, code=1)
+    assert said.count("\n") == 1 and r"image 'cat\n  data/mine: nothing is wrong-0' is" in said

@@ -8,7 +8,7 @@ from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.stimuli import STIMULI_FILE, read_stimuli
-from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.errors import BrainTeacherError, UsageError, flat
 from brain_teacher.files import atomic_folder
 from brain_teacher.sources.formats.bids import Derivative, from_bids
 from brain_teacher.sources.formats.own_arrays import from_arrays, from_labels
@@ -84,11 +84,11 @@ def new_dataset(
                 pictures=images is not None, superclasses=_superclasses(new) if voxels else {},
             ).write(new)  # fmt: skip
     except ValueError as error:
-        raise BrainTeacherError(str(error)) from error
+        raise BrainTeacherError(error) from error
     except OSError as error:
         raise BrainTeacherError(f"{folder} was not made: {error}") from error
     for note in notes:
-        say(f"note: {note}")
+        say(flat(f"note: {note}"))
     has = f"{len(subjects)} subjects, ROIs {', '.join(rois)}" if subjects else "pictures alone"
     say(f"{folder}: {has}")
     say(f"next: brain-teacher check {folder}; then set dataset.name: {folder.name} in params.yaml")

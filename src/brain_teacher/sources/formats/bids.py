@@ -98,7 +98,7 @@ def from_bids(folder: Path, wanted: Derivative) -> tuple[dict[str, str], list[st
         read[subject] = _read_subject(subject, own, wanted)
     tables = pd.concat({subject: table for subject, (_, _, table) in read.items()})
     tables["image_id"], note = plain_ids(tables["image_id"])
-    notes += [note] * bool(note)
+    notes += note
     images = tables[["image_id", "category"]].drop_duplicates().sort_values("image_id")
     if (twice := images["image_id"].duplicated()).any():
         raise ValueError(

@@ -50,13 +50,13 @@ def read_trials(file: Path) -> tuple[pd.DataFrame, list[str]]:
     hold_to([((table[[*IDS, *numbers]] == "").any(axis=1), "a cell is empty")], first=2)
     for name in numbers:
         table[name], note = _numbers(name, table[name])
-        notes += [note] * bool(note)
+        notes += note
     if "onset" in table and "block" not in table:
         table["block"] = _places(table)
         table = table.drop(columns="onset")
         notes.append("onset gives each trial's place in its run")
     table["image_id"], note = plain_ids(table["image_id"])
-    return table, notes + [note] * bool(note)
+    return table, notes + note
 
 
 def _by_our_names(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -122,7 +122,7 @@ def _left_out(names: list[str], files: Iterable[Path]) -> list[str]:
     return [f"{places}: left out, as a trial's or not said of every image: {listed}"]
 
 
-def _numbers(name: str, column: pd.Series) -> tuple[pd.Series, str | None]:
+def _numbers(name: str, column: pd.Series) -> tuple[pd.Series, list[str]]:
     """A column of whole numbers; what has names is numbered, and a note says so."""
     if name == "data_type":
         column = column.map(_kind)
@@ -131,16 +131,15 @@ def _numbers(name: str, column: pd.Series) -> tuple[pd.Series, str | None]:
     if counted and (numbers.isna().all() or (numbers.abs() > LARGEST).any()) and _is_sound(numbers):
         by_length = sorted(column.unique(), key=lambda text: (len(text), text))
         codes = column.map({text: code for code, text in enumerate(by_length, start=1)})
-        return codes.astype(float), (
-            f"{name}: {by_length[0]} is 1 ... {by_length[-1]} is {len(by_length)}"
-        )
+        said = f"{name}: {by_length[0]} is 1 ... {by_length[-1]} is {len(by_length)}"
+        return codes.astype(float), [said]
     wrong = ~np.isfinite(numbers) | (numbers != numbers.round())
     hold_to([(wrong, f"{name} is {cut(column[wrong.idxmax()])!r}, no whole number")], first=2)
     if name == "data_type":
         wrong = ~numbers.isin(DATA_TYPES)
         is_wrong = f"is {numbers[wrong.idxmax()]:g}, not 1 (training), 2 (test) or 3 (imagery)"
         hold_to([(wrong, f"data_type {is_wrong}")], first=2)
-    return numbers.astype(float), None
+    return numbers.astype(float), []
 
 
 def _kind(text: str) -> object:
@@ -164,11 +163,14 @@ def _places(table: pd.DataFrame) -> pd.Series:
     return onset.groupby(runs).rank(method="first")
 
 
-def plain_ids(ids: pd.Series) -> tuple[pd.Series, str | None]:
-    """Ids without a folder before them and the ending of a picture behind, if all have it."""
+def plain_ids(ids: pd.Series) -> tuple[pd.Series, list[str]]:
+    """Ids without a folder before them and the ending of a picture behind, if all have it.
+
+    A note says so.
+    """
     files = ids.map(lambda name: PurePosixPath(name.replace("\\", "/")))
     if not all(file.suffix.lower() in ENDINGS for file in files):
-        return ids, None
+        return ids, []
     plain = files.map(lambda file: file.stem)
     first = ids.groupby(plain).transform("first")
     if (other := ids != first).any():
@@ -176,4 +178,4 @@ def plain_ids(ids: pd.Series) -> tuple[pd.Series, str | None]:
         raise ValueError(
             f"{one} and {two} are both image {name!r}: give each image an id of its own"
         )
-    return plain, f"{ids.iloc[0]} is image {plain.iloc[0]!r}: ids go without folder and ending"
+    return plain, [f"{ids.iloc[0]} is image {plain.iloc[0]!r}: ids go without folder and ending"]
