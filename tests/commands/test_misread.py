@@ -1,5 +1,6 @@
 """What nobody would notice: recordings, tables and pictures as people have them, read as meant."""
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from PIL import Image
 
 from brain_teacher.dataset.bdata import read_bdata, write_bdata
 from brain_teacher.dataset.trials import Voxels
+from brain_teacher.decoding.soft_labels import FORMAT, read_soft_labels
+from brain_teacher.files import write_npz
 from brain_teacher.sources.checks.dataset import check_dataset
 from helpers.running import project, run
 
@@ -296,3 +299,16 @@ def test_a_name_of_two_lines_makes_no_line_of_its_own(work):
     arrays = ("--voxels", "S1=v.npy", "--trials", "S1=t.csv")
     said = run("new-dataset", "data/other", *arrays, code=1)
     assert said.count("\n") == 1 and r"image 'cat\n  data/mine: nothing is wrong-0' is" in said
+
+
+@pytest.mark.parametrize("ids", [["a\n  b", "a\n  b"], ["a\n", "b\n"]])
+def test_soft_labels_quote_ids_in_one_line(tmp_path, ids):
+    arrays = {
+        "log_probs": np.zeros((2, 2), np.float32), "image_id": np.array(ids),
+        "class_id": np.array(["x", "y"]), "fold": np.zeros(2, np.int16),
+        "meta": np.array(json.dumps({"format": FORMAT, "kind": "people", "simulated": False})),
+    }  # fmt: skip
+    write_npz(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ValueError) as wrong:
+        read_soft_labels(tmp_path / "a.npz")
+    assert "\n" not in str(wrong.value) and r"a\n" in str(wrong.value)
