@@ -129,7 +129,8 @@ def _fetch_god(
             forget(out, refused)  # else the right file would be refused for the wrong one
             raise BrainTeacherError(
                 f"what came to {out} is not as published (a file that is removed is fetched "
-                "again):\n  " + "\n  ".join(problems)
+                "again):",
+                problems,
             )
         _describe(out, subjects)
     say(f"{out}: {len(subjects)} subjects")

@@ -26,8 +26,11 @@ def origin_of(params: Params, dataset: DataSet) -> dict[str, Any]:
     """What the brain is: data set, subjects, ROIs, decoder."""
     settings = params.distill
     subjects, rois = subjects_and_rois(dataset, settings.decoder)
-    subjects = choose(settings.subject, subjects, "distill.subject")
-    rois = choose(settings.roi, rois, "distill.roi")
+    chosen = {}
+    for name, known in (("subject", subjects), ("roi", rois)):
+        remedy = f"; choose with --{name}, or distill.{name} in params.yaml"
+        chosen[name] = choose(getattr(settings, name), known, f"distill.{name}", remedy=remedy)
+    subjects, rois = chosen["subject"], chosen["roi"]
     brain = {"roi": "+".join(rois), "subject": "+".join(subjects), "decoder": settings.decoder}
     return dataset.origin | brain
 
