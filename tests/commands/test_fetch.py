@@ -300,8 +300,8 @@ def test_the_two_versions_are_told_apart(size, tmp_path):
     [
         (
             ["gods"],
-            "there is no 'gods'; did you mean 'god'? (known: god, miyawaki-figures, haxby-slice, "
-            "things, cneuromod-things, cifar10h, cifar10h-400, kriegeskorte92, cichy92)",
+            "there is no 'gods'; did you mean 'god'? (known: god, deeprecon, miyawaki-figures, "
+            "haxby-slice, things, cneuromod-things, cifar10h, cifar10h-400, kriegeskorte92, cichy92)",
         ),
         (
             ["god", "--subjects", "S6"],
