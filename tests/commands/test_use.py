@@ -62,6 +62,7 @@ GODS = {
 MEANT = {
     "cichy92": DISSIMILARITIES,
     "kriegeskorte92": DISSIMILARITIES,
+    "behaviour92": DISSIMILARITIES | {"distill.roi": ["judgement"]},
     "haxby-slice": {"decode.folds.by": "run", "distill.roi": ["slice"]},
     "miyawaki-figures": {
         "decode.folds.by": "group",

@@ -29,4 +29,9 @@ SOURCES = {
     "cichy92": Source(
         "dissimilarities of the same 92, fMRI", "dissimilarities:CICHY", ends_with="plan"
     ),
+    "behaviour92": Source(
+        "no brain: how alike 16 people judge the same 92",
+        "dissimilarities:BEHAVIOUR",
+        ends_with="plan",
+    ),
 }
