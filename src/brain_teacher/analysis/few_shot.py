@@ -5,7 +5,6 @@ import numpy as np
 from brain_teacher.decoding.solvers.logistic import solve_folds
 from brain_teacher.seeds import named_rng
 
-SHOTS = (1, 2, 5)
 DRAWS = 20
 # Of the probe, in scikit-learn's terms; one for all, chosen before any result.
 C = 1.0
