@@ -5,7 +5,7 @@ or an ROI, makes of the two ([1]_). Two of them are alike as their pairs' ranks 
 (Spearman's rho). Intervals are over images, never over pairs, which share images: of a statistic of
 pairs, the *pseudo-values* ``n theta - (n - 1) theta[-i]``, one an image, have theta (less its bias)
 as their mean, and vary as images make theta vary ([2]_); so they take the place of the images'
-values in the two-way statistics. Noise that is a pair's alone they count up to twice ([3]_), so that
+values in the two-way statistics. Noise that is a pair's alone they count up to twice ([3]_):
 intervals are too wide rather than too narrow.
 
 References

@@ -18,7 +18,8 @@ from brain_teacher.chain.provenance import plan_digest
 from brain_teacher.chain.students import answers as student_answers
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.family import left_out
-from brain_teacher.chain.students.measuring import measure_cells, read_measured, write_measures
+from brain_teacher.chain.students.measured import read_measured
+from brain_teacher.chain.students.measuring import measure_cells, write_measures
 from brain_teacher.chain.students.outcome_scores import (
     ceiling_of,
     details,
@@ -87,7 +88,7 @@ def outcomes(
         beside = open_beside(setting, dataset, Path(voxels), everyone)
         make_cells(
             "outcomes",
-            measure_cells(cells, weights, beside.shown, beside.brains),
+            measure_cells(cells, weights, beside.shown, beside.images),
             folder,
             shared=beside.shown,
             write=partial(write_measures, folder.path),

@@ -20,15 +20,15 @@ from brain_teacher.chain.students.gallery import (
     recorded_pictures,
 )
 from brain_teacher.chain.students.held_out import read_held_out
-from brain_teacher.chain.students.measuring import (
+from brain_teacher.chain.students.measured import (
     Measured,
-    Shown,
     bearing,
     consistency_scores,
     layers_of,
     likeness_scores,
     new_category_scores,
 )
+from brain_teacher.chain.students.measuring import Shown
 from brain_teacher.chain.students.setting import Setting
 from brain_teacher.distillation.students import Answers
 
@@ -43,6 +43,11 @@ class Beside:
     shown: Shown
     brains: Brains | None
     reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def images(self) -> dict[int | None, list[str]]:
+        """By fold, those that students are held against brains on."""
+        return {} if self.brains is None else self.brains.images
 
 
 def open_beside(
