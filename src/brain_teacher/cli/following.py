@@ -24,6 +24,7 @@ FIGURES = {
     "decode": "accuracy.png",
     "explore": "rois.png",
     "compare": "comparison.png",
+    "outcomes": "outcomes.png",
 }
 
 

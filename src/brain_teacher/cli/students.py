@@ -143,6 +143,23 @@ def compare() -> None:
     """
 
 
+@command(with_data, {"Outcomes": "analysis.further:FURTHER"})
+@folder_option("students")
+@tables_options
+@folder_option("voxels")
+@out_option("table, figure and metrics.json")
+@run_time_options("jobs", "cluster", "device")
+def outcomes() -> None:
+    """Measure what else the students learnt: likeness to brains, new categories, robustness.
+
+    Exploratory. Weights that were not kept are made again, once, beside the students' folder.
+
+    \b
+    Example:
+      brain-teacher outcomes --students outputs/students --out runs/outcomes
+    """
+
+
 @command(with_settings)
 @folder_option("students")
 @folder_option("comparison")
