@@ -533,9 +533,13 @@ def test_voxels_that_are_missing_are_said_and_explore_takes_soft_labels(work, tm
 def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
     out = tmp_path / "explore"
     said = run("explore", "--epochs", "1", "--out", str(out))
-    # 2 subjects and both together, 2 ROIs, 2 seeds; none and smooth serve all of them.
-    assert "16 students of 3 teachers, 16 new, 0 kept" in said
-    table = pd.read_csv(out / "cells.csv")
+    # 2 subjects and both together, 2 ROIs, 2 seeds, each brain with two controls of its own; none
+    # and smooth serve all of them.
+    assert "40 students of 5 teachers, 40 new, 0 kept" in said
+    whole = pd.read_csv(out / "cells.csv")
+    controls = ["none", "smooth-matched", "brain-class"]
+    assert whole["control"].tolist() == controls * 6
+    table = whole[whole["control"] == "none"].reset_index()
     assert list(zip(table["subject"], table["roi"], strict=True)) == [
         (who, roi) for who in ("S1", "S2", "S1+S2") for roi in ("LOC", "HVC")
     ]
@@ -547,13 +551,33 @@ def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
         found = [np.mean([s.accuracy("test") for s in each]) for each in (students, none)]
         assert row["mean"] == pytest.approx(found[0] - found[1])
         assert row["accuracy"] == pytest.approx(found[0])
+    for _, row in whole[whole["control"] != "none"].iterrows():
+        cell = f"{row['subject']}_{row['roi']}"
+        names = (
+            (f"{cell}_{seed}" for seed in (0, 1)),
+            (f"{cell}_{row['control']}_{k}" for k in (0, 1)),
+        )
+        found = [np.mean([everyone[name].accuracy("test") for name in each]) for each in names]
+        assert row["mean"] == pytest.approx(found[0] - found[1])
+    pair = pd.read_csv(out / "rois.csv").iloc[0]
+    found = [
+        np.mean(everyone[f"S1+S2_{roi}_{k}"].accuracy("test"))
+        for roi in ("LOC", "HVC")
+        for k in (0, 1)
+    ]
+    assert (pair["roi"], pair["minus"]) == ("LOC", "HVC")
+    assert pair["mean"] == pytest.approx(np.mean(found[:2]) - np.mean(found[2:]))
     single = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz")
     assert table["top1"][1] == pytest.approx(single.meta["quality"]["top1"])
     assert {p.name for p in (out / "figures").iterdir()} == {
-        f"{name}.{ending}" for name in ("rois", "subjects", "quality") for ending in ("png", "svg")
+        f"{name}.{ending}"
+        for name in ("rois", "subjects", "effects", "quality")
+        for ending in ("png", "svg")
     }
     assert "(simulated)" in said and "exploratory" in said and "all subjects" in said
-    assert "16 kept" in run("explore", "--epochs", "1", "--out", str(out))
+    assert "ROI against ROI, paired by seed and image:" in said
+    assert "Replication in single subjects, LOC: above none, smooth-matched and brain-class" in said
+    assert "40 kept" in run("explore", "--epochs", "1", "--out", str(out))
     tested = digest_of_images(everyone["none_0"].image_id["test"])
     # Both of these are looks; their students are none of their own. Other tests looked before.
     newest, before, *others = find_looks(import_mlflow(), tested)
@@ -602,10 +626,11 @@ def test_explore_takes_tables_of_others(work, tmp_path):
     assert "Not brains: 2 tables of people (ann+ben, choices) taught these students" in said
     table = pd.read_csv(tmp_path / "both" / "cells.csv")
     assert set(table["kind"]) == {"people"}
-    assert table["subject"].tolist() == ["ann", "ben", "ann+ben"]
+    assert list(dict.fromkeys(table["subject"])) == ["ann", "ben", "ann+ben"]
     assert set(table["roi"]) == {"choices"}
     run(*explore, str(tmp_path / "ben"), "--subject", "ben")
-    assert pd.read_csv(tmp_path / "ben" / "cells.csv")["roi"].tolist() == ["choices", "sketches"]
+    rois = pd.read_csv(tmp_path / "ben" / "cells.csv")["roi"]
+    assert rois.unique().tolist() == ["choices", "sketches"]
     said = run(*explore, str(tmp_path / "none"), "--subject", "S1", code=2)
     assert "subject: there is no 'S1' (known: ann, ben)" in said
     said = run(*explore, str(tmp_path / "none"), "--roi", "sketches", code=1)

@@ -131,6 +131,27 @@ def explore() -> None:
     """  # noqa: D400 - a question
 
 
+@command(with_data, {"Parts": "distillation.parts:PARTS"})
+@in_order(*map(folder_option, ("soft-labels", "voxels", "students")))
+@out_option("students, table and figures")
+@repeatable("part", "A part, with what it is held against")
+@repeatable("subject", "A subject; several are combined", block="distill")
+@repeatable("roi", "An ROI; several are combined", block="distill", callback=names)
+@decoder_option
+@of_distill("--seeds", type=int, help="How many seeds a part.")
+@epochs_option
+@click.option("--limit", type=COUNT, help="About so many images of each split: a smoke run.")
+@run_time_options(*RUN_TIME)
+def dissect() -> None:
+    """Let parts of the soft labels teach: what of them helps?
+
+    \b
+    Examples:
+      brain-teacher dissect --out runs/dissect
+      brain-teacher dissect --limit 64 --seeds 2 --epochs 1      through everything in minutes
+    """  # noqa: D400 - a question
+
+
 @command(with_settings, {"Outcomes (compare.outcome)": "analysis.outcomes:primary_outcomes"})
 @folder_option("students")
 @out_option("metrics.json, tables and figures")

@@ -85,8 +85,9 @@ def check_neighbours(folder: Path, cells: Sequence[StudentCell], material: Mater
 class Writer:
     """Writes students as they finish, and says which are kept from before.
 
-    Weights are kept for each teacher's best student on validation. They are written before the
-    answers, so that whenever a student counts as finished its teacher's best weights are there.
+    Weights are kept for each teacher's best student on validation, if `weights`. They are written
+    before the answers, so that whenever a student counts as finished its teacher's best weights are
+    there.
     """
 
     folder: OutputFolder
@@ -94,6 +95,7 @@ class Writer:
     material: Material
     tags: dict[str, Any]  # of the students' MLflow runs
     plan: Plan  # that they are trained under
+    weights: bool = True
     _card: str | None = field(default=None, init=False)
     _best: dict[str, tuple[StudentCell, Answers]] = field(default_factory=dict, init=False)
 
@@ -114,7 +116,7 @@ class Writer:
                 self._consider(cell, answers)
         if new and self.material.card is not None:
             self._check_card(new[0].name, self.material.card)
-        for teacher, (cell, answers) in list(self._best.items()):
+        for teacher, (cell, answers) in list(self._best.items()) if self.weights else ():
             weights = f"{cell.name}/{WEIGHTS}"
             if not answers.diverged and not self.folder.is_kept(weights, made_from(cell)):
                 del self._best[teacher]
@@ -145,7 +147,7 @@ class Writer:
 
         student, place = trained.student, self.folder.path / cell.name
         self._check_card(cell.name, trained.card)
-        if student.weights:
+        if student.weights and self.weights:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
             yield f"{cell.name}/{WEIGHTS}"
