@@ -42,7 +42,7 @@ demo: $(INSTALLED)
 	@echo
 	@echo "Next: make ui                      the MLflow runs, curves and the registered model"
 	@echo "      outputs/comparison/figures   the figure"
-	@echo "      dvc metrics show             every ROI's decoder, every teacher's students"
+	@echo "      dvc metrics show             a few numbers; outputs/*/metrics.json have all"
 	@echo "      README.md                    your own data; GOD; the soft labels alone"
 
 ui: $(INSTALLED)

@@ -22,6 +22,7 @@ from brain_teacher.files import write_npz
 from brain_teacher.networks.torchvision import build_classifier
 from brain_teacher.report.student_figures import cells_figure
 from brain_teacher.seeds import named_rng
+from brain_teacher.tracking.inputs import dvc_digest
 from brain_teacher.tracking.store import find_looks, import_mlflow
 from helpers.running import project, run
 
@@ -46,7 +47,7 @@ def work(tmp_path_factory):
         patch.setenv("BRAIN_TEACHER_DEVICE", "cpu")
         patch.setattr("brain_teacher.chain.decodings.figures.write_figures", lambda *_: [])
         # A model of each teacher takes seconds: tests of tracking and of the chain log them.
-        patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_: None)
+        patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_, **__: None)
         run(
             *("simulate", "--out", "data/sample", "--subjects", "2", "--categories", "4"),
             *("--shown", "6", "--unseen", "4", "--voxels", "60", "--image-size", "16"),
@@ -724,3 +725,33 @@ def test_other_content_of_a_file_of_weights_makes_students_new(work, tmp_path):
         save_file(build_classifier("resnet18", weights=None, seed=seed).state_dict(), file)
         assert "1 new, 0 kept" in run(*distill, "--out", str(tmp_path / "out"))
     assert "0 new, 1 kept" in run(*distill, "--out", str(tmp_path / "out"))
+
+
+def test_mlflow_knows_what_each_student_learnt_from(work, tmp_path):
+    out = str(tmp_path / "tracked")
+    run("distill", "--teacher", "none,brain,permuted-trials", "--seeds", "1", "--out", out)
+    client = import_mlflow().MlflowClient()
+    experiment = client.get_experiment_by_name("distill")
+    assert "DVC's hash" in experiment.tags["mlflow.note.content"]
+    assert experiment.tags["mlflow.experiment.primaryMetric.name"] == "test_accuracy"
+    newest = client.search_runs([experiment.experiment_id], max_results=4)
+    read = {
+        each.info.run_name: {i.tags[0].value: i.dataset for i in each.inputs.dataset_inputs}
+        for each in newest
+    }
+    learnt = read["brain seed 0"]["teacher"]
+    assert learnt.digest == dvc_digest("outputs/soft_labels") and len(learnt.digest) == 36
+    assert read["brain seed 0"]["images"].digest == dvc_digest("data/sample")
+    assert set(read["none seed 0"]) == {"images"}
+    assert set(read["permuted-trials seed 0"]) == {"images", "controls"}
+    (parent,) = (each for each in newest if "mlflow.parentRunId" not in each.data.tags)
+    assert set(read[parent.info.run_name]) == {"images", "teacher", "controls"}
+    # A child can be found by what its parent would be, and has every outcome that it can have.
+    found = client.search_runs(
+        [experiment.experiment_id], "tags.roi = 'HVC' and params.teacher = 'brain'"
+    )
+    (child,) = (
+        each for each in found if each.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    )
+    known = {key for key in child.data.metrics if key.startswith("test_")}
+    assert known == {"test_accuracy", "test_nll", "test_ece"}  # of 4 classes there is no top 5

@@ -8,6 +8,7 @@ from brain_teacher.cli.options import (
     COUNT,
     RUN_TIME,
     command,
+    common,
     folder_option,
     in_order,
     names,
@@ -191,4 +192,14 @@ def promote() -> None:
     \b
     Example:
       brain-teacher promote --dry-run
+    """
+
+
+@command(common)
+def registry() -> None:
+    """List the registered model's versions, and say why each alias is where it is.
+
+    \b
+    Example:
+      brain-teacher registry
     """
