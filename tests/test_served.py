@@ -9,7 +9,7 @@ import pytest
 
 from brain_teacher.cells.source import modules_of
 from brain_teacher.dataset.images import load_images
-from brain_teacher.tracking import models
+from brain_teacher.tracking import servable
 from helpers.served_models import SIZE, picture, save_model, text
 
 KINDS = [
@@ -158,7 +158,7 @@ def test_top_is_a_number_of_classes(top, student):
 def test_a_model_carries_all_that_its_code_imports(folder, network):
     needed = (*modules_of("brain_teacher.served"), "brain_teacher.machine")
     files = {name.removeprefix("brain_teacher.").replace(".", "/") + ".py" for name in needed}
-    assert set(models.CARRIED) == files - {"dataset.py"}
+    assert set(servable.CARRIED) == files - {"dataset.py"}
     assert not [file for file in folder.rglob("*") if file.suffix in (".pkl", ".pickle")]
 
 

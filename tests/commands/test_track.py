@@ -5,7 +5,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.chain.students.folder import TABLE, WEIGHTS, write_names
+from brain_teacher.chain.students.folder import TABLE, WEIGHTS
+from brain_teacher.chain.students.names import write_names
 from brain_teacher.commands.track import PILOT, track
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import write_text

@@ -4,11 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.chain.provenance import digest_of_plan
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.commands import Place, Say
 from brain_teacher.errors import BrainTeacherError
+from brain_teacher.files import regular
 from brain_teacher.report.kinds import BRAIN
 from brain_teacher.report.words import said_categories, said_simulated
 from brain_teacher.tracking import find_untracked, tracked
@@ -43,8 +46,8 @@ def track(*, students: Place, say: Say = print) -> None:
         with tracked(experiment, title, tags=tags, params={}, parent=parent) as tracker:
             for name in lacking:
                 student_folder.tell(tracker, folder, name, _tags([everyone[name].meta]))
-            if (table := student_folder.read_table(folder)) is not None:
-                student_folder.tell_table(tracker, folder, table)
+            if (file := folder / student_folder.TABLE).exists():  # it is written last
+                student_folder.tell_table(tracker, folder, pd.read_csv(regular(file)))
             if experiment == "distill" and not any("limit" in meta for meta in metas):
                 for name in student_folder.best_of(folder, everyone):
                     student_folder.tell_model(tracker, folder, name)

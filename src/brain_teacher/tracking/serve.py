@@ -15,7 +15,7 @@ import traceback
 from typing import Any
 
 from brain_teacher.errors import cut, one_line, plain
-from brain_teacher.tracking.models import MODEL
+from brain_teacher.tracking.registry import MODEL
 from brain_teacher.tracking.store import first_line, import_mlflow
 
 # Tried in turn.

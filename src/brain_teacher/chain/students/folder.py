@@ -2,29 +2,30 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
 
 from brain_teacher.cells.folder import OutputFolder, is_stage
 from brain_teacher.cells.making import made_from, new_cells
 from brain_teacher.chain.provenance import Plan, own_plan
 from brain_teacher.chain.students.answers import check_alike
 from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell, Trained
+from brain_teacher.chain.students.inputs import IMAGES, contexts_of
+from brain_teacher.chain.students.names import read_names
+from brain_teacher.chain.students.shown import draw_student, outcomes_of
+from brain_teacher.chain.summary import write_plot
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, read_student
 from brain_teacher.errors import BrainTeacherError, UsageError, about
-from brain_teacher.files import atomic_write, file_digest, regular, write_json, write_npz
-from brain_teacher.reading.text import read_json
+from brain_teacher.files import atomic_write, file_digest, regular, write_npz
 from brain_teacher.report.kinds import BY_WAY_OF, called, kind_of
 from brain_teacher.tracking import Tracker
 
 WEIGHTS = "weights.safetensors"
 TABLE = "students.csv"
-# Category id -> a name for people, as the data set has them; none, where the ids serve.
-NAMES = "categories.json"
 
 
 def read(folder: str | Path, name: str) -> Answers:
@@ -66,26 +67,6 @@ def load_classifier(folder: str | Path, name: str) -> Any:
     return Classifier(network).contiguous()
 
 
-def write_names(folder: Path, names: Mapping[str, str]) -> None:
-    """Keep beside the students what their classes are called: served students say it."""
-    if names:
-        write_json(folder / NAMES, dict(names))
-    else:
-        (folder / NAMES).unlink(missing_ok=True)
-
-
-def read_names(folder: str | Path) -> dict[str, str]:
-    """What `write_names` kept; of students from before it did, nothing."""
-    file = Path(folder) / NAMES
-    content = read_json(file) if file.is_file() else {}
-    try:
-        return TypeAdapter(dict[str, str]).validate_python(content)
-    except ValidationError as error:
-        raise BrainTeacherError(
-            f"{file} does not say what the categories are called: distill again"
-        ) from error
-
-
 def digest(folder: str | Path, name: str) -> str:
     """SHA-256 of a student's answers: two students with the same one are the same student."""
     return file_digest(Path(folder) / name / ANSWERS)
@@ -109,8 +90,9 @@ def check_neighbours(folder: Path, cells: Sequence[StudentCell], material: Mater
 class Writer:
     """Writes students as they finish, and says which are kept from before.
 
-    Weights are kept for each teacher's best student on validation. They are written before the
-    answers, so that whenever a student counts as finished its teacher's best weights are there.
+    Weights are kept for each teacher's best student on validation, if `weights`. They are written
+    before the answers, so that whenever a student counts as finished its teacher's best weights are
+    there.
     """
 
     folder: OutputFolder
@@ -118,6 +100,7 @@ class Writer:
     material: Material
     tags: dict[str, Any]  # of the students' MLflow runs
     plan: Plan  # that they are trained under
+    weights: bool = True
     _card: str | None = field(default=None, init=False)
     _best: dict[str, tuple[StudentCell, Answers]] = field(default_factory=dict, init=False)
 
@@ -138,7 +121,7 @@ class Writer:
                 self._consider(cell, answers)
         if new and self.material.card is not None:
             self._check_card(new[0].name, self.material.card)
-        for teacher, (cell, answers) in list(self._best.items()):
+        for teacher, (cell, answers) in list(self._best.items()) if self.weights else ():
             weights = f"{cell.name}/{WEIGHTS}"
             if not answers.diverged and not self.folder.is_kept(weights, made_from(cell)):
                 del self._best[teacher]
@@ -169,7 +152,7 @@ class Writer:
 
         student, place = trained.student, self.folder.path / cell.name
         self._check_card(cell.name, trained.card)
-        if student.weights:
+        if student.weights and self.weights:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
             yield f"{cell.name}/{WEIGHTS}"
@@ -200,10 +183,25 @@ class Writer:
         keep = {f"{name}/{file}" for name in names for file in (ANSWERS, WEIGHTS)}
         self.folder.prune(keep, _listed(self.folder.path / TABLE))
         table = self._write_table(cells)
+        self._write_plot(cells)
         tell_table(self.tracker, self.folder.path, table)
         for name in best if models else ():
             tell_model(self.tracker, self.folder.path, name)
         return table
+
+    def _write_plot(self, cells: Sequence[StudentCell]) -> None:
+        """Each teacher's mean accuracy on validation, by epoch; who diverged is left out."""
+        curves: dict[str, list] = {}
+        for cell in cells:
+            answers = read(self.folder.path, cell.name)
+            if not answers.diverged:
+                curve = answers.meta["curves"]["validation_accuracy"]
+                curves.setdefault(cell.teacher, []).append(pd.Series(curve, dtype=float))
+        means = {who: pd.concat(each, axis=1).mean(axis=1) for who, each in curves.items()}
+        table = pd.DataFrame(means).dropna(how="all")
+        table.insert(0, "epoch", table.index + 1)
+        simulated = cells[0].origin["simulated"]
+        write_plot(self.folder.path, table, simulated=simulated)
 
     def _write_table(self, cells: Sequence[StudentCell]) -> pd.DataFrame:
         """All students on one screen; a diverged one has no numbers."""
@@ -231,8 +229,10 @@ def tell(
     tracker.child(
         f"{called(meta['teacher'], kind_of(meta))} seed {meta['seed']}",
         params=ids | meta["settings"],
-        metrics=_measures(answers, answers.log_probs),
+        metrics=outcomes_of(answers),
         curves={f"epoch/{name}": values for name, values in meta["curves"].items()},
+        inputs=contexts_of(meta["teacher"]),
+        measured_on=IMAGES,
         tags={**tags, **ids, "fingerprint": digest(folder, name)},
         seconds=seconds,
         failed=answers.diverged,
@@ -246,16 +246,17 @@ def tell_table(tracker: Tracker, folder: Path, table: pd.DataFrame) -> None:
     tracker.log(metrics=means, artifacts=[folder / TABLE])
 
 
-def read_table(folder: Path) -> pd.DataFrame | None:
-    """The table of a folder's students; None where the folder is unfinished: it is written last."""
-    file = folder / TABLE
-    return pd.read_csv(regular(file)) if file.exists() else None
-
-
 def tell_model(tracker: Tracker, folder: Path, name: str) -> None:
     """Log a student's network as an MLflow model, if the store knows the student."""
-    card = model_card(read(folder, name), read_names(folder))
-    tracker.log_student(digest(folder, name), lambda: load_classifier(folder, name), card)
+    answers = read(folder, name)
+    tracker.log_student(
+        digest(folder, name),
+        lambda: load_classifier(folder, name),
+        model_card(answers, read_names(folder)),
+        metrics=outcomes_of(answers),
+        measured_on=IMAGES,
+        draw=partial(draw_student, answers),
+    )
 
 
 def best_of(folder: Path, everyone: Mapping[str, Answers]) -> list[str]:
