@@ -51,7 +51,7 @@ def smooth(lesson):
 
     In the methods
     --------------
-    `smooth` gave the same share to every category (label smoothing [@szegedy2016]).
+    `smooth` gave targets that are even over all categories (label smoothing [@szegedy2016]).
     """
     return np.full(lesson.log_probs.shape, 1 / lesson.log_probs.shape[1])
 
@@ -63,8 +63,8 @@ def smooth_matched(lesson):
 
     In the methods
     --------------
-    `smooth-matched` gave the true category as much as makes the target as unsure as the brain's,
-    picture by picture, and the others even shares.
+    `smooth-matched` gave targets that are even but for the true category, and as unsure as the
+    brain's, picture by picture.
     """
     q = lesson.softened()
     return even_rest(lesson.truth, q.shape[1], entr(q).sum(axis=1))
@@ -78,8 +78,8 @@ def permuted_classes(lesson):
 
     In the methods
     --------------
-    `permuted-classes` gave what the brain gives the other categories to others still, anew for
-    each seed.
+    `permuted-classes` gave the brain's targets with the shares of the other categories exchanged,
+    anew for each seed.
     """
     q, probs = lesson.softened(), np.empty_like(lesson.log_probs)
     if q.shape[1] < 3:
@@ -101,7 +101,7 @@ def semantic(lesson):
 
     In the methods
     --------------
-    `semantic` gave the true category the brain's mean share of that class, and the rest to
+    `semantic` gave targets with the brain's mean share on the true category, and the rest on
     categories that words call alike.
     """
     if lesson.similarity is None:
@@ -126,8 +126,8 @@ def permuted_images(lesson):
 
     In the methods
     --------------
-    `permuted-images` gave each picture the brain's target of another picture of its category, anew
-    for each seed; rank and spectrum of the table are kept, as in [@dapello2023].
+    `permuted-images` gave the brain's target of another picture of the same category, anew for
+    each seed; rank and spectrum of the table are kept [@dapello2023].
     """
     source = np.arange(len(lesson.truth))
     for column, rows in lesson.classes():
@@ -148,8 +148,8 @@ def brain_class(lesson):
 
     In the methods
     --------------
-    `brain-class` gave every picture of a category the brain's mean over that category, as unsure
-    as the brain is on average.
+    `brain-class` gave the brain's mean over all pictures of the category, as unsure as the brain
+    is on average.
     """
     q = lesson.softened()
     probs = np.empty_like(q)
@@ -192,7 +192,7 @@ def permuted_trials(lesson):
     In the methods
     --------------
     `permuted-trials` gave the soft labels of a decoder that was fitted anew to exchanged trials
-    after [@federer2020].
+    [@federer2020].
     """
     return lesson.softened(_table(lesson, PERMUTED_TRIALS))
 

@@ -28,6 +28,8 @@ def looks_sentence(plans, plan):
 
 def looks_so_far(plans):
     """The same for who only tells of a result, which is no look."""
+    if plans is None:
+        return looks_sentence(None, "")
     if not plans:
         return "Looks at these test images: this MLflow store knows of none."
     under = "1 plan" if len({*plans}) == 1 else f"{len({*plans})} plans"

@@ -138,5 +138,5 @@ def _environment() -> Environment:
     made.filters["inline"] = lambda png: b64encode(png).decode("ascii")
     made.filters["words"] = as_html
     made.filters["whole_percent"] = lambda share: f"{100 * share:.0f}%"
-    made.tests.update(interval=lambda cell: isinstance(cell, Interval))
+    made.tests["interval"] = lambda value: isinstance(value, Interval)
     return made

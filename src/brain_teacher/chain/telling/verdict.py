@@ -150,13 +150,12 @@ def _not_shown(evidence: dict[str, Any], left: Left) -> str:
         else []
     )
     # Of the verdict's sentence, the clause on what is open.
-    for clause in evidence["sentences"][0].rstrip(".").split("; "):
-        if clause.startswith("whether half of that is reached by "):
-            names = clause.removeprefix("whether half of that is reached by ")
-            said.append(
-                f"Whether half of the difference would be had by the control "
-                f"{names.removesuffix(' is open').replace(' and ', ' or by ')} is open."
-            )
+    still = re.findall(r"whether half of that is reached by (.*?) is open", _sentence(left))
+    said += [
+        "Whether half of the difference would be had by the control "
+        f"{names.replace(' and ', ' or by ')} is open."
+        for names in still
+    ]
     subjects = len(str(left.meta.get("subject", "")).split("+"))
     said.append(
         f"Other people than {'these' if subjects != 1 else 'this'} {subjects} were not asked: "
@@ -167,6 +166,10 @@ def _not_shown(evidence: dict[str, Any], left: Left) -> str:
     if evidence["simulated"]:
         said.append("Nothing was shown of real brains.")
     return " ".join(said)
+
+
+def _sentence(left: Left) -> str:
+    return (left.evidence or {})["sentences"][0]
 
 
 def _on_what(left: Left) -> str:
