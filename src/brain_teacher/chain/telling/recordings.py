@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from brain_teacher.chain.telling.left import Left
 from brain_teacher.chain.telling.pictures import Card
 from brain_teacher.dataset.images import SPLITS
+from brain_teacher.decoding.noise import LEVEL
 from brain_teacher.files import regular
 from brain_teacher.report.beside_verdict import between_sentence
 from brain_teacher.report.page import Block, Cards, Figure, Section, Table, Terms, Text
@@ -63,7 +64,8 @@ def data_section(left: Left) -> Section:
             pairs.append(("Simulated with", told))
     if left.decoded is not None and left.decoded.cells:
         counts = sorted({cell.images for cell in left.decoded.cells})
-        pairs.append(("Pictures shown", f"{_span(counts)}, in the scanner"))
+        where = "in the simulated scanner" if left.decoded.simulated else "in the scanner"
+        pairs.append(("Pictures shown", f"{_span(counts)}, {where}"))
     trained = [each for each in left.students.values() if not each.diverged]
     if trained:
         sizes = {s: len({i for each in trained for i in each.image_id.get(s, ())}) for s in SPLITS}
@@ -193,7 +195,11 @@ def _noise(left: Left) -> Block:
         rows=[
             [row.subject, percent(row.top1), percent(row.chance), f"{row.p:.3f}"] for row in rows
         ],
-        note="It must be at chance: otherwise the order of the trials would tell categories.",
+        note=(
+            "It must be at chance: otherwise the order of the trials would tell categories. Of "
+            "many subjects one is below 0.05 by accident; a design counts as leaking below "
+            f"{LEVEL:g} over the number of subjects."
+        ),
     )
 
 

@@ -22,7 +22,8 @@ from brain_teacher.chain.telling.students import (
     students_section,
     unseen_section,
 )
-from brain_teacher.chain.telling.verdict import tested_section, verdict_section
+from brain_teacher.chain.telling.tested import tested_section
+from brain_teacher.chain.telling.verdict import verdict_section
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.report.kinds import BRAIN, called
 from brain_teacher.report.methods import as_markdown, cited
