@@ -205,11 +205,10 @@ def _noise(left: Left) -> Block:
 
 def soft_labels_section(left: Left, groups: dict[str, list[Card]], *, taught: bool) -> Section:
     """Pictures with the guesses, and what agreement between subjects says."""
-    said = (
-        "The soft labels that taught, all subjects and regions combined. "
-        if taught
-        else "The soft labels of the best region and subject. "
-    )
+    several = "+" in f"{left.meta.get('subject', '')}{left.meta.get('roi', '')}"
+    said = "The soft labels of the best region and subject. "
+    if taught:
+        said = f"The soft labels that taught{', of several tables combined' * several}. "
     blocks: list[Block] = []
     if groups:
         said += (

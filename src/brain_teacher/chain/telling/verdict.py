@@ -146,12 +146,8 @@ def _not_shown(evidence: dict[str, Any], left: Left, kind: str) -> str:
             "shown."
         )
     subjects = len(str(left.meta.get("subject", "")).split("+"))
-    said.append(
-        f"Other people than {'these' if subjects != 1 else 'this'} {subjects} were not asked: "
-        "the intervals say nothing of them."
-        if left.meta
-        else "The intervals say nothing of other people than these."
-    )
+    who = "these" if not left.meta else "this subject" if subjects == 1 else f"these {subjects}"
+    said.append(f"Other people than {who} were not asked: the intervals say nothing of them.")
     if evidence["simulated"]:
         said.append("Nothing was shown of real brains.")
     return " ".join(said)
