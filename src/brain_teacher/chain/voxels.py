@@ -80,7 +80,7 @@ class RecordingCell(Cell):
                     f"{file} has no ROI {roi!r} (it has {', '.join(masks)}); correct "
                     f"preprocess.roi in params.yaml{nearest(roi, masks)}"
                 )
-            with about(f"{file}, ROI {roi}"):
+            with about(f"{file}, ROI {roi}"), np.errstate(over="ignore"):
                 voxels = Voxels(data[:, masks[roi]].astype(np.float32), **columns)
             meta = {key: getattr(self, key) for key in ("dataset", "simulated", "subject")}
             text = json.dumps(meta | {"format": FORMAT, "roi": roi}, sort_keys=True)

@@ -1,5 +1,6 @@
 """``import-soft-labels``: anybody's table of class probabilities, for ``distill`` to teach with."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from brain_teacher.dataset.images import find_shown
 from brain_teacher.dataset.places import inside
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.soft_labels import FOREIGN, IMPORTED, KINDS, SoftLabels
-from brain_teacher.errors import BrainTeacherError, UsageError, about, cut
+from brain_teacher.errors import BrainTeacherError, UsageError, about, cut, flat
 from brain_teacher.files import file_digest, write_npz
 from brain_teacher.sources.formats.soft_label_tables import (
     is_simulated,
@@ -88,8 +89,11 @@ def import_soft_labels(
         f"{len(shown) - len(kept)} shown images have no row"
     )
     for line in _odd(file, dataset, labels, category):
-        say(line)
-    say(f"teach with it: brain-teacher distill --decoder {decoder} --subject {subject} --roi {roi}")
+        say(flat(line))
+    say(
+        f"teach with it: brain-teacher distill --data {shlex.quote(str(data))} --decoder {decoder} "
+        f"--subject {subject} --roi {roi}"
+    )
     return out
 
 
