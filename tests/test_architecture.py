@@ -208,7 +208,7 @@ def test_what_a_stage_depends_on_exists_or_is_made_by_a_stage_before(stage):
     for name, content in STAGES.items():
         if name == stage:
             break
-        for out in content["outs"]:
+        for out in [*content["outs"], *content.get("metrics", ())]:
             made |= {out} if isinstance(out, str) else set(out)
     for dep in STAGES[stage]["deps"]:
         if dep.startswith("src/"):

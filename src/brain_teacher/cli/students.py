@@ -165,6 +165,21 @@ def compare() -> None:
     """
 
 
+@command(with_data)
+@in_order(
+    *map(folder_option, ("voxels", "soft-labels", "controls", "students", "comparison")),
+)
+@out_option("report.html, methods.md and references.bib")
+@click.option("--pictures/--no-pictures", default=True, help="Show some of the data set's.")
+def report() -> None:
+    """Tell on one page what was asked, found and not found; with a methods text to copy.
+
+    \b
+    Example:
+      brain-teacher report --out runs/report
+    """
+
+
 @command(with_data, {"Outcomes": "analysis.further:FURTHER"})
 @folder_option("students")
 @tables_options
