@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 NO_CLONE := this folder is no git clone (a ZIP, perhaps), and DVC needs one: git clone the repository
 
-.PHONY: install is-clone demo ui lint test test-heavy trained test-full gpu check-lock sample dial lock clean
+.PHONY: install is-clone demo ui lint docs test test-heavy trained test-full gpu check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
@@ -54,6 +54,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check src tests benchmarks studies
 	$(BIN)/lint-imports
 	$(BIN)/ty check --quiet
+
+# The pages as a site, runs/site/index.html; a warning is an error.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Two workers of one thread each, a file to a worker; what measures time or memory afterwards, alone.
 test: $(INSTALLED)
