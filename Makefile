@@ -55,9 +55,9 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 	$(BIN)/ty check --quiet
 
-# The pages as a site, runs/site/index.html; a warning is an error.
+# The pages as a site, runs/site/index.html; a warning is an error (with --quiet it would be none).
 docs: $(INSTALLED)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Two workers of one thread each, a file to a worker; what measures time or memory afterwards, alone.
 test: $(INSTALLED)

@@ -7,7 +7,11 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 # What lies beside docs/, and the page that it becomes.
-PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+}
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]*)([^)\s]*\))")
 
 
