@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 NO_CLONE := this folder is no git clone (a ZIP, perhaps), and DVC needs one: git clone the repository
 
-.PHONY: install is-clone demo ui report serve lint test test-heavy trained test-full strangers gpu check-lock sample dial lock clean
+.PHONY: install is-clone demo ui report serve lint docs test test-heavy trained test-full strangers gpu check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
@@ -65,6 +65,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check src tests benchmarks studies
 	$(BIN)/lint-imports
 	$(BIN)/ty check --quiet
+
+# The pages as a site, runs/site/index.html; a warning is an error (with --quiet it would be none).
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Two workers of one thread each, a file to a worker; what measures time or memory afterwards, alone.
 test: $(INSTALLED)
