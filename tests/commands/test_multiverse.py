@@ -78,7 +78,12 @@ def test_each_specification_has_its_own_verdict(work):
         assert row.verdict == result.verdict.words
         assert row.mean == pytest.approx(result.differences["none"].mean)
         meta = answers["brain"][0].meta
-        told = meta["roi"], meta["decoder"], meta["settings"]["temperature"], meta["settings"]["loss"]
+        told = (
+            meta["roi"],
+            meta["decoder"],
+            meta["settings"]["temperature"],
+            meta["settings"]["loss"],
+        )
         assert told == (spec.roi, spec.decoder, spec.temperature, spec.loss)
     content = json.loads(Path("runs/m/metrics.json").read_text())
     assert content["exploratory"] and sum(each["share"] for each in content["verdicts"]) == 1

@@ -22,12 +22,10 @@ def test_effects_are_in_order_and_choices_stand_below_them():
     figure = specification_figure(TABLE, ("roi", "voxels"), planned=0, title=title)
     top, below = figure.axes
     points = {
-        int(x): y
-        for bars in top.containers
-        for x, y in zip(*bars.lines[0].get_data(), strict=True)
+        int(x): y for bars in top.containers for x, y in zip(*bars.lines[0].get_data(), strict=True)
     }
     np.testing.assert_allclose([points[place] for place in range(4)], [-2, 1, 6, 10])
-    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    legend = [text.get_text() for text in top.get_legend().get_texts()]
     assert sorted(legend) == ["cannot tell (2)", "taught (2)"]
     names = [label.get_text() for label in below.get_yticklabels()]
     assert names == ["roi HVC", "roi V1", "voxels 100", "voxels 300"]

@@ -39,7 +39,7 @@ def by_choice(table, factors):
     rows = [
         {
             "factor": factor,
-            "choice": str(choice),
+            "choice": choice if isinstance(choice, str) else f"{choice:g}",
             "specifications": len(each),
             "mean": each.mean(),
             "least": each.min(),

@@ -55,6 +55,7 @@ def multiverse(
     specs, there = specifications(params, decodings.index)
     out, plan = run_folder("multiverse", out), plan_of(params, data)
     how: Given = {"run_time": run_time, "say": say, "quiet": quiet}
+    say(f"{len(specs)} of {there} specifications, {params.multiverse.seeds} seeds each")
     _decode(decodings, specs, out, how)
     settings = _settings(params, decodings, specs, out)
     first = settings[0]
@@ -69,7 +70,6 @@ def multiverse(
         OutputFolder(out, say).locked() as folder,
         tracked("multiverse", name, tags=tags | look, params=logged) as tracker,
     ):
-        say(f"{len(specs)} of {there} specifications")
         settings = [
             each.settled(out, run_time, say if number == 0 else _nothing)
             for number, each in enumerate(settings)

@@ -46,11 +46,11 @@ def specification_figure(table, factors, *, planned, title):
     for row, (factor, choice) in enumerate(choices):
         made = np.flatnonzero((ranked[factor] == choice).to_numpy())
         below.plot(made, np.full(len(made), row), "s", color="0.25", markersize=3, gid="choice")
-    below.set_yticks(range(len(choices)), [f"{f} {c}" for f, c in choices], fontsize=7)
+    below.set_yticks(range(len(choices)), [f"{f} {_shown(c)}" for f, c in choices], fontsize=7)
     below.set_ylim(len(choices) - 0.4, -0.6)
     below.set_xlabel("specifications, by what was found")
-    handles, labels = top.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=1, fontsize=8, frameon=False)
+    top.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1, fontsize=8, frameon=False)
+    below.set_xticks([])
     write_title(figure, title)
     write_caption(
         figure,
@@ -59,6 +59,10 @@ def specification_figure(table, factors, *, planned, title):
         "Specifications share pictures, brains and students. Exploratory.",
     )
     return figure
+
+
+def _shown(choice):
+    return choice if isinstance(choice, str) else f"{choice:g}"
 
 
 def _as_number(choice):
