@@ -132,6 +132,24 @@ def explore() -> None:
     """  # noqa: D400 - a question
 
 
+@command(with_data)
+@folder_option("voxels")
+@out_option("soft labels, students, table and figure")
+@repeatable("subject", "A subject; several are combined", block="distill")
+@repeatable("roi", "An ROI that a specification may choose", block="multiverse")
+@setting("--most", block="multiverse", type=int, help="How many specifications.")
+@setting("--seeds", block="multiverse", type=int, help="How many seeds of each.")
+@epochs_option
+@run_time_options(*RUN_TIME)
+def multiverse() -> None:
+    """Decode, teach and compare under other choices: does the verdict hang on one?
+
+    \b
+    Example:
+      brain-teacher multiverse --most 12 --seeds 2 --out runs/multiverse
+    """  # noqa: D400 - a question
+
+
 @command(with_data, {"Parts": "distillation.parts:PARTS"})
 @in_order(*map(folder_option, ("soft-labels", "voxels", "students")))
 @out_option("students, table and figures")
