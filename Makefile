@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 NO_CLONE := this folder is no git clone (a ZIP, perhaps), and DVC needs one: git clone the repository
 
-.PHONY: install is-clone demo ui lint test test-heavy trained test-full gpu check-lock sample dial lock clean
+.PHONY: install is-clone demo ui lint test test-heavy trained test-full strangers gpu check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
@@ -42,7 +42,7 @@ demo: $(INSTALLED)
 	@echo
 	@echo "Next: make ui                      the MLflow runs, curves and the registered model"
 	@echo "      outputs/comparison/figures   the figure"
-	@echo "      dvc metrics show             every ROI's decoder, every teacher's students"
+	@echo "      dvc metrics show             a few numbers; outputs/*/metrics.json have all"
 	@echo "      README.md                    your own data; GOD; the soft labels alone"
 
 ui: $(INSTALLED)
@@ -69,7 +69,12 @@ test-heavy: $(INSTALLED)
 trained: $(INSTALLED)
 	$(BIN)/python tests/helpers/trained.py
 
-test-full: test-heavy trained
+test-full: test-heavy trained strangers
+
+# What is drawn, drawn anew: other broken files, tables and settings than those of the last time.
+strangers: $(INSTALLED)
+	$(PYTEST) $(SIDE_BY_SIDE) --hypothesis-profile=default -m "not trains and not alone" \
+	  $$(grep -rl --include='test_*.py' hypothesis tests)
 
 # Where a GPU is: that it gives what the CPU gives, and what it is worth. Rows already measured on
 # this card stand in runs/gpu.json.

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 PARAMS = str(ROOT / "params.yaml")
 COMMANDS = [
     *("simulate", "preprocess", "decode", "controls", "rivals"),
-    *("search", "distill", "explore", "plan", "compare", "promote"),
+    *("search", "distill", "explore", "plan", "compare", "outcomes", "promote"),
     *("import-soft-labels", "export"),
     *("fetch", "images", "use", "new-dataset", "check", "pull"),
 ]

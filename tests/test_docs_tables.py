@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from brain_teacher.analysis.further import FURTHER
 from brain_teacher.analysis.outcomes import OUTCOMES
 from brain_teacher.analysis.verdict import CANNOT_TELL, EXPLAINING, HARMED, OPEN, OPEN_BELOW
 from brain_teacher.decoding.decoders.table import DECODERS
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 TOLD = [
     *((name, "decoders.md") for name in DECODERS),
     *((name, "students.md") for name in (*LOSSES, *TEACHERS, *OUTCOMES)),
+    *((name, "outcomes.md") for name in FURTHER),
 ]
 
 

@@ -23,7 +23,9 @@ NEXT = {
 FIGURES = {
     "decode": "accuracy.png",
     "explore": "rois.png",
+    "dissect": "contributions.png",
     "compare": "comparison.png",
+    "outcomes": "outcomes.png",
 }
 
 

@@ -2,7 +2,8 @@
 
 Every teacher is a function of a `Lesson`, and gives probabilities of shape (n_images, n_classes),
 weights (n_images,) of the hard labels, None for hard labels only, or `Live` for a network that
-looks at each augmented batch.
+looks at each augmented batch. Where likeness is taught in place of answers (`Lesson.relations`),
+some give rows of that instead (`Teacher.relates`).
 """
 
 from collections.abc import Callable
@@ -11,11 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import entr, logsumexp
 
-from brain_teacher.dataset.ids import rows_of
 from brain_teacher.distillation.lessons import Lesson, NotApplicable
 from brain_teacher.distillation.matching import even_rest, spread, tempered
-from brain_teacher.distillation.targets import Live, Targets, Weights
-from brain_teacher.seeds import named_rng
+from brain_teacher.distillation.relations import of_this_spectrum, rows_of_similarity
+from brain_teacher.distillation.targets import Live
 
 PERMUTED_TRIALS, RIVAL, WORDS = "permuted-trials", "resnet34-table", "semantic"
 # A teacher of this name and another is the user's own table by that other name, softened.
@@ -79,6 +79,8 @@ def semantic(lesson):
             "it needs the similarity of the classes: dataset.yaml has no superclass of each "
             "category (superclasses: {CATEGORY: SUPERCLASS}), and distill.similarity names no table"
         )
+    if lesson.relations is not None:
+        return rows_of_similarity(lesson.similarity)[lesson.truth]
     q = lesson.softened()
     probs = np.empty_like(q)
     for column, rows in lesson.classes():
@@ -102,7 +104,27 @@ def permuted_images(lesson):
                 f"{column + 1} of the sorted classes has one"
             )
         source[rows] = rows[_derangement(len(rows), lesson.rng)]
-    return lesson.softened()[source]
+    return lesson.rows()[source]
+
+
+def permuted_all(lesson):
+    """The brain's rows exchanged over all images, no image keeping its own: random soft targets.
+
+    A new derangement for each seed. How sure rows are, and how many say what, is the brain's; of
+    no image is it true.
+    """
+    return lesson.rows()[_derangement(len(lesson.truth), lesson.rng)]
+
+
+def matched_spectrum(lesson):
+    """Likeness at random, of the brain's spectrum: as many dimensions, each as strong.
+
+    The centred similarity of images has the brain's eigenvalues, and eigenvectors drawn for each
+    seed (after Dapello et al. 2022).
+    """
+    if lesson.relations is None:
+        raise NotApplicable("it is of likeness, not of answers: distill.loss: relational")
+    return of_this_spectrum(lesson.relations, lesson.rng)
 
 
 def brain_class(lesson):
@@ -111,6 +133,11 @@ def brain_class(lesson):
     The mean is taken at T = 1, with the prior of a table that has one; then one exponent a class
     brings its entropy to the class's mean entropy of q_T, or as near as can be. Not softened again.
     """
+    if lesson.relations is not None:
+        means = np.empty_like(lesson.relations)
+        for _, rows in lesson.classes():
+            means[rows] = lesson.relations[rows].mean(axis=0)
+        return means
     q = lesson.softened()
     probs = np.empty_like(q)
     with np.errstate(divide="ignore"):  # most tables have no prior
@@ -189,7 +216,7 @@ def resnet34_degraded(lesson):
 
 def brain(lesson):
     """The brain's soft labels, softened by the temperature of the loss."""
-    return lesson.softened()
+    return lesson.rows()
 
 
 def _table(lesson, name):
@@ -215,6 +242,7 @@ class Teacher:
     table: str | None = None  # besides the brain's, that it reads (`Lesson.tables`)
     soft: bool = True  # it has targets: temperature and alpha are of consequence
     words: bool = False  # it reads how alike words make two classes (`Lesson.similarity`)
+    relates: bool = False  # where likeness is taught, it gives rows of that itself
 
 
 TEACHERS = {
@@ -223,15 +251,25 @@ TEACHERS = {
     "smooth": Teacher("even targets: label smoothing", smooth),
     "smooth-matched": Teacher("even but for the true class, as sure as the brain", smooth_matched),
     "permuted-classes": Teacher("the brain's, off-target mass exchanged", permuted_classes),
-    WORDS: Teacher("the brain's confidence, the rest by what words know", semantic, words=True),
-    "brain-class": Teacher("the brain's mean of each class, as unsure as the brain", brain_class),
+    WORDS: Teacher(
+        "the brain's confidence, the rest by what words know", semantic, words=True, relates=True
+    ),
+    "brain-class": Teacher(
+        "the brain's mean of each class, as unsure as the brain", brain_class, relates=True
+    ),
     "brain-confidence": Teacher("the same profile, the image's own confidence", brain_confidence),
-    "permuted-images": Teacher("the brain's, exchanged within a class", permuted_images),
+    "permuted-images": Teacher(
+        "the brain's, exchanged within a class", permuted_images, relates=True
+    ),
+    "permuted-all": Teacher("the brain's, exchanged over all images", permuted_all, relates=True),
+    "matched-spectrum": Teacher(
+        "likeness at random, of the brain's spectrum", matched_spectrum, relates=True
+    ),
     PERMUTED_TRIALS: Teacher("decoder of exchanged trials", permuted_trials, table=PERMUTED_TRIALS),
     "resnet34-live": Teacher("a ResNet34 that looks at each batch", resnet34_live),
     RIVAL: Teacher("the ResNet34's out-of-fold soft labels", resnet34_table, table=RIVAL),
     "resnet34-degraded": Teacher("these, as weak as the brain", resnet34_degraded, table=RIVAL),
-    "brain": Teacher("the brain's soft labels", brain),
+    "brain": Teacher("the brain's soft labels", brain, relates=True),
 }
 HARD = {name for name, each in TEACHERS.items() if not each.soft}
 
@@ -239,64 +277,3 @@ HARD = {name for name, each in TEACHERS.items() if not each.soft}
 def table_of(teacher):
     """The table, besides the brain's, that a teacher reads; None if it reads none."""
     return teacher if teacher.startswith(OWN_TABLE) else TEACHERS[teacher].table
-
-
-def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarity=None, tables=()):
-    """A teacher's targets for one student.
-
-    Parameters
-    ----------
-    teacher : str
-        A key of `TEACHERS`; or ``table-NAME``, which softens that one of `tables`.
-    soft_labels : SoftLabels
-        The brain's, of the training images.
-    category : ndarray of str, shape (n_images,)
-        Of each row.
-    temperature : float
-        T > 0 of the loss, which the brain's rows are softened by.
-    seed : int
-        The student's; teachers that permute or degrade draw from it.
-    similarity : DataFrame, optional
-        How alike two classes are: class ids as index and as columns.
-    tables : dict of str to SoftLabels, optional
-        Other tables, which hold these images and classes at least; joined by id.
-
-    Returns
-    -------
-    Targets, Weights, Live or None
-        None means hard labels only.
-
-    Raises
-    ------
-    NotApplicable
-        If the teacher says nothing beside this brain.
-    ValueError
-        If it lacks something it needs.
-    """
-    # In the order of the ids: what is drawn must not depend on a file's order.
-    rows = soft_labels.sorted()
-    order = rows_of(rows.image_id, soft_labels.image_id, lacks="there is no image '{}'")
-    others = {name: table.take(rows.image_id).sorted() for name, table in dict(tables).items()}
-    for name, table in others.items():
-        if not np.array_equal(table.class_id, rows.class_id):
-            raise ValueError(f"the table {name!r} has other classes than the brain's")
-    if teacher in others and teacher.startswith(OWN_TABLE):
-        given = others[teacher], np.asarray(category)[order]
-        return draw_targets("brain", *given, temperature=temperature, seed=seed)
-    classes = rows.class_id
-    answer = TEACHERS[teacher].teach(
-        Lesson(
-            rows.log_probs.astype(np.float64),
-            rows.truth(np.asarray(category)[order]),
-            temperature=temperature,
-            rng=named_rng("teacher", teacher, seed),
-            similarity=None if similarity is None else similarity.loc[classes, classes].to_numpy(),
-            tables={name: table.log_probs.astype(np.float64) for name, table in others.items()},
-            prior=rows.prior_share(),
-        )
-    )
-    if answer is None or isinstance(answer, Live):
-        return answer
-    if answer.ndim == 1:
-        return Weights(answer.astype(np.float32), rows.image_id)
-    return Targets(answer.astype(np.float32), rows.image_id, rows.class_id)

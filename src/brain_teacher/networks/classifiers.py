@@ -186,6 +186,24 @@ def _compared(name, own, state):
     return f"{name} belongs to another network"
 
 
+def watched(network):
+    """A function that gives what a classifier's last layer took in on the latest pass.
+
+    A Tensor of shape (batch, n_features), as the network computed it; means over the places of a
+    picture, where the last layer is a convolution.
+    """
+    last = [name for name, _ in network.named_parameters()][-1].rpartition(".")[0]
+    seen = []
+    network.get_submodule(last).register_forward_pre_hook(lambda _, taken: seen.append(taken[0]))
+
+    def features():
+        taken = seen.pop()
+        seen.clear()
+        return taken if taken.ndim == 2 else taken.flatten(2).mean(dim=2)
+
+    return features
+
+
 class Classifier(nn.Module):
     """A student for other people: pixels in, log-probabilities out.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from brain_teacher.cells.making import made_from, new_cells
 from brain_teacher.chain.provenance import Plan, own_plan
 from brain_teacher.chain.students.answers import check_alike
 from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell, Trained
+from brain_teacher.chain.students.inputs import IMAGES, contexts_of
+from brain_teacher.chain.students.shown import draw_student, outcomes_of
+from brain_teacher.chain.summary import write_plot
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, read_student
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -85,8 +89,9 @@ def check_neighbours(folder: Path, cells: Sequence[StudentCell], material: Mater
 class Writer:
     """Writes students as they finish, and says which are kept from before.
 
-    Weights are kept for each teacher's best student on validation. They are written before the
-    answers, so that whenever a student counts as finished its teacher's best weights are there.
+    Weights are kept for each teacher's best student on validation, if `weights`. They are written
+    before the answers, so that whenever a student counts as finished its teacher's best weights are
+    there.
     """
 
     folder: OutputFolder
@@ -94,6 +99,7 @@ class Writer:
     material: Material
     tags: dict[str, Any]  # of the students' MLflow runs
     plan: Plan  # that they are trained under
+    weights: bool = True
     _card: str | None = field(default=None, init=False)
     _best: dict[str, tuple[StudentCell, Answers]] = field(default_factory=dict, init=False)
 
@@ -114,7 +120,7 @@ class Writer:
                 self._consider(cell, answers)
         if new and self.material.card is not None:
             self._check_card(new[0].name, self.material.card)
-        for teacher, (cell, answers) in list(self._best.items()):
+        for teacher, (cell, answers) in list(self._best.items()) if self.weights else ():
             weights = f"{cell.name}/{WEIGHTS}"
             if not answers.diverged and not self.folder.is_kept(weights, made_from(cell)):
                 del self._best[teacher]
@@ -145,7 +151,7 @@ class Writer:
 
         student, place = trained.student, self.folder.path / cell.name
         self._check_card(cell.name, trained.card)
-        if student.weights:
+        if student.weights and self.weights:
             with atomic_write(place / WEIGHTS) as temporary:
                 save_file(student.weights, temporary)
             yield f"{cell.name}/{WEIGHTS}"
@@ -166,8 +172,10 @@ class Writer:
         self.tracker.child(
             f"{called(cell.teacher, kind_of(cell.origin))} seed {cell.seed}",
             params=ids | answers.meta["settings"],
-            metrics=_measures(answers, answers.log_probs),
+            metrics=outcomes_of(answers),
             curves=curves,
+            inputs=contexts_of(cell.teacher),
+            measured_on=IMAGES,
             tags=self.tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
             seconds=trained.seconds,
             failed=answers.diverged,
@@ -186,6 +194,7 @@ class Writer:
         keep = {f"{name}/{file}" for name in names for file in (ANSWERS, WEIGHTS)}
         self.folder.prune(keep, _listed(self.folder.path / TABLE))
         table = self._write_table(cells)
+        self._write_plot(cells)
         by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
         means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
         self.tracker.log(metrics=means, artifacts=[self.folder.path / TABLE])
@@ -194,8 +203,25 @@ class Writer:
                 digest(self.folder.path, name),
                 lambda name=name: load_classifier(self.folder.path, name),
                 model_card(answers),
+                metrics=outcomes_of(answers),
+                measured_on=IMAGES,
+                draw=partial(draw_student, answers),
             )
         return table
+
+    def _write_plot(self, cells: Sequence[StudentCell]) -> None:
+        """Each teacher's mean accuracy on validation, by epoch; who diverged is left out."""
+        curves: dict[str, list] = {}
+        for cell in cells:
+            answers = read(self.folder.path, cell.name)
+            if not answers.diverged:
+                curve = answers.meta["curves"]["validation_accuracy"]
+                curves.setdefault(cell.teacher, []).append(pd.Series(curve, dtype=float))
+        means = {who: pd.concat(each, axis=1).mean(axis=1) for who, each in curves.items()}
+        table = pd.DataFrame(means).dropna(how="all")
+        table.insert(0, "epoch", table.index + 1)
+        simulated = cells[0].origin["simulated"]
+        write_plot(self.folder.path, table, simulated=simulated)
 
     def _write_table(self, cells: Sequence[StudentCell]) -> pd.DataFrame:
         """All students on one screen; a diverged one has no numbers."""

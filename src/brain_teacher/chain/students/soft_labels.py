@@ -13,6 +13,7 @@ from brain_teacher.dataset.places import inside
 from brain_teacher.decoding.combining import combine
 from brain_teacher.decoding.soft_labels import FOREIGN, SoftLabels, read_soft_labels
 from brain_teacher.distillation.losses import LOSSES
+from brain_teacher.distillation.targets import Relations
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint
 
@@ -164,9 +165,13 @@ def _remedy(folder: Path, dataset: DataSet) -> str:
     return f"`dvc pull {folder}` brings the published soft labels, `dvc repro decode` makes them"
 
 
-def digest_of_labels(tables: Iterable[SoftLabels]) -> str:
-    """Which soft labels teach: said of each student, so that none of others is kept or compared."""
-    said = [(t.log_probs, t.prior_share(), t.image_id, t.class_id) for t in tables]
+def digest_of_labels(tables: Iterable[SoftLabels], relations: Relations | None = None) -> str:
+    """Which soft labels teach: said of each student, so that none of others is kept or compared.
+
+    With what says how alike images are, where they do not.
+    """
+    said: list[tuple] = [(t.log_probs, t.prior_share(), t.image_id, t.class_id) for t in tables]
+    said += [] if relations is None else [(relations.rows, relations.image_id)]
     return fingerprint(*(part for each in said for part in each))[:12]
 
 
