@@ -312,3 +312,30 @@ def test_soft_labels_quote_ids_in_one_line(tmp_path, ids):
     with pytest.raises(ValueError) as wrong:
         read_soft_labels(tmp_path / "a.npz")
     assert "\n" not in str(wrong.value) and r"a\n" in str(wrong.value)
+
+
+def test_zeros_that_a_spreadsheet_took_away(work):
+    table = trials()
+    table["image_id"] = pd.factorize(table["image_id"])[0]
+    for k in range(9):
+        picture(Path("shown", f"{k:03d}.png"), k)
+    said = new(table, voxels(), "--images", "shown")
+    assert "; there is '000': did a spreadsheet take the zeros of the ids away?" in said
+
+
+def test_shares_as_counts_and_a_table_that_is_replaced(work):
+    new(trials(), voxels(), *draw())
+    ids = sorted(set(trials()["image_id"]))
+    for name, number in (("one", 0.5), ("two", 2)):
+        rows = pd.DataFrame([[image, number, number, 1] for image in ids])
+        rows.columns = ["image_id", *CATEGORIES]
+        rows.to_csv(f"{name}.csv", index=False)
+    given = ("--data", "data/mine", "--kind", "people", "--decoder", "own", "--values", "counts")
+    said = run("import-soft-labels", "one.csv", *given)
+    assert "no whole numbers: 2 to 2 votes an image are meant? Of shares, give --values p" in said
+    assert "is lost" not in said + run("import-soft-labels", "one.csv", *given)
+    said = run("import-soft-labels", "two.csv", *given)
+    lost = (
+        "data/mine/soft_labels/people_choices_own.npz was a table of other numbers, which is lost"
+    )
+    assert lost in said and "whole numbers" not in said
