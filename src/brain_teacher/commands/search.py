@@ -41,6 +41,7 @@ def search(
     controls: Place,
     rivals: Place,
     out: Place | None,
+    voxels: Place = "outputs/voxels",
     run_time: RunTime = HERE,
     say: Say = print,
     quiet: bool = False,
@@ -52,7 +53,12 @@ def search(
     over the pilot seeds (of equals, the lowest NLL). Test images are not looked at.
     ``recipes.yaml`` is what to put at ``distill.recipes``.
     """
-    tables: Given = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
+    tables: Given = {
+        "soft_labels": soft_labels,
+        "controls": controls,
+        "rivals": rivals,
+        "voxels": voxels,
+    }
     setting = open_setting(params, dataset=open_dataset(data), **tables)
     out, tags = run_folder("search", out), setting.origin
     word = said_simulated(setting.dataset.description.simulated)
