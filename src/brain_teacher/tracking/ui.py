@@ -63,7 +63,7 @@ def _place(address: str) -> str:
             found = json.load(answer)["experiment"]["experiment_id"]
     except (OSError, ValueError, KeyError):
         return ""
-    return f"/#/experiments/{found}/runs"
+    return f"/#/experiments/{found}/runs?workflowType=machine_learning"
 
 
 def _free_port(first: int) -> int:
