@@ -33,6 +33,7 @@ LINTER = read_configuration(str(ROOT / "pyproject.toml"))
 CONTRACTS = LINTER["contracts_options"]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text("utf-8"))["entry_points"]
+WHOLE_CHAIN = ENTRY_POINTS.pop("main")
 # Of no consequence for what a stage writes: where and how it works, and what is told of it.
 PLUMBING = {"cells", "errors", "files", "machine", "reading", "tracking"}
 
@@ -339,6 +340,13 @@ def test_mlflow_hands_every_option_to_the_command(name, monkeypatch):
     for each in options:
         wanted = each.type.convert(values[each.opts[0].removeprefix("--")], each, None)
         assert told[each.name] == ([wanted] if each.multiple else wanted)
+
+
+def test_the_main_entry_point_is_the_whole_chain():
+    assert WHOLE_CHAIN == {
+        "command": "python -m dvc pull --remote sample data.dvc && "
+        "env -u MLFLOW_RUN_ID python -m dvc repro"
+    }
 
 
 def test_the_mlproject_uses_conda_yaml():

@@ -93,7 +93,7 @@ def _register_source() -> None:
     from brain_teacher.tracking.dvc_source import DvcSource
 
     if DvcSource not in known.sources:
-        known.register(DvcSource)
+        known.register(DvcSource)  # ty: ignore[invalid-argument-type] - it takes the class
 
 
 def _check_opens(address: str) -> None:
