@@ -271,6 +271,7 @@ def test_the_searches_of_the_page_find_what_it_says(champion, learnt, here, proj
     assert [each.model_id for each in known["found"]] == [champion.model_id]
     (webhook,) = known["client"].list_webhooks()
     assert webhook.name == "aliases"
+    known["client"].delete_webhook(webhook.webhook_id)  # its secret is of this process
     assert hasattr(known["Bot"], "do_POST")
 
 
@@ -297,9 +298,12 @@ def test_the_pages_bot_hears_when_brain_taught_moves(champion, here, tmp_path):
     loose |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     call = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     call += ["--backend-store-uri", f"sqlite:///{here / 'mlflow.db'}"]
-    server = subprocess.Popen(call, env=os.environ | loose, start_new_session=True)
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        told = {"stdout": out, "stderr": out, "cwd": tmp_path, "start_new_session": True}
+        server = subprocess.Popen(call, env=os.environ | loose, **told)
     try:
-        wait_until(lambda: urlopen(f"http://127.0.0.1:{port}/health", timeout=2), 180)
+        wait_until(lambda: is_up(server, port, log), 180)
         from mlflow import MlflowClient
 
         uri = f"http://127.0.0.1:{port}"
@@ -317,7 +321,14 @@ def test_the_pages_bot_hears_when_brain_taught_moves(champion, here, tmp_path):
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(60)
         bot.shutdown()
+        bot.server_close()
     assert heard == [("created", "1"), ("deleted", None)]
+
+
+def is_up(server, port, log):
+    assert server.poll() is None, log.read_text()
+    with urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+        return answer.status == 200
 
 
 def wait_until(is_so, seconds):
