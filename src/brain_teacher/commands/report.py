@@ -12,7 +12,7 @@ from brain_teacher.chain.telling.whole import PAGE, told
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.files import write_text
 from brain_teacher.report.beside_verdict import looks_so_far
-from brain_teacher.tracking import tracked
+from brain_teacher.tracking import Input, tracked
 
 
 def report(
@@ -46,7 +46,8 @@ def report(
     texts, told_of = told(params, left, {"data": data, **places}, pictures=pictures)
     out = run_folder("report", out)
     tags = {**told_of, "plan": plan_digest(params)}
-    given: Given = {"tags": tags, "params": {}}
+    read = [Input(place, context) for context, place in places.items() if place.is_dir()]
+    given: Given = {"tags": tags, "params": {}, "inputs": read}
     name = f"{told_of['dataset']}: {told_of['verdict']}"
     with OutputFolder(out, say).locked(), tracked("report", name, **given) as tracker:
         for file, text in texts.items():

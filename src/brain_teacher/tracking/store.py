@@ -39,6 +39,10 @@ NOTES = {
         None,
     ),
     "promote": ("Students that the registry had to log again.", None),
+    "dissect": ("Students of parts of the soft labels. Exploratory.", "test_accuracy"),
+    "multiverse": ("Other reasonable plans than the one that was fixed. Exploratory.", None),
+    "outcomes": ("The same students by every other outcome. Exploratory.", None),
+    "report": ("What the stages left, on one page, with a methods text.", None),
 }
 
 
