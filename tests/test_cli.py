@@ -26,12 +26,12 @@ ROOT = Path(__file__).parents[1]
 PARAMS = str(ROOT / "params.yaml")
 COMMANDS = [
     *("simulate", "preprocess", "decode", "controls", "rivals"),
-    *("search", "distill", "explore", "plan", "compare", "promote"),
-    *("import-soft-labels", "export"),
+    *("search", "distill", "explore", "plan", "compare", "outcomes", "promote"),
+    *("import-soft-labels", "export", "track"),
     *("fetch", "images", "use", "new-dataset", "check", "pull"),
 ]
 # What reads no settings takes no file of them.
-WITHOUT_SETTINGS = ["simulate", "fetch", "use", "new-dataset", "export", "pull"]
+WITHOUT_SETTINGS = ["simulate", "fetch", "use", "new-dataset", "export", "pull", "track"]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 
 

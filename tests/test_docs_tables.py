@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 import brain_teacher
+from brain_teacher.analysis.further import FURTHER
 from brain_teacher.analysis.outcomes import OUTCOMES
 from brain_teacher.analysis.verdict import (
     BRAIN_TAUGHT,
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 TOLD = [
     *((name, "decoders.md") for name in DECODERS),
     *((name, "students.md") for name in (*LOSSES, *TEACHERS, *OUTCOMES)),
+    *((name, "outcomes.md") for name in FURTHER),
 ]
 
 

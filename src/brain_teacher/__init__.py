@@ -14,7 +14,7 @@ _HOMES = {
     "combine": "decoding.combining",
     "decode_logistic": "decoding.decoders.logistic",
     "decode_ridge": "decoding.decoders.ridge",
-    "draw_targets": "distillation.teachers",
+    "draw_targets": "distillation.drawing",
     "plan_for": "decoding.out_of_fold",
     "quality": "decoding.quality",
     "read_soft_labels": "decoding.soft_labels",

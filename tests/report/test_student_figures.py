@@ -1,12 +1,14 @@
 """The figures of many brains: what is drawn is what was given."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from brain_teacher.analysis.two_way import interval_of_mean
 from brain_teacher.report.student_figures import (
     cells_figure,
     curves_figure,
+    effects_figure,
     quality_figure,
     quality_words,
 )
@@ -54,6 +56,26 @@ def test_every_cell_has_its_seeds_its_mean_and_its_interval():
         np.testing.assert_allclose(found, [(38, 42), (43, 47)])
         assert lines(ax, "chance")[0].get_ydata()[0] == 6.25
     assert "made up (simulated)" in figure.get_suptitle()
+    assert "Exploratory" in figure.get_supxlabel()
+
+
+def test_effects_have_a_panel_a_control_and_a_point_a_cell():
+    controls, subjects = ("none", "brain-class"), ("S1", "S1+S2")
+    cells = [(w, roi, c) for w in subjects for roi in ROIS for c in controls]
+    table = pd.DataFrame(cells, columns=["subject", "roi", "control"])
+    table["mean"] = np.arange(len(table)) / 100
+    table = table.assign(low=table["mean"] - 0.02, high=table["mean"] + 0.03)
+    figure = effects_figure(table, title="made up (simulated)")
+    assert [ax.get_ylabel() for ax in figure.axes] == ["minus none", "minus brain-class"]
+    for ax, control in zip(figure.axes, controls, strict=True):
+        for bars, subject in zip(ax.containers, subjects, strict=True):
+            mine = table[(table["control"] == control) & (table["subject"] == subject)]
+            np.testing.assert_allclose(bars.lines[0].get_ydata(), 100 * mine["mean"])
+            (ends,) = (bar.get_segments() for bar in bars.lines[2])
+            np.testing.assert_allclose(
+                [segment[:, 1] for segment in ends], 100 * mine[["low", "high"]]
+            )
+        assert lines(ax, "zero")
     assert "Exploratory" in figure.get_supxlabel()
 
 

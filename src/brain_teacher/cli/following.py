@@ -23,7 +23,10 @@ NEXT = {
 FIGURES = {
     "decode": "accuracy.png",
     "explore": "rois.png",
+    "multiverse": "specifications.png",
+    "dissect": "contributions.png",
     "compare": "comparison.png",
+    "outcomes": "outcomes.png",
 }
 
 

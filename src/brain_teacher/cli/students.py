@@ -8,6 +8,7 @@ from brain_teacher.cli.options import (
     COUNT,
     RUN_TIME,
     command,
+    common,
     folder_option,
     in_order,
     names,
@@ -24,7 +25,7 @@ decoder_option = of_distill(
     "--decoder", metavar="NAME", help="Whose soft labels.  [default: as in params.yaml]"
 )
 epochs_option = of_distill("--epochs", type=int, help="Passes through the training images.")
-tables_options = in_order(*map(folder_option, ("soft-labels", "controls", "rivals")))
+tables_options = in_order(*map(folder_option, ("soft-labels", "controls", "rivals", "voxels")))
 
 
 @command(with_data)
@@ -131,6 +132,45 @@ def explore() -> None:
     """  # noqa: D400 - a question
 
 
+@command(with_data)
+@folder_option("voxels")
+@out_option("soft labels, students, table and figure")
+@repeatable("subject", "A subject; several are combined", block="distill")
+@repeatable("roi", "An ROI that a specification may choose", block="multiverse")
+@setting("--most", block="multiverse", type=int, help="How many specifications.")
+@setting("--seeds", block="multiverse", type=int, help="How many seeds of each.")
+@epochs_option
+@run_time_options(*RUN_TIME)
+def multiverse() -> None:
+    """Decode, teach and compare under other choices: does the verdict hang on one?
+
+    \b
+    Example:
+      brain-teacher multiverse --most 12 --seeds 2 --out runs/multiverse
+    """  # noqa: D400 - a question
+
+
+@command(with_data, {"Parts": "distillation.parts:PARTS"})
+@in_order(*map(folder_option, ("soft-labels", "voxels", "students")))
+@out_option("students, table and figures")
+@repeatable("part", "A part, with what it is held against")
+@repeatable("subject", "A subject; several are combined", block="distill")
+@repeatable("roi", "An ROI; several are combined", block="distill", callback=names)
+@decoder_option
+@of_distill("--seeds", type=int, help="How many seeds a part.")
+@epochs_option
+@click.option("--limit", type=COUNT, help="About so many images of each split: a smoke run.")
+@run_time_options(*RUN_TIME)
+def dissect() -> None:
+    """Let parts of the soft labels teach: what of them helps?
+
+    \b
+    Examples:
+      brain-teacher dissect --out runs/dissect
+      brain-teacher dissect --limit 64 --seeds 2 --epochs 1      through everything in minutes
+    """  # noqa: D400 - a question
+
+
 @command(with_settings, {"Outcomes (compare.outcome)": "analysis.outcomes:primary_outcomes"})
 @folder_option("students")
 @out_option("metrics.json, tables and figures")
@@ -140,6 +180,38 @@ def compare() -> None:
     \b
     Example:
       brain-teacher compare --students outputs/students --out runs/again
+    """
+
+
+@command(with_data)
+@in_order(
+    *map(folder_option, ("voxels", "soft-labels", "controls", "students", "comparison")),
+)
+@out_option("report.html, methods.md and references.bib")
+@click.option("--pictures/--no-pictures", default=True, help="Show some of the data set's.")
+def report() -> None:
+    """Tell on one page what was asked, found and not found; with a methods text to copy.
+
+    \b
+    Example:
+      brain-teacher report --out runs/report
+    """
+
+
+@command(with_data, {"Outcomes": "analysis.further:FURTHER"})
+@folder_option("students")
+@tables_options
+@folder_option("voxels")
+@out_option("table, figure and metrics.json")
+@run_time_options("jobs", "cluster", "device")
+def outcomes() -> None:
+    """Measure what else the students learnt: likeness to brains, new categories, robustness.
+
+    Exploratory. Weights that were not kept are made again, once, beside the students' folder.
+
+    \b
+    Example:
+      brain-teacher outcomes --students outputs/students --out runs/outcomes
     """
 
 
@@ -153,4 +225,25 @@ def promote() -> None:
     \b
     Example:
       brain-teacher promote --dry-run
+    """
+
+
+@command(common)
+@click.argument("students", metavar="FOLDER")
+def track() -> None:
+    """Bring students into MLflow that it does not know, since its server was away; none twice.
+
+    \b
+    Example:
+      brain-teacher track outputs/students
+    """
+
+
+@command(common)
+def registry() -> None:
+    """List the registered model's versions, and say why each alias is where it is.
+
+    \b
+    Example:
+      brain-teacher registry
     """

@@ -180,9 +180,15 @@ def _mapping(content):
 def _value_map(key, codes):
     """Number -> name; in the file, numbers are names of entries."""
     try:
-        named = {float(code): name for code, name in _mapping(codes).items()}
+        pairs = [(float(code), name) for code, name in _mapping(codes).items()]
     except ValueError as error:
         raise ValueError(f"the value map of {key!r} has a code that is no number") from error
+    named = dict(pairs)
+    for code, name in pairs:  # '1' and '1.0' are one
+        if named[code] != name:
+            raise ValueError(
+                f"the value map of {key!r} calls {code:.15g} both {name!r} and {named[code]!r}"
+            )
     if not _are_texts(list(named.values())):
         raise ValueError(f"the value map of {key!r} has a name that is no text")
     _hold_to_print(f"a name in the value map of {key!r}", named.values())

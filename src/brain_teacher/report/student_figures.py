@@ -20,7 +20,7 @@ def cells_figure(rows, bands, *, chance, title):
     """Accuracy of brain-taught students by subject (a panel each) and ROI, over the controls.
 
     `rows` hold ``subject``, ``roi``, ``accuracy`` (of each seed, fractions), ``low``, ``high`` (the
-    interval of the mean), ``sure`` (whether it differs from the first band after Holm); `bands` are
+    interval of the mean), ``sure`` (whether it is above every control after Holm); `bands` are
     mean, lower and upper end of its interval by control, fractions as `chance` is.
     """
     subjects = list(dict.fromkeys(row["subject"] for row in rows))
@@ -47,8 +47,8 @@ def cells_figure(rows, bands, *, chance, title):
     write_caption(
         figure,
         f"Each point is a seed ({' or '.join(map(str, seeds))}), bars are 95% intervals of the "
-        "mean over seeds and test images; filled: differs from the first control after Holm's "
-        "correction over all cells. Bands: "
+        "mean over seeds and test images; filled: above hard labels, smoothing as sure and the "
+        "class means, each after Holm's correction over all cells. Bands: "
         + ", ".join(f"{name} {100 * band[0]:.1f}%" for name, band in bands.items())
         + " with their 95% intervals. Dotted: chance. Exploratory.",
     )
@@ -74,6 +74,42 @@ def _draw_cell(ax, x, row):
     ax.plot([x, x], ends, color=VERMILION, linewidth=1.6, zorder=3, gid="interval")
     style = {"markerfacecolor": VERMILION if row["sure"] else "white", "zorder": 4, "gid": "mean"}
     ax.plot(x, accuracy.mean(), "D", markersize=5, markeredgecolor=VERMILION, **style)
+
+
+def effects_figure(table, *, title):
+    """What brains teach beyond each control, a panel each: by ROI, subject by subject and together.
+
+    `table` is from `cell_effects`.
+    """
+    controls, rois = (list(dict.fromkeys(table[key])) for key in ("control", "roi"))
+    subjects = list(dict.fromkeys(table["subject"]))
+    figure = new_figure(8.0, 1.4 + 2.1 * len(controls))
+    panels = figure.subplots(len(controls), 1, sharex=True, sharey=True, squeeze=False).ravel()
+    spread = np.linspace(-0.3, 0.3, len(subjects)) if len(subjects) > 1 else [0.0]
+    for control, ax in zip(controls, panels, strict=True):
+        ax.axhline(0, color="0.2", linewidth=1, gid="zero")
+        for number, (subject, aside) in enumerate(zip(subjects, spread, strict=True)):
+            mine = table[(table["control"] == control) & (table["subject"] == subject)]
+            at = np.array([rois.index(roi) for roi in mine["roi"]]) + aside
+            mean, low, high = (100 * mine[key].to_numpy() for key in ("mean", "low", "high"))
+            together = "+" in subject
+            style = {"color": VERMILION if together else str(0.1 + 0.5 * number / len(subjects))}
+            style |= {"label": "all subjects" if together else subject, "gid": "mean"}
+            ends = [mean - low, high - mean]
+            marker = "D" if together else MARKERS[number % len(MARKERS)]
+            ax.errorbar(at, mean, yerr=ends, fmt=marker, markersize=4, linewidth=1.2, **style)
+        ax.set_ylabel(f"minus {control}", fontsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
+    panels[-1].set_xticks(range(len(rois)), rois, rotation=45, ha="right")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
+    write_title(figure, title)
+    write_caption(
+        figure,
+        "Points of test accuracy; bars are two-way 95% intervals over seeds and test images, not "
+        "corrected. Cells share students, pictures and overlapping ROIs. Exploratory.",
+    )
+    return figure
 
 
 def curves_figure(curves, *, teacher, title):

@@ -138,6 +138,24 @@ def test_pictures_are_the_events_and_masks_are_rois(tmp_path):
     assert stimuli[["image_id", "category"]].to_numpy().tolist() == [["x", "a"], ["y", "b"]]
 
 
+def test_names_of_pictures_keep_their_dots_and_are_not_merged(tmp_path):
+    rows = [(4.0, 2.0, "a", "v1.2"), (12.0, 2.0, "b", "v1.3"), (20.0, 2.0, "a", "v1.2")]
+    write(tmp_path / "bids", rows=rows)
+    made(tmp_path, window=(0, 2), image="stim_file")
+    stimuli = pd.read_csv(tmp_path / "out" / "stimuli.csv")
+    assert stimuli["image_id"].tolist() == ["v1.2", "v1.3"]
+    rows = [(4.0, 2.0, "a", "one/x.png"), (12.0, 2.0, "a", "two/x.png")]
+    write(tmp_path / "two" / "bids", rows=rows)
+    with pytest.raises(ValueError, match="one/x.png and two/x.png are both image 'x'"):
+        made(tmp_path / "two", window=(0, 2), image="stim_file")
+
+
+def test_an_onset_in_milliseconds_is_no_response_of_zeros(tmp_path):
+    write(tmp_path / "bids", rows=[(4.0, 2.0, "a", "x"), (12000.0, 2.0, "b", "y")])
+    with pytest.raises(ValueError, match="trials, row 2: its onset is after the run's last vol"):
+        made(tmp_path)
+
+
 def test_events_of_one_category_that_follow_closely_are_one_trial(tmp_path):
     rows = [(2.0 * n, 0.5, "face" if n < 4 else "cat") for n in range(8)] + [(30.0, 0.5, "cat")]
     _, events = write(tmp_path / "bids", rows=rows)

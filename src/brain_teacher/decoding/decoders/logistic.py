@@ -36,6 +36,11 @@ def decode_logistic(voxels, plan, *, normalise, select, n_voxels, calibrate, C):
     -------
     SoftLabels
         ``meta`` has the C of each fold.
+
+    In the methods
+    --------------
+    Categories were decoded by multinomial logistic regression with an L2 penalty, whose inverse
+    strength C was chosen inside the fold among {{ own.C }}.
     """
     from brain_teacher.decoding.out_of_fold import Scheme, out_of_fold
     from brain_teacher.decoding.solvers import logistic

@@ -38,6 +38,12 @@ def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalt
     -------
     SoftLabels
         ``meta`` has the penalty of each fold.
+
+    In the methods
+    --------------
+    Categories were decoded by ridge regression to one-hot categories, with a penalty chosen inside
+    the fold among {{ own.penalty }}; the logits are the predictions over the categories'
+    frequencies.
     """
     import numpy as np
 

@@ -150,6 +150,8 @@ def _of_glmsingle(file: Path, masks: dict[str, str]) -> dict[str, np.ndarray]:
 
 def _without(finite: np.ndarray) -> str:
     """How to leave out what is not finite: voxels, or where each has some such, trials."""
+    if finite.all():
+        return "save them in larger units"
     if finite.all(axis=0).any():
         return "leave such voxels out: array[:, numpy.isfinite(array).all(axis=0)]"
     return "leave such trials out, in the table too: array[numpy.isfinite(array).all(axis=1)]"

@@ -66,7 +66,7 @@ def from_bdata(folder: Path, files: Files) -> tuple[dict[str, str], list[str], l
     subjects, rois = {}, []
     for subject, pairs in read.items():
         subjects[subject] = f"bdata/{subject}.h5"
-        file, whole = _joined(pairs)
+        file, whole = joined(pairs)
         as_it_is = not are_named and len(pairs) == 1 and not whole.labels.is_type_assumed
         if as_it_is and file.suffix == ".h5":
             notes += _copy(file, folder / subjects[subject], whole.header)
@@ -172,8 +172,17 @@ def category_in(image_id: str) -> str:
     return match[1] if match else ""
 
 
-def _joined(pairs):
-    """A subject's files as one recording: the trials of the first, then of the next."""
+def joined(pairs):
+    """A subject's files as one recording, with the first: its trials, then those of the next.
+
+    `pairs` are files and what was read of each. Runs that begin anew in the next file become those
+    of another session.
+
+    Raises
+    ------
+    ValueError
+        If they have not the same voxels and ROIs.
+    """
     (first, whole), *others = pairs
     for file, recording in others:
         if [*recording.rois] != [*whole.rois] or any(
