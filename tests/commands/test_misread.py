@@ -15,6 +15,7 @@ from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.soft_labels import FORMAT, read_soft_labels
 from brain_teacher.files import write_npz
 from brain_teacher.sources.checks.dataset import check_dataset
+from brain_teacher.sources.formats.own_trials import read_trials
 from helpers.running import project, run
 
 CATEGORIES = ("cat", "dog", "shoe")
@@ -339,3 +340,9 @@ def test_shares_as_counts_and_a_table_that_is_replaced(work):
         "data/mine/soft_labels/people_choices_own.npz was a table of other numbers, which is lost"
     )
     assert lost in said and "whole numbers" not in said
+
+
+def test_a_table_that_begins_with_an_empty_line(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\r\nimage_id,category,run\r\na,cat,1\r\n")
+    with pytest.raises(ValueError, match="^row 1 is empty, and must name the columns$"):
+        read_trials(tmp_path / "t.csv")
