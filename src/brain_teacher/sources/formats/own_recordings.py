@@ -106,13 +106,12 @@ def _read(paths):
 
 def _hold_to_name(file, data_type):
     """A file that is called test.h5 is not taken for training because it was named first."""
-    called = {
-        kind for word, kind in WORDS.items() if re.search(f"(?<![a-z]){word}", file.stem, re.I)
-    }
-    if called and data_type not in called:
+    name = file.stem.lower()
+    called = [TYPES[kind] for word, kind in WORDS.items() if re.search(f"(?<![a-z]){word}", name)]
+    if called and TYPES[data_type] not in called:
         raise ValueError(
-            f"is called after {' and '.join(TYPES[kind] for kind in sorted(called))}, but taken for "
-            f"{TYPES[data_type]}, by its place: give TRAINING,TEST,IMAGERY in this order, or rename"
+            f"is called after {' and '.join(called)}, but taken for {TYPES[data_type]}, by its "
+            "place: give TRAINING,TEST,IMAGERY in this order, or rename"
         )
 
 
