@@ -227,9 +227,20 @@ def failing(monkeypatch, error):
             1,
             "[Errno 2] No such file or directory: 'x.h5'",
         ),
+        (
+            ModuleNotFoundError("No module named 'torch'"),
+            1,
+            "this needs torch: pip install 'brain-teacher[all]'",
+        ),
+        (
+            ModuleNotFoundError("No module named 'brain_teacher.x'"),
+            1,
+            "ModuleNotFoundError: No "
+            "module named 'brain_teacher.x' (unexpected; --debug shows where)",
+        ),
         (KeyError("a"), 1, "KeyError: 'a' (unexpected; --debug shows where)"),
     ],
-    ids=["failure", "usage", "file", "unexpected"],
+    ids=["failure", "usage", "file", "lacking", "ours", "unexpected"],
 )
 def test_an_error_is_one_line_and_an_exit_code(error, code, line, monkeypatch):
     failing(monkeypatch, error)

@@ -15,6 +15,7 @@ from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.soft_labels import FORMAT, read_soft_labels
 from brain_teacher.files import write_npz
 from brain_teacher.sources.checks.dataset import check_dataset
+from brain_teacher.sources.formats.own_trials import read_trials
 from helpers.running import project, run
 
 CATEGORIES = ("cat", "dog", "shoe")
@@ -339,3 +340,34 @@ def test_shares_as_counts_and_a_table_that_is_replaced(work):
         "data/mine/soft_labels/people_choices_own.npz was a table of other numbers, which is lost"
     )
     assert lost in said and "whole numbers" not in said
+
+
+def test_a_table_that_begins_with_an_empty_line(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\r\nimage_id,category,run\r\na,cat,1\r\n")
+    with pytest.raises(ValueError, match="^row 1 is empty, and must name the columns$"):
+        read_trials(tmp_path / "t.csv")
+
+
+def write_named(path, **more):
+    """Training or test trials without a DataType."""
+    numbers = {"stimulus_id": np.repeat([1443537.1, 1443537.2], 6), "Run": np.tile([1.0, 2], 6)}
+    rois = {"V1": np.ones(6, bool)}
+    write_bdata(path, voxels(12, seed=len(path)), rois=rois, labels=numbers, **more)
+
+
+def test_files_in_another_order_than_their_names_say(work):
+    for name in ("S1_train.h5", "test_of_S1.h5", "latest.h5"):
+        write_named(name)
+    said = run("new-dataset", "data/mine", "--bdata", "S1=test_of_S1.h5,S1_train.h5", code=1)
+    assert said == (
+        "Error: test_of_S1.h5: is called after test, but taken for training, by its place: give "
+        "TRAINING,TEST,IMAGERY in this order, or rename\n"
+    )
+    assert "taken for test" in run("new-dataset", "data/a", "--bdata", "S1=latest.h5,test_of_S1.h5")
+    assert "1 subjects" in run("new-dataset", "data/b", "--bdata", "S1=S1_train.h5,latest.h5")
+
+
+def test_flags_of_an_roi_that_are_neither_0_nor_1(work):
+    write_named("a.h5", voxel_metadata={"ROI_soft": np.array([0, 0.2, 0.9, 1, 1, np.nan])})
+    said = run("new-dataset", "data/mine", "--bdata", "S1=a.h5")
+    assert "ROI 'soft' has 2 voxels flagged by another number than 0 and 1: they are left" in said

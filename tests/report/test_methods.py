@@ -23,10 +23,11 @@ LEFT = left_by_hand()
 USED = {
     "decode.folds.count": {"decode.folds.by": "image"},
     "decode.folds.group": {"decode.folds.by": "group"},
-    "distill.dkd.beta": {"distill.loss": "dkd"},
-    "distill.dist.inter": {"distill.loss": "dist"},
-    "distill.dist.intra": {"distill.loss": "dist"},
-    "distill.standardised.of": {"distill.loss": "standardised"},
+} | {
+    f"distill.{loss}.{key}": {"distill.loss": loss}
+    for loss, entry in LOSSES.items()
+    if entry.settings is not None
+    for key in entry.settings.model_fields
 }
 OTHER = {
     "decode.folds.by": "run", "decode.folds.count": 3, "decode.folds.group": "style",

@@ -201,7 +201,6 @@ def report() -> None:
 @command(with_data, {"Outcomes": "analysis.further:FURTHER"})
 @folder_option("students")
 @tables_options
-@folder_option("voxels")
 @out_option("table, figure and metrics.json")
 @run_time_options("jobs", "cluster", "device")
 def outcomes() -> None:

@@ -241,6 +241,16 @@ def relational(logits, labels, probs, *, temperature, alpha, features, of, by): 
     .. [1] Kornblith et al. (2019), arXiv:1905.00414.
     .. [2] Kriegeskorte, Mur & Bandettini (2008), Front. Syst. Neurosci. 2:4.
     .. [3] McClure & Kriegeskorte (2016), Front. Comput. Neurosci. 10:131.
+
+    In the methods
+    --------------
+    Students minimised (1 - alpha) CE(y, s) + alpha (1 - likeness), with alpha =
+    {{ distill.alpha }}: beside cross-entropy, how alike pictures are to the student's last layer
+    was drawn to how alike they are by {% if distill.relational.of == "soft-labels" %}the teacher's
+    soft labels, softened by T = {{ distill.temperature }}{% elif distill.relational.of == "voxels"
+    %}the voxels that taught{% else %}the table {{ distill.relational.of }}{% endif %}; likeness is
+    {% if distill.relational.by == "cka" %}linear centred kernel alignment [@kornblith2019]{% else
+    %}the correlation over pairs of pictures [@kriegeskorte2008; @mcclure2016]{% endif %}.
     """
     import torch.nn.functional as F
 

@@ -147,6 +147,10 @@ def permuted_all(lesson):
 
     A new derangement for each seed. How sure rows are, and how many say what, is the brain's; of
     no image is it true.
+
+    In the methods
+    --------------
+    `permuted-all` gave the brain's target of any other picture, anew for each seed [@federer2020].
     """
     return lesson.rows()[_derangement(len(lesson.truth), lesson.rng)]
 
@@ -156,6 +160,11 @@ def matched_spectrum(lesson):
 
     The centred similarity of images has the brain's eigenvalues, and eigenvectors drawn for each
     seed (after Dapello et al. 2022).
+
+    In the methods
+    --------------
+    `matched-spectrum` gave a likeness of pictures that is drawn at random for each seed, with the
+    spectrum of the brain's [@dapello2023].
     """
     if lesson.relations is None:
         raise NotApplicable("it is of likeness, not of answers: distill.loss: relational")
@@ -170,8 +179,8 @@ def brain_class(lesson):
 
     In the methods
     --------------
-    `brain-class` gave the brain's mean over all pictures of the category, as unsure as the brain
-    is on average.
+    `brain-class` gave the brain's mean over all pictures of the category{% if not made.relates %},
+    as unsure as the brain is on average{% endif %}.
     """
     if lesson.relations is not None:
         means = np.empty_like(lesson.relations)
@@ -283,7 +292,8 @@ def brain(lesson):
 
     In the methods
     --------------
-    `brain` gave the brain's soft labels, softened.
+    `brain` gave {% if made.relates %}how alike the brain finds pictures{% else %}the brain's soft
+    labels, softened{% endif %}.
     """
     return lesson.rows()
 

@@ -122,9 +122,23 @@ REFERENCES = {
         "Huang, Tao and You, Shan and Wang, Fei and Qian, Chen and Xu, Chang",
         "Knowledge distillation from a stronger teacher", 2022, "2205.10536",
     ),
+    "kornblith2019": _preprint(
+        "Kornblith, Simon and Norouzi, Mohammad and Lee, Honglak and Hinton, Geoffrey",
+        "Similarity of neural network representations revisited", 2019, "1905.00414",
+    ),
+    "kriegeskorte2008": _article(
+        "Kriegeskorte, Nikolaus and Mur, Marieke and Bandettini, Peter",
+        "Representational similarity analysis: connecting the branches of systems neuroscience",
+        2008, "Frontiers in Systems Neuroscience", volume="2", pages="4",
+    ),
     "loshchilov2019": _preprint(
         "Loshchilov, Ilya and Hutter, Frank", "Decoupled weight decay regularization", 2019,
         "1711.05101",
+    ),
+    "mcclure2016": _article(
+        "McClure, Patrick and Kriegeskorte, Nikolaus",
+        "Representational distance learning for deep neural networks", 2016,
+        "Frontiers in Computational Neuroscience", volume="10", pages="131",
     ),
     "paszke2019": _preprint(
         "Paszke, Adam and Gross, Sam and Massa, Francisco and others",

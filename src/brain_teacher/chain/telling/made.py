@@ -8,6 +8,7 @@ from brain_teacher.chain.params import Params
 from brain_teacher.chain.telling.left import Left
 from brain_teacher.dataset.images import SPLITS, read_unseen_splits
 from brain_teacher.decoding.decoders.table import DECODERS
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.errors import about
 from brain_teacher.report.kinds import BRAIN, kind_of
 
@@ -60,6 +61,7 @@ def made_of(left: Left, settings: Mapping[str, Any]) -> dict[str, Any]:
         "between": bool(left.decoded and left.decoded.between_subjects),
         "teachers": [name for name in teachers if name != BRAIN] + [BRAIN] * (BRAIN in teachers),
         "combined": bool(meta) and "+" in meta["subject"] + meta["roi"],
+        "relates": LOSSES[settings["distill"]["loss"]].features,
         "precision": meta["settings"]["precision"] if meta else "",
         "compared": left.evidence is not None,
         "kind": kind_of(meta) if meta else BRAIN,

@@ -3,6 +3,7 @@
 import re
 
 from brain_teacher.chain.telling.left import Left
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.teachers import OWN_TABLE, TEACHERS
 from brain_teacher.report.kinds import BRAIN, called, kind_of, whose
 from brain_teacher.report.methods import sentences
@@ -19,6 +20,8 @@ SHOWS = {
     "brain-class": "that the single picture matters, beyond its category",
     "brain-confidence": "that more matters than how sure the brain is of each picture",
     "permuted-images": "that the answer must be to this very picture",
+    "permuted-all": "that the answer must be to a picture of the category, at least",
+    "matched-spectrum": "that more matters than how many ways of being alike there are",
     "permuted-trials": "that the recording matters, beyond the procedure",
 }
 
@@ -54,7 +57,7 @@ def tested_section(left: Left) -> Section:
         names = [each["b"] for each in left.evidence["differences"]]
         planned = left.evidence["compare"]["family"]
         rows = [
-            [name, called(_given(plain), kind), called(_shows(plain), kind)]
+            [name, called(_given(plain, left), kind), called(_shows(plain), kind)]
             for name, plain in zip(names, planned, strict=False)
         ]
         columns = ["control", "what its students were taught with", "the brain above it shows"]
@@ -64,12 +67,16 @@ def tested_section(left: Left) -> Section:
     return Section("tested", "How it was tested", blocks)
 
 
-def _given(name: str) -> str:
+def _given(name: str, left: Left) -> str:
     """What a teacher's students were taught with: by its own sentence in the methods."""
     if name.startswith(OWN_TABLE):
         return "another table, softened"
-    entry = TEACHERS[name]
-    text = re.sub(r" \[@.*?\]", "", sentences(entry.teach, {})) or entry.label
+    loss = left.meta.get("settings", {}).get("loss", "hinton")
+    entry, relates = TEACHERS[name], LOSSES[loss].features
+    text = (
+        re.sub(r" \[@.*?\]", "", sentences(entry.teach, {"made": {"relates": relates}}))
+        or entry.label
+    )
     return re.sub(r"^`[\w-]+` (gave|was) ", "", text).rstrip(".")
 
 
