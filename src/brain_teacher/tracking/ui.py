@@ -3,11 +3,13 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 
 from brain_teacher.tracking.store import repository_root, store_address
 
@@ -37,7 +39,10 @@ def serve(first_port: int = 5000) -> int:
     allowed = ["--allowed-hosts", ",".join(hosts), "--cors-allowed-origins", f"http://{hosts[0]}"]
     print("starting the MLflow UI ...", flush=True)
     program, nowhere = [sys.executable, "-m", *command, *allowed], subprocess.DEVNULL
-    with subprocess.Popen(program, env=env, stdout=nowhere, stderr=nowhere) as server:
+    # A session of its own, which is ended as a whole: the server has children.
+    with subprocess.Popen(
+        program, env=env, stdout=nowhere, stderr=nowhere, start_new_session=True
+    ) as server:
         try:
             if not _answers(server, address):
                 print(
@@ -51,7 +56,8 @@ def serve(first_port: int = 5000) -> int:
         except KeyboardInterrupt:
             pass
         finally:
-            server.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
     return 0
 
 
@@ -86,4 +92,6 @@ def _answers(server: subprocess.Popen[bytes], address: str) -> bool:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: what `finally` does must be done.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(serve())
