@@ -146,11 +146,19 @@ def test_categories_and_images_that_read_alike(work):
     table = trials()
     table.loc[table["image_id"] == "cat-0", "category"] = "Cat"
     table.loc[table["image_id"] == "dog-1", "image_id"] = "DOG_0"
-    new(table, voxels())
-    assert found()[1][-2:] == [
+    table["superclass"] = table["category"].map({"cat": "animal", "dog": "Animal"}).fillna("thing")
+    table["style"] = table["image_id"].map({"shoe-0": "old style", "shoe-1": "old_style"})
+    new(table.fillna("new"), voxels())
+    assert found()[1][-5:] == [
         f"{what} that read alike, but are not the same: {pair}; is one meant? write it the same "
         "way everywhere"
-        for what, pair in (("categories", "'Cat' and 'cat'"), ("images", "'DOG_0' and 'dog-0'"))
+        for what, pair in (
+            ("superclasses", "'Animal' and 'animal'"),
+            ("groups (superclass)", "'Animal' and 'animal'"),
+            ("groups (style)", "'old style' and 'old_style'"),
+            ("categories", "'Cat' and 'cat'"),
+            ("images", "'DOG_0' and 'dog-0'"),
+        )
     ]
 
 
