@@ -330,7 +330,10 @@ def test_an_empty_option_is_not_ignored(arguments, said, called):
     assert result.stderr.splitlines()[-1] == f"Error: {said}"
 
 
-@pytest.mark.parametrize("name", ["decode", "controls", "rivals", "distill", "search", "explore"])
+@pytest.mark.parametrize(
+    "name",
+    ["decode", "controls", "rivals", "distill", "search", "explore", "dissect", "multiverse"],
+)
 @pytest.mark.parametrize("cluster", ["local", "slurm", "tls://10.0.0.1:8786"])
 def test_where_cells_are_made_stands_in_the_environment(name, cluster, called, monkeypatch):
     monkeypatch.setenv("BRAIN_TEACHER_CLUSTER", cluster)
