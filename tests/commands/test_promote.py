@@ -57,7 +57,7 @@ class Memory:
     def _of(self, fingerprint):
         return [v for v, (known, *_) in self.cards.items() if known == fingerprint]
 
-    def student_model(self, fingerprint, name, make_model, card):
+    def student_model(self, fingerprint, name, make_model, card, read):
         return fingerprint
 
     def lineage(self, fingerprint):

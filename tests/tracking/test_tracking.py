@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.tracking import MODEL, Registry, Version, flat, models, store, tracked
+from brain_teacher.tracking import MODEL, Input, Registry, Version, flat, models, store, tracked
 from helpers.stores import make_store
 
 ROOT = Path(__file__).parents[2]
@@ -343,7 +343,9 @@ def test_a_models_metrics_and_figures_come_with_it_once(client, distilled, tiny)
 def test_a_student_that_the_store_lacks_is_logged_again(client, distilled, tiny):
     model, card = tiny
     registry = Registry()
-    uri = registry.student_model("lost", "brain seed 7", lambda: model, card)
+    read = [Input(__file__, "students")]
+    uri = registry.student_model("lost", "brain seed 7", lambda: model, card, read)
+    assert len(registry.lineage("lost")["students"]) == 32
     run = client.search_runs(
         [client.get_experiment_by_name("promote").experiment_id], "tags.fingerprint = 'lost'"
     )[0]

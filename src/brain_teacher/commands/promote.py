@@ -18,7 +18,7 @@ from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.report.kinds import BRAIN, called, kind_of, not_ours
 from brain_teacher.report.model_card import model_card_text
-from brain_teacher.tracking import MODEL, Registry
+from brain_teacher.tracking import MODEL, Input, Registry
 
 CHALLENGER, CHAMPION, TAUGHT = "challenger", "champion", "brain-taught"
 # What the registry is told of a student.
@@ -82,6 +82,7 @@ def promote(
             f"{called(BRAIN, kind_of(best.meta))} seed {best.meta['seed']}",
             lambda: student_folder.load_classifier(folder, name),
             student_folder.model_card(best, read_names(folder)),
+            [Input(folder, "students")],
         )
         version = registry.register(uri, {"fingerprint": fingerprint})
     with TemporaryDirectory() as made:

@@ -1,12 +1,13 @@
 """The registered model: its versions, what stands behind them, and the aliases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from brain_teacher.errors import BrainTeacherError
+from brain_teacher.tracking.inputs import Input, entities
 from brain_teacher.tracking.models import Card, Make, find_mlflow_run, has_files, model_of
 from brain_teacher.tracking.store import (
     ALREADY_THERE,
@@ -83,12 +84,19 @@ class Registry:
         return [(number, has_files(self._client, model)) for number, model in models.items()]
 
     @_reached
-    def student_model(self, fingerprint: str, name: str, make_model: Make, card: Card) -> str:
-        """The URI of the student's MLflow model; logged again where the store lacks it."""
+    def student_model(
+        self, fingerprint: str, name: str, make_model: Make, card: Card, read: Sequence[Input] = ()
+    ) -> str:
+        """The URI of the student's MLflow model; logged again where the store lacks it.
+
+        `read` are the inputs of an MLflow run that has to be made for it.
+        """
         mlflow_run = find_mlflow_run(self._mlflow, fingerprint)
         if mlflow_run is None:
             tags = {"fingerprint": fingerprint}
             made = self._client.create_run(self._experiment, run_name=name, tags=tags)
+            if found := entities(self._mlflow, read):
+                self._client.log_inputs(made.info.run_id, found)
             self._client.set_terminated(made.info.run_id)
             mlflow_run = self._client.get_run(made.info.run_id)
         return model_of(self._mlflow, mlflow_run, make_model, card)
