@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -35,6 +36,8 @@ def serve(first_port: int = 5000) -> int:
     command = ["mlflow", "ui", "--backend-store-uri", store, "--port", str(port), "--workers", "1"]
     hosts = [f"{name}:{port}" for name in (NAME, "127.0.0.1", "localhost")]
     allowed = ["--allowed-hosts", ",".join(hosts), "--cors-allowed-origins", f"http://{hosts[0]}"]
+    # Ended by whatever, it takes its server with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print("starting the MLflow UI ...", flush=True)
     program, nowhere = [sys.executable, "-m", *command, *allowed], subprocess.DEVNULL
     with subprocess.Popen(program, env=env, stdout=nowhere, stderr=nowhere) as server:
