@@ -269,6 +269,17 @@ def test_debug_lets_the_error_through(monkeypatch):
     assert result.exception is error and result.stderr == ""
 
 
+def test_where_nobody_reads_on_it_ends_in_silence():
+    # As under `| head -1`.
+    code = "from brain_teacher.cli.options import say\nfor _ in range(10_000): say('x' * 80)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as program:
+        assert program.stdout.readline() == b"x" * 80 + b"\n"
+        program.stdout.close()
+        assert (program.stderr.read(), program.wait(60)) == (b"", 1)
+
+
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_real_process_shows_a_traceback_only_with_debug(debug, tmp_path):
     command = [sys.executable, "-m", "brain_teacher", "preprocess", "--params", PARAMS]

@@ -1,5 +1,6 @@
 """What the commands share: errors as exit codes, options, and how a command is called."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -54,8 +55,13 @@ class Group(click.Group):
 
 
 def say(text: str) -> None:
-    """Show what a command says."""
-    click.echo(plain(text))
+    """Show what a command says; where nobody reads it any more (``| head``), end in silence."""
+    try:
+        click.echo(plain(text))
+    except BrokenPipeError:
+        # What is still in the buffer goes nowhere: flushed at the end, it would be a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
 
 
 class Setting(click.Option):
