@@ -410,7 +410,10 @@ def test_what_steers_a_terminal_is_shown_as_its_code(capsys):
 @pytest.mark.parametrize("error", [BrainTeacherError, UsageError, OSError, RuntimeError])
 def test_an_error_is_one_line_and_steers_nothing(error, monkeypatch):
     def fails(*_, **__):
-        raise error(f"{HOSTILE}\nError: forged, and so:\n  a list\n  of two")
+        text, lines = f"{HOSTILE}\nError: forged, and so:", ("a list", "of two")
+        if issubclass(error, BrainTeacherError):
+            raise error(text, lines)
+        raise error("\n  ".join([text, *lines]))
 
     monkeypatch.setattr("brain_teacher.commands.check.check", fails)
     said = run("check", "x", "--params", PARAMS).stderr
