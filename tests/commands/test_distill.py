@@ -393,7 +393,7 @@ def test_features_of_a_trained_network_are_no_brains_alone(work, tmp_path, train
         "Image features: the brain was decoded by way of torchvision, resnet18, layer3, "
         "trained.safetensors."
     )
-    assert trained == ("features_of" in model_card(student_folder.read(out, "brain_0")))
+    assert trained == ("features_of" in model_card(student_folder.read(out, "brain_0"), {}))
     assert (note in " ".join(said.split())) == ("Image features" in said) == trained
 
 

@@ -12,6 +12,7 @@ from brain_teacher.chain.students.family import write_not_made
 from brain_teacher.chain.students.folder import Writer, check_neighbours
 from brain_teacher.chain.students.held_out import write_between_subjects, write_held_out
 from brain_teacher.chain.students.inputs import inputs_of
+from brain_teacher.chain.students.names import write_names
 from brain_teacher.chain.students.setting import open_setting
 from brain_teacher.chain.students.training import train
 from brain_teacher.commands import Place, Say
@@ -78,8 +79,10 @@ def distill(
         settings = flat(params.distill.model_dump(), "distill")
         read = inputs_of(setting, soft_labels)
         with tracked("distill", name, tags=tags, params=settings, inputs=read) as tracker:
+            tracker.remedy = f"`brain-teacher track {out}` brings them in"
             known = {key: brain.meta[key] for key in MEASURES if key in brain.meta}
             tracker.log(metrics={f"{brain.kind}/{key}": value for key, value in known.items()})
+            write_names(out, dataset.description.categories)
             writer = Writer(folder, tracker, setting.material, tags=tags, plan=plan)
             train("distill", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
             table = writer.finish(cells, models=models and limit is None)

@@ -11,6 +11,7 @@ from brain_teacher.chain.provenance import plan_digest, why_exploratory
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.answers import check_alike, digest_of_test_images
 from brain_teacher.chain.students.evidence import check_evidence, read_evidence
+from brain_teacher.chain.students.names import read_names
 from brain_teacher.chain.students.promoted import write_evidence
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.distillation.students import Answers
@@ -80,7 +81,7 @@ def promote(
             fingerprint,
             f"{called(BRAIN, kind_of(best.meta))} seed {best.meta['seed']}",
             lambda: student_folder.load_classifier(folder, name),
-            student_folder.model_card(best),
+            student_folder.model_card(best, read_names(folder)),
         )
         version = registry.register(uri, {"fingerprint": fingerprint})
     with TemporaryDirectory() as made:

@@ -32,8 +32,10 @@ def model_card_text(best, evidence, reason, looks):
             "",
             f"**Looks at the test set.** {_looks(looks)}",
             "",
-            "Input: float32 pixels from 0 to 255, (n, 3, size, size), RGB. Output: "
-            "log-probabilities; the classes' ids are in the model's metadata (`class_id`).",
+            "Input: pictures of any size (base64 or bytes of a PNG or JPEG file, or arrays). "
+            "Output: class ids, names and log-probabilities, the most probable first. The network "
+            "alone is the model's PyTorch flavour: float32 pixels from 0 to 255 of "
+            "(n, 3, size, size) in, log-probabilities out, classes as `class_id` in the metadata.",
         ]
     )
 

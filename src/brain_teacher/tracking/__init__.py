@@ -6,6 +6,7 @@ run; the other kind is always an MLflow run.
 """
 
 from brain_teacher.tracking.inputs import Input, dvc_digest
+from brain_teacher.tracking.missing import find_untracked
 from brain_teacher.tracking.registry import MODEL, Registry, Version
 from brain_teacher.tracking.store import code_commit
 from brain_teacher.tracking.tracker import Tracker, flat, tracked
@@ -18,6 +19,7 @@ __all__ = [
     "Version",
     "code_commit",
     "dvc_digest",
+    "find_untracked",
     "flat",
     "tracked",
 ]

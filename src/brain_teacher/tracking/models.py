@@ -8,6 +8,8 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
+from brain_teacher.tracking.servable import make_servable
+
 Make = Callable[[], Any]  # gives a torch module
 Card = dict[str, Any]  # what an MLflow model says of itself
 NAME = "student"  # of each MLflow model
@@ -99,8 +101,11 @@ def _save_model(mlflow: Any, made: Any, folder: Path, module: Any, card: Card) -
         mlflow_model=Model(artifact_path=NAME, metadata=card, **ids),
         input_example=np.full((2, 3, size, size), 128, dtype=np.float32),
         signature=ModelSignature(Schema([pixels]), Schema([answer])),
-        pip_requirements=[f"torch=={version('torch').split('+')[0]}"],
+        pip_requirements=[
+            f"{name}=={version(name).split('+')[0]}" for name in ("torch", "numpy", "pillow")
+        ],
     )
+    make_servable(folder, card)
 
 
 def has_files(client: Any, model_id: str) -> bool:

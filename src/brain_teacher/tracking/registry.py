@@ -9,6 +9,7 @@ from typing import Any
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.tracking.models import Card, Make, find_mlflow_run, has_files, model_of
 from brain_teacher.tracking.store import (
+    ALREADY_THERE,
     find_looks,
     first_line,
     import_mlflow,
@@ -95,8 +96,11 @@ class Registry:
     @_reached
     def register(self, uri: str, tags: dict[str, str]) -> str:
         """Make a version of a logged model."""
-        if not self._client.search_registered_models(f"name = '{MODEL}'"):
+        try:
             self._client.create_registered_model(MODEL, description=DESCRIPTION)
+        except self._mlflow.exceptions.MlflowException as error:
+            if error.error_code != ALREADY_THERE:
+                raise
         model_id = uri.removeprefix("models:/")
         source = self._client.get_logged_model(model_id)
         return self._client.create_model_version(

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+ALREADY_THERE = "RESOURCE_ALREADY_EXISTS"
+# Characters; Postgres holds a run's name to it, SQLite does not.
+MOST_NAME = 250
 # The UI then shows the experiment as model training, not as an application of language models.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 NOTE = "mlflow.note.content"  # Markdown, which the UI shows above a run or an experiment
@@ -36,6 +39,10 @@ NOTES = {
         None,
     ),
     "promote": ("Students that the registry had to log again.", None),
+    "dissect": ("Students of parts of the soft labels. Exploratory.", "test_accuracy"),
+    "multiverse": ("Other reasonable plans than the one that was fixed. Exploratory.", None),
+    "outcomes": ("The same students by every other outcome. Exploratory.", None),
+    "report": ("What the stages left, on one page, with a methods text.", None),
 }
 
 
@@ -86,7 +93,7 @@ def _register_source() -> None:
     from brain_teacher.tracking.dvc_source import DvcSource
 
     if DvcSource not in known.sources:
-        known.register(DvcSource)
+        known.register(DvcSource)  # ty: ignore[invalid-argument-type] - it takes the class
 
 
 def _check_opens(address: str) -> None:
@@ -119,7 +126,14 @@ def prepare_store(mlflow: Any, experiment: str) -> str:
         local = mlflow.get_tracking_uri().startswith("sqlite")
         # Absolute: a relative artifact location breaks under another working directory.
         location = (root.absolute() / "mlartifacts").as_uri() if local else None
-        return client.create_experiment(experiment, artifact_location=location, tags=tags)
+        try:
+            return client.create_experiment(experiment, artifact_location=location, tags=tags)
+        except mlflow.exceptions.MlflowException as error:
+            # Of a lab's server another clone, whose lock is another, may have been faster.
+            known = client.get_experiment_by_name(experiment)
+            if error.error_code != ALREADY_THERE or known is None:
+                raise
+            return known.experiment_id
 
 
 def _experiment_tags(experiment: str) -> dict[str, str]:

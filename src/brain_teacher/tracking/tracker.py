@@ -14,6 +14,7 @@ from brain_teacher.errors import one_line
 from brain_teacher.tracking.inputs import Input, entities
 from brain_teacher.tracking.models import Card, Make, log_student_model
 from brain_teacher.tracking.store import (
+    MOST_NAME,
     MOST_TAG,
     NOTE,
     code_commit,
@@ -34,6 +35,8 @@ class Tracker:
 
     def __init__(self) -> None:
         self.problem: str | None = None
+        self.remedy = "the results are written all the same"
+        self._lost: list[str] = []  # children that were not logged
         self.mlflow_run_id: str | None = None  # the parent's
         self._mlflow: Any = None
         self._client: Any = None
@@ -42,12 +45,17 @@ class Tracker:
         self._inputs: list[Any] = []  # MLflow's, of the parent
 
     def start(
-        self, command: str, name: str, tags: dict[str, str], inputs: Sequence[Input] = ()
+        self,
+        command: str,
+        name: str,
+        tags: dict[str, str],
+        inputs: Sequence[Input] = (),
+        parent: str | None = None,
     ) -> None:
-        """Open the parent MLflow run: the one that ``mlflow run`` gave, or a new one."""
+        """Open the parent MLflow run: the one that ``mlflow run`` gave, `parent`, or a new one."""
         # Popped: a sub-process that inherited it would write into this MLflow run.
-        given = os.environ.pop("MLFLOW_RUN_ID", None)
-        self._command = command
+        given = os.environ.pop("MLFLOW_RUN_ID", None) or parent
+        self._command, name = command, name[:MOST_NAME]
 
         def begin() -> None:
             self._mlflow = import_mlflow()
@@ -63,6 +71,8 @@ class Tracker:
             self._inputs = entities(self._mlflow, inputs)
             if self._inputs:
                 self._client.log_inputs(self.mlflow_run_id, self._inputs)
+            elif parent is not None:
+                self._inputs = self._client.get_run(parent).inputs.dataset_inputs
 
         self._try(begin)
 
@@ -133,18 +143,20 @@ class Tracker:
         log. Of the parent's inputs it has those that were read as one of `inputs`; the metrics are
         of the one that was read as `measured_on`. The work that took `seconds` ends now.
         """
-        if (parent := self.mlflow_run_id) is None:
-            return None
+        parent = self.mlflow_run_id
 
         def log() -> str:
-            child = self._new_run(name, {**tags, "mlflow.parentRunId": parent}, seconds)
+            child = self._new_run(name, {**tags, "mlflow.parentRunId": str(parent)}, seconds)
             self._log_batch(child, params, metrics, curves, self._tied(measured_on))
             if mine := self._inputs_as(inputs):
                 self._client.log_inputs(child, mine)
             self._client.set_terminated(child, "FAILED" if failed else "FINISHED")
             return child
 
-        return self._try(log)
+        made = self._try(log) if parent is not None else None
+        if made is None:
+            self._lost.append(name)
+        return made
 
     def _tied(self, context: str | None) -> Named:
         """What ties a metric to the input that was read so."""
@@ -208,17 +220,29 @@ class Tracker:
         if self.mlflow_run_id is not None:
             self._try(lambda: self._client.set_terminated(self.mlflow_run_id, status))
         if self.problem is not None:
-            words = f"not tracked in MLflow ({self.problem}); the results are written all the same"
+            lost = (
+                f": {len(self._lost)} MLflow runs, the first {self._lost[0]}" if self._lost else ""
+            )
+            words = f"not tracked in MLflow ({self.problem}){lost}; {self.remedy}"
             sys.stderr.write(f"{one_line(words)}\n")
 
 
 @contextmanager
 def tracked(
-    command: str, name: str, *, tags: Named, params: Named, inputs: Sequence[Input] = ()
+    command: str,
+    name: str,
+    *,
+    tags: Named,
+    params: Named,
+    inputs: Sequence[Input] = (),
+    parent: str | None = None,
 ) -> Generator[Tracker]:
-    """An MLflow run around a command that reads `inputs`; FAILED if the block raises."""
+    """An MLflow run around a command that reads `inputs`; FAILED if the block raises.
+
+    It is a new one, or `parent`, whose inputs are what was read.
+    """
     tracker = Tracker()
-    tracker.start(command, name, {key: str(value) for key, value in tags.items()}, inputs)
+    tracker.start(command, name, {k: str(value) for k, value in tags.items()}, inputs, parent)
     tracker.log(params=params)
     try:
         yield tracker

@@ -1,6 +1,6 @@
 """The students' folder: writing it cell by cell, keeping the best weights, reading it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from brain_teacher.chain.provenance import Plan, own_plan
 from brain_teacher.chain.students.answers import check_alike
 from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell, Trained
 from brain_teacher.chain.students.inputs import IMAGES, contexts_of
+from brain_teacher.chain.students.names import read_names
 from brain_teacher.chain.students.shown import draw_student, outcomes_of
 from brain_teacher.chain.summary import write_plot
 from brain_teacher.dataset.images import SPLITS
@@ -167,19 +168,7 @@ class Writer:
         worse = self._consider(cell, answers)
         if worse is not None:
             (self.folder.path / worse.name / WEIGHTS).unlink(missing_ok=True)
-        curves = {f"epoch/{name}": values for name, values in answers.meta["curves"].items()}
-        ids = {"teacher": cell.teacher, "seed": cell.seed}
-        self.tracker.child(
-            f"{called(cell.teacher, kind_of(cell.origin))} seed {cell.seed}",
-            params=ids | answers.meta["settings"],
-            metrics=outcomes_of(answers),
-            curves=curves,
-            inputs=contexts_of(cell.teacher),
-            measured_on=IMAGES,
-            tags=self.tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
-            seconds=trained.seconds,
-            failed=answers.diverged,
-        )
+        tell(self.tracker, self.folder.path, cell.name, self.tags, seconds=trained.seconds)
 
     def finish(self, cells: Sequence[StudentCell], *, models: bool = True) -> pd.DataFrame:
         """Remove students of former settings (under DVC); log each teacher's best as a model.
@@ -195,18 +184,9 @@ class Writer:
         self.folder.prune(keep, _listed(self.folder.path / TABLE))
         table = self._write_table(cells)
         self._write_plot(cells)
-        by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
-        means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
-        self.tracker.log(metrics=means, artifacts=[self.folder.path / TABLE])
-        for name, answers in best.items() if models else ():
-            self.tracker.log_student(
-                digest(self.folder.path, name),
-                lambda name=name: load_classifier(self.folder.path, name),
-                model_card(answers),
-                metrics=outcomes_of(answers),
-                measured_on=IMAGES,
-                draw=partial(draw_student, answers),
-            )
+        tell_table(self.tracker, self.folder.path, table)
+        for name in best if models else ():
+            tell_model(self.tracker, self.folder.path, name)
         return table
 
     def _write_plot(self, cells: Sequence[StudentCell]) -> None:
@@ -239,6 +219,56 @@ class Writer:
         return table
 
 
+def tell(
+    tracker: Tracker, folder: Path, name: str, tags: Mapping[str, Any], seconds: float = 0.0
+) -> None:
+    """Log a finished student of a folder as an MLflow run; it took `seconds`, and ended now."""
+    answers = read(folder, name)
+    meta = answers.meta
+    ids = {"teacher": meta["teacher"], "seed": meta["seed"]}
+    tracker.child(
+        f"{called(meta['teacher'], kind_of(meta))} seed {meta['seed']}",
+        params=ids | meta["settings"],
+        metrics=outcomes_of(answers),
+        curves={f"epoch/{name}": values for name, values in meta["curves"].items()},
+        inputs=contexts_of(meta["teacher"]),
+        measured_on=IMAGES,
+        tags={**tags, **ids, "fingerprint": digest(folder, name)},
+        seconds=seconds,
+        failed=answers.diverged,
+    )
+
+
+def tell_table(tracker: Tracker, folder: Path, table: pd.DataFrame) -> None:
+    """Log the table of a folder's students, and the teachers' means, on the parent MLflow run."""
+    by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
+    means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
+    tracker.log(metrics=means, artifacts=[folder / TABLE])
+
+
+def tell_model(tracker: Tracker, folder: Path, name: str) -> None:
+    """Log a student's network as an MLflow model, if the store knows the student."""
+    answers = read(folder, name)
+    tracker.log_student(
+        digest(folder, name),
+        lambda: load_classifier(folder, name),
+        model_card(answers, read_names(folder)),
+        metrics=outcomes_of(answers),
+        measured_on=IMAGES,
+        draw=partial(draw_student, answers),
+    )
+
+
+def best_of(folder: Path, everyone: Mapping[str, Answers]) -> list[str]:
+    """Each teacher's best student on validation, of those whose weights are kept."""
+    best: dict[str, str] = {}
+    for name, answers in everyone.items():
+        teacher = answers.meta["teacher"]
+        if (folder / name / WEIGHTS).is_file() and not answers.diverged:
+            best[teacher] = min(best.get(teacher, name), name, key=lambda n: rank(everyone[n]))
+    return sorted(best.values())
+
+
 def _listed(table: Path) -> set[str]:
     """The files of the students that a folder's table lists; none where there is none."""
     try:
@@ -255,9 +285,12 @@ def _measures(answers: Answers, splits: Iterable[str]) -> dict[str, Any]:
     return {f"{split}_{name}": getattr(answers, name)(split) for split in splits for name in names}
 
 
-def model_card(answers: Answers) -> dict[str, Any]:
-    """What an MLflow model says of itself: classes and origin."""
+def model_card(answers: Answers, names: Mapping[str, str]) -> dict[str, Any]:
+    """What an MLflow model says of itself: classes, what these are called, and origin."""
     keys = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "fingerprint")
     card = {key: answers.meta[key] for key in (*keys, BY_WAY_OF, "kind") if key in answers.meta}
     size = answers.meta["settings"]["image_size"]
-    return card | {"class_id": answers.class_id.tolist(), "image_size": size}
+    class_id = answers.class_id.tolist()
+    if called_so := {each: names[each] for each in class_id if each in names}:
+        card["class_name"] = called_so
+    return card | {"class_id": class_id, "image_size": size}
