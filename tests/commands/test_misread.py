@@ -17,6 +17,7 @@ from brain_teacher.decoding.soft_labels import FORMAT, read_soft_labels
 from brain_teacher.files import write_npz
 from brain_teacher.sources.checks.dataset import check_dataset
 from brain_teacher.sources.formats.own_trials import read_trials
+from brain_teacher.sources.formats.soft_label_tables import read_table, to_soft_labels
 from helpers.running import project, run
 
 CATEGORIES = ("cat", "dog", "shoe")
@@ -403,3 +404,18 @@ def test_a_workbook_is_no_table(work):
     assert run("new-dataset", "data/other", *arrays, code=1) == (
         "Error: t.xlsx: is a zip archive, as .xlsx and .npz are: save it as text, a table as CSV\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (["25", "50", "25"], "sums to 100; it must be 1: these are percentages: divide them by 1"),
+        (["0,25", "0.5", "0.25"], "class 'cat' is '0,25', no number; write decimals with a point"),
+        (["25%", "50%", "25%"], "class 'cat' is '25%', no number; save it as a share"),
+    ],
+)
+def test_shares_in_other_ways_of_writing(tmp_path, cells, message):
+    rows = pd.DataFrame([["a", *cells], ["b", *cells]], columns=["image_id", *CATEGORIES])
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ValueError, match=message):
+        to_soft_labels(read_table(tmp_path / "t.csv")[0], values="probabilities", meta={})

@@ -151,6 +151,14 @@ def test_names_of_pictures_keep_their_dots_and_are_not_merged(tmp_path):
         made(tmp_path / "two", window=(0, 2), image="stim_file")
 
 
+@pytest.mark.parametrize("row", ["4\t2\ta\t\n", '4\t2\t"a\n8\t2\t"b\n', "4\t2\n"])
+def test_rows_that_pandas_would_shift_or_join_are_refused(tmp_path, row):
+    write(tmp_path / "bids")
+    spoil_events(HEAD + row)(tmp_path / "bids")
+    with pytest.raises(ValueError, match="is no TSV .(row 2: [24] cells|is no CSV)"):
+        made(tmp_path)
+
+
 def test_an_onset_in_milliseconds_is_no_response_of_zeros(tmp_path):
     write(tmp_path / "bids", rows=[(4.0, 2.0, "a", "x"), (12000.0, 2.0, "b", "y")])
     with pytest.raises(ValueError, match="trials, row 2: its onset is after the run's last vol"):

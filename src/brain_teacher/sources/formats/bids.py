@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from brain_teacher.dataset.bdata import write_bdata
+from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.files import regular
@@ -199,8 +200,9 @@ def read_events(path: Path, wanted: Derivative) -> pd.DataFrame:
         If a column is missing, or an onset or duration is no number; the row is given.
     """
     try:
-        table = pd.read_csv(regular(path), sep="\t", dtype=str, keep_default_na=False)
-    except (ValueError, pd.errors.ParserError) as error:
+        # pandas would take the first cells of rows longer than the header for an index.
+        table = read_csv_table(path, ())
+    except ValueError as error:
         raise ValueError(f"{path} is no TSV ({one_line(error)})") from error
     columns = ["onset", "duration", wanted.category, *filter(None, [wanted.image])]
     for column in columns:

@@ -193,9 +193,12 @@ def _numbers(table):
     wrong = numbers.isna().to_numpy()
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
+        cell = str(table.iat[row, column])
+        remedy = "; write decimals with a point" * ("," in cell)
+        remedy += "; save it as a share" * ("%" in cell)
         raise ValueError(
             f"image '{cut(table.index[row])}': class '{cut(table.columns[column])}' is "
-            f"{cut(repr(table.iat[row, column]))}, no number"
+            f"{cut(repr(table.iat[row, column]))}, no number{remedy}"
         )
     if not len(numbers) or numbers.shape[1] < 2:
         raise ValueError(f"has {len(numbers)} images and {numbers.shape[1]} classes")
@@ -239,6 +242,8 @@ def to_soft_labels(
         found = "has a negative entry" if negative[row] else f"sums to {total[row]:.6g}"
         asked = "counts must be 0 or more, and some above" if values == "counts" else "it must be 1"
         remedy = f"these are no {values} (choose with --values: {', '.join(VALUES)})"
+        if values == "probabilities" and (np.abs(total - 100) <= 100 * ROW_TOLERANCE).all():
+            remedy = "these are percentages: divide them by 100"
         raise ValueError(f"image '{cut(table.index[row])}' {found}; {asked}: {remedy}")
     log_probs = np.log(np.maximum(numbers / total[:, None], FLOOR)).astype(np.float32)
     names = table.index.to_numpy(dtype=str), table.columns.to_numpy(dtype=str)
