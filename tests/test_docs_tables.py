@@ -20,12 +20,14 @@ from brain_teacher.analysis.verdict import (
 )
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.distillation.losses import LOSSES
+from brain_teacher.distillation.parts import PARTS
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.sources.recordings.catalogue import SOURCES
 
 ROOT = Path(__file__).parents[1]
 TOLD = [
     *((name, "decoders.md") for name in DECODERS),
+    *((name, "dissect.md") for name in PARTS),
     *((name, "students.md") for name in (*LOSSES, *TEACHERS, *OUTCOMES)),
     *((name, "outcomes.md") for name in FURTHER),
 ]

@@ -179,3 +179,19 @@ def test_it_works_where_brain_teacher_is_not_installed(folder, student):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(student.predict(student.input_example))
+
+
+def test_its_container_is_described_as_the_page_says(folder, network, tmp_path):
+    from click.testing import CliRunner
+    from mlflow.models.cli import commands
+
+    out = tmp_path / "container"
+    asked = ["generate-dockerfile", "-m", str(folder), "-d", str(out), "--env-manager", "local"]
+    result = CliRunner().invoke(commands, asked)
+    assert result.exit_code == 0, result.output
+    assert "COPY model_dir/model /opt/ml/model\n" in (out / "Dockerfile").read_text()
+    carried = out / "model_dir" / "model"
+    wanted = {"torch", "numpy", "pillow", "mlflow"}
+    listed = (carried / "requirements.txt").read_text().splitlines()
+    assert {line.partition("==")[0] for line in listed} == wanted
+    assert (carried / "data" / "model.pt2").is_file() and (carried / "code").is_dir()

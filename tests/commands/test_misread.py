@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -145,11 +146,19 @@ def test_categories_and_images_that_read_alike(work):
     table = trials()
     table.loc[table["image_id"] == "cat-0", "category"] = "Cat"
     table.loc[table["image_id"] == "dog-1", "image_id"] = "DOG_0"
-    new(table, voxels())
-    assert found()[1][-2:] == [
+    table["superclass"] = table["category"].map({"cat": "animal", "dog": "Animal"}).fillna("thing")
+    table["style"] = table["image_id"].map({"shoe-0": "old style", "shoe-1": "old_style"})
+    new(table.fillna("new"), voxels())
+    assert found()[1][-5:] == [
         f"{what} that read alike, but are not the same: {pair}; is one meant? write it the same "
         "way everywhere"
-        for what, pair in (("categories", "'Cat' and 'cat'"), ("images", "'DOG_0' and 'dog-0'"))
+        for what, pair in (
+            ("superclasses", "'Animal' and 'animal'"),
+            ("groups (superclass)", "'Animal' and 'animal'"),
+            ("groups (style)", "'old style' and 'old_style'"),
+            ("categories", "'Cat' and 'cat'"),
+            ("images", "'DOG_0' and 'dog-0'"),
+        )
     ]
 
 
@@ -371,3 +380,26 @@ def test_flags_of_an_roi_that_are_neither_0_nor_1(work):
     write_named("a.h5", voxel_metadata={"ROI_soft": np.array([0, 0.2, 0.9, 1, 1, np.nan])})
     said = run("new-dataset", "data/mine", "--bdata", "S1=a.h5")
     assert "ROI 'soft' has 2 voxels flagged by another number than 0 and 1: they are left" in said
+
+
+@pytest.mark.parametrize("names", [["image_id", "category"], ["Image ID", " Category"]])
+def test_labels_as_a_folder_of_pictures_gives_them(work, names):
+    draw()
+    table = trials()[["image_id", "category"]].drop_duplicates()
+    table["image_id"] = table["category"] + "/" + table["image_id"] + ".jpg"
+    table["category"] += " "
+    table.set_axis(names, axis=1).to_csv("labels.csv", index=False)
+    said = run("new-dataset", "data/mine", "--images", "shown", "--labels", "labels.csv",
+               "--unseen", "unseen")  # fmt: skip
+    assert "cat/cat-0.jpg is image 'cat-0'" in said and found() == ([], [])
+    assert len(list(Path("data/mine/images/shown").iterdir())) == 9
+
+
+def test_a_workbook_is_no_table(work):
+    new(trials(), voxels())
+    with zipfile.ZipFile("t.xlsx", "w") as archive:
+        archive.writestr("sheet.xml", "<sheet/>")
+    arrays = ("--voxels", "S1=v.npy", "--trials", "S1=t.xlsx")
+    assert run("new-dataset", "data/other", *arrays, code=1) == (
+        "Error: t.xlsx: is a zip archive, as .xlsx and .npz are: save it as text, a table as CSV\n"
+    )

@@ -150,7 +150,7 @@ def multiverse() -> None:
     """  # noqa: D400 - a question
 
 
-@command(with_data, {"Parts": "distillation.parts:PARTS"})
+@command(with_data)
 @in_order(*map(folder_option, ("soft-labels", "voxels", "students")))
 @out_option("students, table and figures")
 @repeatable("part", "A part, with what it is held against")

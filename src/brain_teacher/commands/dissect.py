@@ -116,9 +116,7 @@ def dissect(
 def _named(setting: Setting) -> str:
     """What was dissected, for titles."""
     word = said_simulated(setting.origin["simulated"])
-    return (
-        f"{setting.dataset.name}{said_categories(setting.origin)} {setting.origin['roi']} ({word})"
-    )
+    return f"{setting.dataset.name}{said_categories(setting.origin)} ({word})"
 
 
 def _curves(
