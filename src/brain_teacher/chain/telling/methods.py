@@ -1,7 +1,7 @@
 """Which sentences make the methods of a run, and in which order."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import distributions
 from platform import python_version_tuple
 from typing import Any
 
@@ -85,7 +85,9 @@ def versions() -> dict[str, str]:
     """What computed, and its version; builds of one version compute alike here."""
     python = ".".join(python_version_tuple()[:2])
     own = {"brain-teacher": __version__, "Python": python}
-    return own | {name: version(name).partition("+")[0] for name in PACKAGES}
+    # Who only tells of a table may have none of torch, MLflow and DVC.
+    there = {each.metadata["Name"].lower(): each.version for each in distributions()}
+    return own | {name: there[name].partition("+")[0] for name in PACKAGES if name in there}
 
 
 def _software() -> str:
