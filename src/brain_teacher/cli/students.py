@@ -149,7 +149,7 @@ def multiverse() -> None:
     """  # noqa: D400 - a question
 
 
-@command(with_data, {"Parts": "distillation.parts:PARTS"})
+@command(with_data)
 @in_order(*map(folder_option, ("soft-labels", "voxels", "students")))
 @out_option("students, table and figures")
 @repeatable("part", "A part, with what it is held against")
@@ -162,6 +162,8 @@ def multiverse() -> None:
 @run_time_options(*RUN_TIME)
 def dissect() -> None:
     """Let parts of the soft labels teach: what of them helps?
+
+    docs/dissect.md lists the parts.
 
     \b
     Examples:
