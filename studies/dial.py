@@ -20,6 +20,7 @@ from brain_teacher.analysis.comparison import compare_answers
 from brain_teacher.cells.source import source_fingerprint
 from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.params import Params
+from brain_teacher.chain.provenance import plan_of
 from brain_teacher.commands.compare import compare
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
@@ -64,8 +65,8 @@ class Arm:
 
     @property
     def made_from(self):
-        """What makes it new."""
-        return fingerprint(self.params.model_dump(), self.simulation)
+        """What makes it new: its plan, who teaches, and what was simulated."""
+        return fingerprint(plan_of(self.params), self.params.distill.teacher, self.simulation)
 
     @property
     def students(self):

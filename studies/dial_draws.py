@@ -97,10 +97,18 @@ def what_the_brain_says(params, data, soft_labels):
     return {name: float(values.mean()) for name, values in said.items()}
 
 
-def taught_students(place, params, data, soft_labels):
-    """Distill into `place`, where finished students are kept; gives their folder."""
+def taught_students(place, params, data, soft_labels, **more):
+    """Distill into `place`, where finished students are kept; gives their folder.
+
+    `more` is what ``distill`` reads besides (`voxels`).
+    """
     # No MLflow models: nobody will promote these students.
-    chosen = {"data": data, "soft_labels": soft_labels, "out": place / "students", "models": False}
+    chosen = more | {
+        "data": data,
+        "soft_labels": soft_labels,
+        "out": place / "students",
+        "models": False,
+    }
     return distill(params, **chosen, say=quiet, quiet=True)
 
 

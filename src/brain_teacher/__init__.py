@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The public names, and where they live. Loaded on demand: `import brain_teacher` loads no torch.
 _HOMES = {
@@ -14,7 +14,7 @@ _HOMES = {
     "combine": "decoding.combining",
     "decode_logistic": "decoding.decoders.logistic",
     "decode_ridge": "decoding.decoders.ridge",
-    "draw_targets": "distillation.teachers",
+    "draw_targets": "distillation.drawing",
     "plan_for": "decoding.out_of_fold",
     "quality": "decoding.quality",
     "read_soft_labels": "decoding.soft_labels",

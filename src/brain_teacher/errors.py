@@ -18,9 +18,15 @@ LONGEST = 60  # of a stranger's words in a message
 
 
 class BrainTeacherError(Exception):
-    """A failure that a person can mend; shown as one line, without a traceback."""
+    """A failure that a person can mend; shown as one line, without a traceback.
+
+    What it quotes may hold line breaks, which stand as their code. `lines` are a list below it.
+    """
 
     exit_code = 1
+
+    def __init__(self, text: object = "", lines: Iterable[str] = ()):
+        super().__init__("\n  ".join(map(flat, (text, *lines))))
 
 
 class UsageError(BrainTeacherError):
@@ -52,6 +58,17 @@ def plain(text: str) -> str:
         each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def flat(text: object) -> str:
+    """The same in one line, whatever a stranger's name holds.
+
+    Examples
+    --------
+    >>> print(flat("image 'a\\n  all is well' stands twice"))
+    image 'a\\n  all is well' stands twice
+    """
+    return plain(str(text)).replace("\n", r"\n")
 
 
 def one_line(text: str) -> str:

@@ -58,6 +58,16 @@ def test_a_recipe_is_a_change_to_its_own_teacher(params):
     assert why_exploratory(own, kept) == []
 
 
+def test_a_loss_that_teaches_nobody_is_no_part_of_a_plan(params):
+    assert not any(key.startswith("distill.dkd.") for key in plan_of(params))
+    before = plan_of(params) | {"distill.dkd.beta": 99.0}  # of a version that kept all blocks
+    assert why_exploratory(params, metas(before)) == []
+    taught = params.with_distill(loss="dkd")
+    assert plan_of(taught)["distill.dkd.beta"] == taught.distill.dkd.beta
+    reasons = why_exploratory(taught, metas(plan_of(taught) | {"distill.dkd.beta": 99.0}))
+    assert reasons == [f"distill.dkd.beta was 99.0, is {taught.distill.dkd.beta}"]
+
+
 def test_many_changes_are_cut_short(params):
     reasons = why_exploratory(params, metas({}))
     assert len(reasons) == 9 and reasons[-1].endswith(" more of the kind")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from safetensors.torch import load_file, save_file
+from scipy.spatial.distance import cdist
 
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.answers import digest_of_images
@@ -21,6 +22,7 @@ from brain_teacher.files import write_npz
 from brain_teacher.networks.torchvision import build_classifier
 from brain_teacher.report.student_figures import cells_figure
 from brain_teacher.seeds import named_rng
+from brain_teacher.tracking.inputs import dvc_digest
 from brain_teacher.tracking.store import find_looks, import_mlflow
 from helpers.running import project, run
 
@@ -45,7 +47,7 @@ def work(tmp_path_factory):
         patch.setenv("BRAIN_TEACHER_DEVICE", "cpu")
         patch.setattr("brain_teacher.chain.decodings.figures.write_figures", lambda *_: [])
         # A model of each teacher takes seconds: tests of tracking and of the chain log them.
-        patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_: None)
+        patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_, **__: None)
         run(
             *("simulate", "--out", "data/sample", "--subjects", "2", "--categories", "4"),
             *("--shown", "6", "--unseen", "4", "--voxels", "60", "--image-size", "16"),
@@ -77,8 +79,10 @@ def test_every_teacher_teaches_or_says_why_not(work, tmp_path):
     taught = {student.meta["teacher"] for student in students.values()}
     left_out = set(TEACHERS) - taught
     # Whether the rival is better than the brain is not ours to say.
-    assert left_out <= {"resnet34-degraded"}
-    assert all(f"teacher {name} is left out: the ResNet34's" in said for name in left_out)
+    assert {"matched-spectrum"} <= left_out <= {"resnet34-degraded", "matched-spectrum"}
+    why = {"matched-spectrum": "it is of likeness, not of answers"}
+    for name in left_out:
+        assert f"teacher {name} is left out: {why.get(name, 'the ResNet34')}" in said
     assert len(students) == 2 * len(taught)
     assert f"{2 * len(taught)} students of {len(taught)} teachers" in said
     assert "of training on cpu (1 side by side), about" in said
@@ -389,7 +393,7 @@ def test_features_of_a_trained_network_are_no_brains_alone(work, tmp_path, train
         "Image features: the brain was decoded by way of torchvision, resnet18, layer3, "
         "trained.safetensors."
     )
-    assert trained == ("features_of" in model_card(student_folder.read(out, "brain_0")))
+    assert trained == ("features_of" in model_card(student_folder.read(out, "brain_0"), {}))
     assert (note in " ".join(said.split())) == ("Image features" in said) == trained
 
 
@@ -459,6 +463,72 @@ def test_soft_cross_entropy_teaches_otherwise(work, tmp_path):
     for name, alike in (("none_0", True), ("brain_0", False)):
         one, two = (student_folder.read(tmp_path / loss, name).log_probs["test"] for loss in losses)
         assert np.array_equal(one, two) == alike
+
+
+def test_likeness_is_taught_by_soft_labels_by_voxels_and_by_a_table(work, tmp_path):
+    labels = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz")
+    images = list(labels.image_id)
+    patterns = named_rng("patterns").normal(size=(len(images), 5))
+    tables = {"alike.csv": patterns @ patterns.T, "apart.csv": cdist(patterns, patterns)}
+    order = named_rng("order").permutation(len(images))
+    for name, values in tables.items():  # in any order of rows and columns
+        table = pd.DataFrame(values, index=images, columns=images)
+        table.iloc[order, order[::-1]].to_csv(tmp_path / name)
+    teachers = ("none", "brain-class", "permuted-all", "matched-spectrum", "brain")
+    answers = {}
+    for of in ("soft-labels", "voxels", *(str(tmp_path / name) for name in tables)):
+        settings = change(loss="relational", relational={"of": of, "by": "cka"}, alpha=0.9)
+        out = tmp_path / Path(of).stem
+        chosen = ("--teacher", ",".join(teachers), "--epochs", "1", "--seeds", "1")
+        run("distill", *settings, *chosen, "--out", str(out))
+        found = student_folder.read_all(out)
+        assert {student.meta["teacher"] for student in found.values()} == set(teachers)
+        answers[Path(of).stem] = found
+    said = {
+        stem: {s.meta["teacher"]: s.log_probs["test"] for s in found.values()}
+        for stem, found in answers.items()
+    }
+    none = said["voxels"]["none"]
+    for stem, by_teacher in said.items():
+        np.testing.assert_array_equal(by_teacher["none"], none)
+        assert len({value.tobytes() for value in by_teacher.values()}) == len(teachers), stem
+    # Distances between points say what their inner products say, once both are centred.
+    np.testing.assert_allclose(said["alike"]["brain"], said["apart"]["brain"], atol=1e-3)
+    assert not np.allclose(said["alike"]["brain"], said["voxels"]["brain"], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("of", "spoil", "words"),
+    [
+        ("nothing.csv", None, "is no table"),
+        ("t.csv", lambda t: t.iloc[1:], "lacks image '"),
+        ("t.csv", lambda t: t.replace(0, "much"), "has entries that are no numbers"),
+        ("t.csv", lambda t: t + np.triu(np.ones(t.shape), 1), "one way and"),
+        (
+            "t.csv",
+            lambda t: t + 1 - np.eye(len(t)) / 2,
+            "than each is to itself (0.5, 0.5)",
+        ),
+    ],
+)
+def test_a_table_of_likeness_that_is_none_is_named(work, tmp_path, of, spoil, words):
+    images = read_soft_labels("outputs/soft_labels/S1_HVC_logistic.npz").image_id
+    if spoil is not None:
+        table = pd.DataFrame(1 - np.eye(len(images)), index=images, columns=images)
+        spoil(table).to_csv(tmp_path / of)
+    relational = {"of": str(tmp_path / of), "by": "cka"}
+    settings = change(loss="relational", relational=relational)
+    said = run("distill", *settings, "--out", str(tmp_path / "out"), code=2 if spoil is None else 1)
+    assert words in said and "distill.relational.of" in said
+
+
+def test_voxels_that_are_missing_are_said_and_explore_takes_soft_labels(work, tmp_path):
+    settings = change(loss="relational", relational={"of": "voxels", "by": "cka"})
+    said = run("distill", *settings, "--voxels", str(tmp_path), "--out", str(tmp_path / "out"),
+               code=1)  # fmt: skip
+    assert "S1_HVC.npz is missing" in said and "brain-teacher preprocess" in said
+    said = run("explore", *settings, "--out", str(tmp_path / "out"), code=2)
+    assert "give soft-labels" in said
 
 
 def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):
@@ -655,3 +725,33 @@ def test_other_content_of_a_file_of_weights_makes_students_new(work, tmp_path):
         save_file(build_classifier("resnet18", weights=None, seed=seed).state_dict(), file)
         assert "1 new, 0 kept" in run(*distill, "--out", str(tmp_path / "out"))
     assert "0 new, 1 kept" in run(*distill, "--out", str(tmp_path / "out"))
+
+
+def test_mlflow_knows_what_each_student_learnt_from(work, tmp_path):
+    out = str(tmp_path / "tracked")
+    run("distill", "--teacher", "none,brain,permuted-trials", "--seeds", "1", "--out", out)
+    client = import_mlflow().MlflowClient()
+    experiment = client.get_experiment_by_name("distill")
+    assert "DVC's hash" in experiment.tags["mlflow.note.content"]
+    assert experiment.tags["mlflow.experiment.primaryMetric.name"] == "test_accuracy"
+    newest = client.search_runs([experiment.experiment_id], max_results=4)
+    read = {
+        each.info.run_name: {i.tags[0].value: i.dataset for i in each.inputs.dataset_inputs}
+        for each in newest
+    }
+    learnt = read["brain seed 0"]["teacher"]
+    assert learnt.digest == dvc_digest("outputs/soft_labels") and len(learnt.digest) == 36
+    assert read["brain seed 0"]["images"].digest == dvc_digest("data/sample")
+    assert set(read["none seed 0"]) == {"images"}
+    assert set(read["permuted-trials seed 0"]) == {"images", "controls"}
+    (parent,) = (each for each in newest if "mlflow.parentRunId" not in each.data.tags)
+    assert set(read[parent.info.run_name]) == {"images", "teacher", "controls"}
+    # A child can be found by what its parent would be, and has every outcome that it can have.
+    found = client.search_runs(
+        [experiment.experiment_id], "tags.roi = 'HVC' and params.teacher = 'brain'"
+    )
+    (child,) = (
+        each for each in found if each.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    )
+    known = {key for key in child.data.metrics if key.startswith("test_")}
+    assert known == {"test_accuracy", "test_nll", "test_ece"}  # of 4 classes there is no top 5

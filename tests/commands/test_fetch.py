@@ -17,6 +17,7 @@ from brain_teacher.chain.params import load_params
 from brain_teacher.dataset.bdata import write_bdata
 from brain_teacher.dataset.ids import number_from_image_id
 from brain_teacher.sources.recordings import god
+from brain_teacher.sources.recordings.catalogue import SOURCES
 from helpers.running import project, run
 from helpers.serving import kill_once_larger, serving
 
@@ -300,8 +301,7 @@ def test_the_two_versions_are_told_apart(size, tmp_path):
     [
         (
             ["gods"],
-            "there is no 'gods'; did you mean 'god'? (known: god, miyawaki-figures, haxby-slice, "
-            "things, cneuromod-things, cifar10h, cifar10h-400, kriegeskorte92, cichy92)",
+            f"there is no 'gods'; did you mean 'god'? (known: {', '.join(SOURCES)})",
         ),
         (
             ["god", "--subjects", "S6"],

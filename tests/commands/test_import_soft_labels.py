@@ -50,7 +50,8 @@ def test_a_table_of_choices_teaches_like_a_brain(work):
     assert said.splitlines() == [
         f"{place}: a table of people; 12 of its 13 images, 3 classes; the class with most is the "
         "right one in 100.0%; 4 shown images have no row",
-        "teach with it: brain-teacher distill --decoder made-up --subject people --roi choices",
+        "teach with it: brain-teacher distill --data data/tiny --decoder made-up --subject people "
+        "--roi choices",
     ]
     labels = read_soft_labels(place)
     assert labels.meta["dataset"] == "tiny" and labels.meta["simulated"] is True
@@ -70,7 +71,10 @@ def test_a_table_of_choices_teaches_like_a_brain(work):
     }  # fmt: skip
     # What the recordings say is another table, by another name.
     said = run("distill", "--decoder", "made-up", *small, code=2)
-    assert said == "Error: distill.roi: there is no 'HVC' (known: choices)\n"
+    assert said == (
+        "Error: distill.roi: there is no 'HVC' (known: choices); choose with --roi, or distill.roi "
+        "in params.yaml\n"
+    )
     said = run("distill", "--decoder", "logistic", *small, code=1)
     assert said.startswith("Error: outputs/soft_labels/S1_HVC_logistic.npz is missing: ")
 

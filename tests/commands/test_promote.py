@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
+import yaml
 
 from brain_teacher.chain.params import load_params
 from brain_teacher.chain.provenance import plan_digest, plan_of
@@ -38,7 +39,7 @@ class Memory:
 
     def __init__(self, looks=3):
         self.aliases, self.cards, self.count, self.asked = {}, {}, looks, []
-        self.lost = set()
+        self.lost, self.why, self.files = set(), {}, {}
 
     def __call__(self):
         return self
@@ -59,6 +60,17 @@ class Memory:
     def student_model(self, fingerprint, name, make_model, card):
         return fingerprint
 
+    def lineage(self, fingerprint):
+        return {"teacher": "1eab.dir", "images": "126e.dir"}
+
+    def tags(self, version):
+        return {key: str(value) for key, value in self.cards[int(version)][2].items()}
+
+    def attach(self, version, folder):
+        self.files = {
+            path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.*")
+        }
+
     def register(self, uri, tags):
         version = len(self.cards) + 1
         self.cards[version] = (uri,)
@@ -71,11 +83,12 @@ class Memory:
         version = self.aliases.get(alias)
         return None if version is None else str(version)
 
-    def set_alias(self, alias, version):
-        self.aliases[alias] = version
+    def set_alias(self, alias, version, why):
+        self.aliases[alias], self.why[alias] = version, why
 
-    def remove_alias(self, alias):
+    def remove_alias(self, alias, why):
         del self.aliases[alias]
+        self.why[alias] = why
 
 
 @pytest.fixture
@@ -260,10 +273,85 @@ def test_a_version_whose_files_are_gone_is_logged_again(run, registry):
     assert registry.aliases == {"challenger": 2, "champion": 2, "brain-taught": 2}
 
 
-def test_another_versions_aliases_are_left_alone(run, registry):
+def test_another_claims_aliases_are_left_alone(run, registry):
     registry.aliases |= {"champion": 7, "brain-taught": 7}
+    registry.cards[7] = ("other", "card", {"dataset": "another"})
     run("cannot tell")
-    assert registry.aliases == {"champion": 7, "brain-taught": 7, "challenger": 1}
+    assert registry.aliases == {"champion": 7, "brain-taught": 7, "challenger": 2}
+
+
+@pytest.fixture
+def former(run, registry):
+    """Version 1 is another student that made the same claim, and was made champion."""
+    run(IMAGES)
+    registry.cards[1] = ("another student", *registry.cards[1][1:])
+    assert set(registry.aliases) == {"challenger", "champion", "brain-taught"}
+
+
+def test_a_later_comparison_demotes_the_version_that_it_does_not_support(run, registry, former):
+    said = run("cannot tell", dry_run=True)
+    assert "Version 1 would lose the alias champion: a later comparison on the same test" in said
+    assert registry.aliases["champion"] == 1
+    said = run("cannot tell")
+    assert registry.aliases == {"challenger": 2}
+    assert said.endswith(
+        "Version 1 lost the alias champion: a later comparison on the same test images does not "
+        "support it. Version 1 lost the alias brain-taught: a later comparison on the same test "
+        "images does not support it."
+    )
+    assert registry.why["champion"].startswith("no version since 20")
+    assert (
+        ": version 1 lost it. Not champion: the verdict is 'cannot tell'"
+        in (registry.why["champion"])
+    )
+
+
+def test_only_what_is_not_supported_is_lost(run, registry, former):
+    run(ONLY_BRAIN)
+    assert registry.aliases == {"challenger": 2, "brain-taught": 2}
+
+
+@pytest.mark.parametrize("how", [{"exploratory": True}, {"diverged": ["none seed 1"]}])
+def test_what_settles_nothing_demotes_nobody_else(how, run, registry, former):
+    run("cannot tell", **how)
+    assert registry.aliases == {"challenger": 2, "champion": 1, "brain-taught": 1}
+
+
+def test_why_an_alias_is_there_is_said_once_it_moves(run, registry):
+    run(IMAGES)
+    before = dict(registry.why)
+    assert before["champion"].startswith("version 1 since 20")
+    assert " UTC. Champion, because the verdict is " in before["champion"]
+    run(IMAGES)
+    assert registry.why == before
+
+
+def test_the_version_carries_its_whole_card_and_the_evidence(run, registry, everyone):
+    run(IMAGES)
+    assert set(registry.files) == {
+        "README.md", "evidence/metrics.json", "evidence/plan.json", "evidence/looks.json",
+        "evidence/hashes.json",
+    }  # fmt: skip
+    _, front, text = registry.files["README.md"].split("---\n", 2)
+    front = yaml.safe_load(front)
+    best = max(
+        (each for each in everyone.values() if each.meta["teacher"] == "brain"),
+        key=lambda each: each.accuracy("validation"),
+    )
+    (result,) = front["model-index"][0]["results"]
+    metrics = {each["type"]: each["value"] for each in result["metrics"]}
+    assert metrics["accuracy"] == pytest.approx(best.accuracy("test"), abs=1e-6)
+    assert set(metrics) == set(front["metrics"]) == {"accuracy", "nll", "top5", "ece"}
+    assert front["library_name"] == "mlflow" and front["license"] == "bsd-3-clause"
+    assert "simulated" in front["tags"] and "(simulated)" in result["dataset"]["name"]
+    assert "**Verdict.**" in text and "| dvc.teacher | `1eab.dir` |" in text
+    hashes = json.loads(registry.files["evidence/hashes.json"])
+    assert hashes["dvc.images"] == "126e.dir" and hashes["dvc.students"].endswith(".dir")
+    assert json.loads(registry.files["evidence/plan.json"])["compare.outcome"] == "accuracy"
+    assert json.loads(registry.files["evidence/looks.json"])["comparisons"] == 3
+    (_, card, tags) = registry.cards[1]
+    assert card in text and tags["dvc.teacher"] == "1eab.dir"
+    assert tags["reason"].startswith("Champion, because")
 
 
 def test_a_dry_run_touches_nothing_and_says_all(run, registry):

@@ -16,10 +16,10 @@ from brain_teacher.analysis.comparison import compare_answers
 from brain_teacher.cli import main
 from brain_teacher.decoding.decoders.table import DECODERS
 from brain_teacher.decoding.out_of_fold import plan_for, training_trials
+from brain_teacher.distillation.drawing import draw_targets
 from brain_teacher.distillation.engine import Recipe, train_student
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.students import Answers
-from brain_teacher.distillation.teachers import draw_targets
 from brain_teacher.errors import UsageError
 from brain_teacher.report.tables import teacher_table
 from helpers.recordings import category_of, count_hits, make_voxels
@@ -74,7 +74,8 @@ def test_params_know_their_settings(load):
             "distill",
             {"loss": "weighted"},
             "distill.loss: no such name; did you mean 'weighted-kl'? (known: hinton, "
-            "soft-cross-entropy, dkd, dist, standardised, weighted-kl) (it is 'weighted')",
+            "soft-cross-entropy, dkd, dist, standardised, relational, weighted-kl) (it is "
+            "'weighted')",
         ),
         (
             "compare",

@@ -6,14 +6,16 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist
 from scipy.special import log_softmax, rel_entr, softmax
-from scipy.stats import zscore
+from scipy.stats import pearsonr, zscore
 
 from brain_teacher.distillation.losses import (
     FLOOR,
     dist,
     dkd,
     hinton,
+    relational,
     standardised,
     weighted_cross_entropy,
 )
@@ -237,3 +239,44 @@ def test_standardised_does_not_teach_a_teachers_scale():
     assert found[0] == pytest.approx(found[1], rel=1e-9)
     other = chosen | {"of": "soft-cross-entropy"}
     assert by(standardised, logits, labels, sharp, **other) != pytest.approx(found[0], rel=1e-3)
+
+
+# Likeness of images
+
+
+def of_images(logits, labels, rows, features, **settings):
+    parts = (torch.from_numpy(part) for part in (logits, labels, rows))
+    features = torch.from_numpy(features)
+    return relational(*parts, features=features, temperature=2.0, of="", **settings).item()
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 1000), alpha=st.floats(0, 1))
+def test_relational_is_kornblith_and_kriegeskorte_by_other_formulas(seed, alpha):
+    rng = named_rng(seed)
+    logits, labels, _ = draw(rng)
+    features, rows = rng.normal(size=(6, 9)), rng.normal(size=(6, 4))
+    hard = -log_softmax(logits, axis=1)[np.arange(6), labels].mean()
+    one, two = (part - part.mean(axis=0) for part in (features, rows))
+    # Kornblith et al., eq. 3 as it stands: by features, not by images.
+    norms = [np.linalg.norm(part.T @ part) for part in (one, two)]
+    cka = np.linalg.norm(two.T @ one) ** 2 / np.prod(norms)
+    rdms = [1 - pdist(part, "correlation") for part in (features, rows)]
+    for by, likeness in (("cka", cka), ("correlation", pearsonr(*rdms).statistic)):
+        expected = (1 - alpha) * hard + alpha * (1 - likeness)
+        found = of_images(logits, labels, rows, features, alpha=alpha, by=by)
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("by", ["cka", "correlation"])
+def test_relational_is_0_where_images_are_alike_in_the_same_way(by):
+    rng = named_rng("turned")
+    logits, labels, _ = draw(rng)
+    rows = rng.normal(size=(6, 5))
+    turn, _ = np.linalg.qr(rng.normal(size=(5, 5)))
+    # A rotation keeps inner products; a correlation of patterns, which it does not keep, their
+    # scale and offset.
+    same = rows @ turn if by == "cka" else 3 * rows + 2
+    assert of_images(logits, labels, rows, same, alpha=1.0, by=by) == pytest.approx(0, abs=1e-9)
+    other = of_images(logits, labels, rows, rng.normal(size=(6, 5)), alpha=1.0, by=by)
+    assert other > 0.1

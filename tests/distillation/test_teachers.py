@@ -10,9 +10,10 @@ from scipy.stats import entropy
 from brain_teacher.decoding.log_probs import soften
 from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.distillation import teachers
+from brain_teacher.distillation.drawing import draw_targets
 from brain_teacher.distillation.lessons import Lesson, NotApplicable
 from brain_teacher.distillation.targets import Live
-from brain_teacher.distillation.teachers import TEACHERS, draw_targets
+from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.seeds import named_rng
 
 
@@ -30,8 +31,9 @@ def teach(name, log_probs, truth, temperature=2.0, rng=None, **more):
 def test_the_controls_are_those_of_the_design():
     assert list(TEACHERS) == [
         "none", "weighted", "smooth", "smooth-matched", "permuted-classes", "semantic",
-        "brain-class", "brain-confidence", "permuted-images", "permuted-trials",
-        "resnet34-live", "resnet34-table", "resnet34-degraded", "brain",
+        "brain-class", "brain-confidence", "permuted-images", "permuted-all",
+        "matched-spectrum", "permuted-trials", "resnet34-live", "resnet34-table",
+        "resnet34-degraded", "brain",
     ]  # fmt: skip
 
 

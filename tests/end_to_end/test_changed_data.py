@@ -57,8 +57,8 @@ def test_a_new_subject_changes_only_what_depends_on_it(clone):
         assert re.search(rf"^Added:(.*\n)*? +{path}$", changed, re.MULTILINE), changed
     assert not re.search(r"^ +outputs/soft_labels/S1_HVC_logistic.npz$", changed, re.MULTILINE)
     metrics = clone.run(*dvc(), "metrics", "diff", "HEAD")
-    assert re.search(r"outputs/comparison/metrics.json +accuracy\.brain ", metrics)
-    assert re.search(r"outputs/soft_labels/metrics.json +top1\.\w+ ", metrics)
+    assert re.search(r"outputs/comparison/summary.json +brain ", metrics)
+    assert re.search(r"outputs/soft_labels/summary.json +top1 ", metrics)
     after = soft_label_versions(clone)
     assert after[: len(before)] == before and len(after) == len(before) + 1
     assert after[-1] != before[-1]

@@ -13,10 +13,11 @@ from brain_teacher.cells.engine import run_cells
 from brain_teacher.decoding.soft_labels import SoftLabels
 from brain_teacher.distillation.augmentation import mirror_edges, to_batch
 from brain_teacher.distillation.checkpoint import Checkpoint
+from brain_teacher.distillation.drawing import draw_targets
 from brain_teacher.distillation.engine import Recipe, train_student
 from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.distillation.targets import Live
-from brain_teacher.distillation.teachers import TEACHERS, draw_targets
+from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.distillation.timing import faster_precision
 from brain_teacher.networks.classifiers import build_network
 from brain_teacher.networks.devices import choose_precision, has_bfloat16

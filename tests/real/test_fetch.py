@@ -19,6 +19,7 @@ PLACES = {
     "haxby-slice": ("haxby_slice",),
     "kriegeskorte92": ("kriegeskorte92",),
     "cichy92": ("cichy92", "kriegeskorte92"),
+    "behaviour92": ("behaviour92", "kriegeskorte92"),
 }
 SAMPLE = real_data.ROOT / "data" / "sample"
 
@@ -70,6 +71,7 @@ MADE = {
     "haxby-slice": "1 subjects, ROIs slice",
     "kriegeskorte92": "5 subjects, ROIs IT",
     "cichy92": "16 subjects, ROIs IT, EVC",
+    "behaviour92": "17 subjects, ROIs judgement",
 }
 LAST = {
     "haxby-slice": "",
@@ -82,7 +84,7 @@ LAST = {
 (which says why so few pictures carry no students)
 """,
 }
-LAST["cichy92"] = LAST["kriegeskorte92"]
+LAST["behaviour92"] = LAST["cichy92"] = LAST["kriegeskorte92"]
 NEXT = """\
 next:
   brain-teacher preprocess --params {params} --out {runs}/voxels
@@ -103,7 +105,10 @@ CAUTIONS = {
     "kriegeskorte92": "data/kriegeskorte92/images/unseen: no pictures: students can be tested on "
     "shown ones only (distill.split: folds)",
 }
-CAUTIONS["cichy92"] = CAUTIONS["kriegeskorte92"].replace("kriegeskorte92", "cichy92")
+CAUTIONS |= {
+    name: CAUTIONS["kriegeskorte92"].replace("kriegeskorte92", name)
+    for name in ("cichy92", "behaviour92")
+}
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -154,13 +159,17 @@ def test_miyawakis_decoder_names_letters_of_a_style_never_seen(fetched):
     assert decode("miyawaki-figures")["V1", "logistic"]["top1"] >= 0.55
 
 
-@pytest.mark.parametrize(("name", "least"), [("kriegeskorte92", 0.58), ("cichy92", 0.70)])
-def test_it_knows_six_categories_and_early_cortex_does_not(fetched, name, least):
-    # References, nearest neighbours: IT 0.641 and 0.761, EVC 0.207; the largest category has 23/92.
+@pytest.mark.parametrize(
+    ("name", "roi", "least"),
+    [("kriegeskorte92", "IT", 0.58), ("cichy92", "IT", 0.70), ("behaviour92", "judgement", 0.85)],
+)
+def test_it_knows_six_categories_and_early_cortex_does_not(fetched, name, roi, least):
+    # References, nearest neighbours: IT 0.641 and 0.761, EVC 0.207, people 0.902; the largest
+    # category has 23/92.
     fetched(name)
     cells = decode(name, "--decoder", "logistic,ridge")
     for decoder in ("logistic", "ridge"):
-        assert cells["IT", decoder]["top1"] >= least
+        assert cells[roi, decoder]["top1"] >= least
         if name == "cichy92":
             hits = round(92 * cells["EVC", decoder]["top1"])
             assert binomtest(hits, 92, 23 / 92).pvalue > 0.001

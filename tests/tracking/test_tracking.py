@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from brain_teacher.errors import BrainTeacherError
-from brain_teacher.tracking import MODEL, Registry, flat, models, store, tracked
+from brain_teacher.tracking import MODEL, Registry, Version, flat, models, store, tracked
 from helpers.stores import make_store
 
 ROOT = Path(__file__).parents[2]
@@ -170,7 +170,8 @@ def test_what_the_store_refuses_ends_tracking_and_not_the_work(client, distilled
         done.append("work")
     assert done == ["work"]
     assert capsys.readouterr().err == (
-        f"not tracked in MLflow ({tracker.problem}); the results are written all the same\n"
+        f"not tracked in MLflow ({tracker.problem}): 1 MLflow runs, the first c; the results are "
+        "written all the same\n"
     )
 
 
@@ -201,7 +202,8 @@ def test_with_the_store_away_the_work_goes_on_and_says_so(given, tmp_path):
     assert (done.returncode, done.stdout) == (0, "worked None None\n")
     last = done.stderr.splitlines()[-1]
     assert last.startswith("not tracked in MLflow (MlflowException: API request to http://127.0")
-    assert last.endswith("; the results are written all the same")
+    lost = ": 1 MLflow runs, the first child; the results are written all the same"
+    assert last.endswith(lost)
     assert not (tmp_path / "mlflow.db").exists()
 
 
@@ -268,9 +270,14 @@ def test_a_student_becomes_a_version_with_aliases_and_answers_as_before(
         expected = model(torch.from_numpy(pixels)).numpy()
     info = mlflow.models.get_model_info(uri)
     assert info.metadata == card
-    assert info.signature.inputs.inputs[0].shape == (-1, 3, 8, 8)
-    found = mlflow.pyfunc.load_model(uri).predict(pixels)
+    with torch.inference_mode():
+        found = mlflow.pytorch.load_model(uri)(torch.from_numpy(pixels)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    # The function takes pictures as people have them (tests/test_served.py).
+    (answer, *_) = mlflow.pyfunc.load_model(uri).predict(list(pixels.transpose(0, 2, 3, 1)))
+    assert {each["class_id"]: each["log_prob"] for each in answer} == pytest.approx(
+        dict(zip("abc", expected[0].tolist(), strict=True)), abs=1e-5
+    )
     place = client.get_logged_model(uri.removeprefix("models:/")).artifact_location
     files = {path.name: path for path in Path(place.removeprefix("file://")).rglob("*")}
     assert not [name for name in files if name.endswith(".pkl")]
@@ -291,11 +298,46 @@ def test_a_student_becomes_a_version_with_aliases_and_answers_as_before(
     registry.set_alias("challenger", version)
     registry.set_alias("champion", version)
     assert registry.alias("challenger") == registry.alias("champion") == str(version)
-    registry.remove_alias("champion")
+    registry.set_alias("champion", version, f"version {version} since today.")
+    assert registry.reasons()["champion"] == f"version {version} since today."
+    registry.remove_alias("champion", "no version since today")
     assert registry.alias("champion") is None
+    assert registry.reasons()["champion"] == "no version since today"
     stored = client.get_model_version_by_alias(MODEL, "challenger")
     assert stored.description == "the card"
-    assert stored.tags == {"fingerprint": "f0", "verdict": "cannot tell", "seed": "0"}
+    tags = {"fingerprint": "f0", "verdict": "cannot tell", "seed": "0"}
+    assert stored.tags == tags == registry.tags(version)
+    assert registry.versions()[-1] == Version(str(version), ("challenger",), tags, has_files=True)
+    assert not registry.lineage("nobody")
+
+
+def test_a_models_metrics_and_figures_come_with_it_once(client, distilled, tiny):
+    import mlflow
+
+    model, card = tiny
+    drawn = []
+
+    def draw(folder):
+        drawn.append(folder)
+        (folder / "confusion.png").write_text("a figure")
+
+    told = {"metrics": {"test_accuracy": 0.5}, "draw": draw}
+    told["tied"] = {"dataset_name": "sample", "dataset_digest": "126e.dir"}
+    with tracked("distill", "parent", tags={}, params={}) as tracker:
+        child = {"params": {}, "metrics": {}, "curves": {}, "tags": {"fingerprint": "f7"}}
+        run_id = tracker.child("brain seed 7", **child)
+    uri = models.log_student_model(mlflow, "f7", lambda: model, card, **told)
+    assert models.log_student_model(mlflow, "f7", None, card, **told) == uri
+    assert len(drawn) == 1
+    assert [f.path for f in client.list_artifacts(run_id, "figures")] == ["figures/confusion.png"]
+    (metric,) = client.get_logged_model(uri.removeprefix("models:/")).metrics
+    assert (metric.key, metric.value) == ("test_accuracy", 0.5)
+    assert (metric.dataset_name, metric.dataset_digest) == ("sample", "126e.dir")
+    found = client.search_logged_models(
+        [client.get_run(run_id).info.experiment_id], "metrics.test_accuracy > 0.4",
+        datasets=[{"dataset_name": "sample", "dataset_digest": "126e.dir"}],
+    )  # fmt: skip
+    assert [each.model_uri for each in found] == [uri]
 
 
 def test_a_student_that_the_store_lacks_is_logged_again(client, distilled, tiny):
@@ -309,6 +351,25 @@ def test_a_student_that_the_store_lacks_is_logged_again(client, distilled, tiny)
     assert registry.student_model("lost", "brain seed 7", None, card) == uri
 
 
+def test_a_card_that_is_longer_than_postgres_takes_is_whole_in_the_artifacts(
+    client, distilled, tiny, tmp_path
+):
+    import mlflow
+
+    model, card = tiny
+    registry = Registry()
+    uri = registry.student_model("lost", "brain seed 7", lambda: model, card)
+    version = registry.register(uri, {"fingerprint": "lost"})
+    (tmp_path / "README.md").write_text("x" * 6000)
+    registry.attach(version, tmp_path)
+    registry.describe(version, "x" * 6000, {})
+    text = client.get_model_version(MODEL, version).description
+    assert len(text) == 5000 and text.endswith("is README.md among this version's artifacts.")
+    files = client.list_logged_model_artifacts(uri.removeprefix("models:/"))
+    assert {file.path: file.file_size for file in files}["README.md"] == 6000
+    assert mlflow.pyfunc.load_model(uri).predict(np.zeros((1, 3, 8, 8), np.float32)).shape == (1, 3)
+
+
 def test_a_version_whose_artifacts_are_gone_is_none(client, distilled, tiny):
     model, card = tiny
     registry = Registry()
@@ -319,6 +380,9 @@ def test_a_version_whose_artifacts_are_gone_is_none(client, distilled, tiny):
     shutil.rmtree(logged.artifact_location.removeprefix("file://"))
     assert registry.find_version("cleaned") is None
     assert registry.lost_versions("cleaned") == [version]
+    with pytest.raises(BrainTeacherError, match=f"^the files of version {version} are gone: it"):
+        registry.set_alias("champion", version)
+    assert registry.alias("champion") is None
     again = registry.student_model("cleaned", "brain seed 8", lambda: model, card)
     assert again != uri
     new = registry.register(again, {"fingerprint": "cleaned"})

@@ -81,13 +81,19 @@ def open_dataset(folder: str | Path) -> DataSet:
         return DataSet(folder, description, read_stimuli(folder))
 
 
-def choose(wanted: str | Sequence[str], known: Sequence[str], where: str) -> list[str]:
-    """The wanted names (``all``: every known one), each checked; `where` is the setting's name."""
+def choose(
+    wanted: str | Sequence[str], known: Sequence[str], where: str, *, remedy: str = ""
+) -> list[str]:
+    """The wanted names (``all``: every known one), each checked; `where` is the setting's name.
+
+    `remedy` ends what is said of a name that is not known.
+    """
     if wanted == "all":
         return list(known)
     for name in wanted:
         if name not in known:
             raise UsageError(
                 f"{where}: there is no {name!r}{nearest(name, known)} (known: {', '.join(known)})"
+                f"{remedy}"
             )
     return list(dict.fromkeys(wanted))

@@ -122,7 +122,15 @@ Decode = _with_blocks(_Decode, DECODERS)
 
 
 class Own(Block):
-    """What a teacher has of its own: chosen by `brain-teacher search`, then frozen."""
+    """What a teacher has of its own: chosen by `brain-teacher search`, then frozen.
+
+    In the methods
+    --------------
+    {% if distill.recipes %}Of their own, chosen on pilot seeds and validation pictures with equal
+    budgets, had {% for name, own in distill.recipes|dictsort %}{{ name }} ({% for key, value in
+    own|dictsort %}{{ key|replace("_", " ") }} {{ value }}{{ ", " if not loop.last }}{% endfor
+    %}){{ ", " if not loop.last }}{% endfor %}.{% endif %}
+    """
 
     temperature: Positive | None = None
     alpha: Alpha | None = None
@@ -288,7 +296,13 @@ class Compare(Block):
 
 
 class Promote(Block):
-    """When the challenger becomes the champion."""
+    """When the challenger becomes the champion.
+
+    In the methods
+    --------------
+    A student is called champion only under that verdict, and if the bound of the interval of brain
+    minus hard labels lies beyond the gate of {{ made.gate }}.
+    """
 
     gate: Annotated[Number, Field(ge=0, lt=1)] = 0.02
 

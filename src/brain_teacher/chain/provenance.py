@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brain_teacher.chain.params import Params
+from brain_teacher.distillation.losses import LOSSES
 from brain_teacher.errors import about
 from brain_teacher.reading.text import Said, read_yaml, validated
 from brain_teacher.tracking import flat
@@ -43,7 +44,13 @@ def plan_of(params: Params, data: str | Path | None = None) -> Plan:
     """
     blocks = [flat(block, name) for name, block in params.plan.items()]
     plan = {key: value for block in blocks for key, value in block.items()}
-    return plan | {"data": dvc_hash(data or Path("data") / params.dataset.name)}
+    return _taught(plan) | {"data": dvc_hash(data or Path("data") / params.dataset.name)}
+
+
+def _taught(plan: Plan) -> Plan:
+    """A plan without the settings of losses that teach nobody: a new loss changes no other plan."""
+    idle = tuple(f"distill.{name}." for name in LOSSES if name != plan.get("distill.loss"))
+    return {key: value for key, value in plan.items() if not key.startswith(idle)}
 
 
 def own_plan(plan: Plan, teacher: str) -> Plan:
@@ -95,7 +102,7 @@ def _changes(then: Plan | str, now: Plan) -> list[str]:
     """What of the plan that a student was trained under is another now, in words."""
     if isinstance(then, str):
         return ["trained by an earlier version, which kept a digest of its plan alone"]
-    texts = []
+    texts, then = [], _taught(then)
     for key in sorted(then.keys() | now.keys()):
         before, after = then.get(key), now.get(key)
         # Data that DVC does not know cannot be told from others.

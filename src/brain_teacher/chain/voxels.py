@@ -39,7 +39,17 @@ class Index(Said):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RecordingCell(Cell):
-    """Cut some ROIs of one subject, from one reading of its BData file."""
+    """Cut some ROIs of one subject, from one reading of its BData file.
+
+    In the methods
+    --------------
+    {% if made.subjects %}Of {% if preprocess.subject == "all" %}every subject{% else %}the chosen
+    subjects{% endif %} ({{ made.subjects }}) the voxels of {% if preprocess.roi == "all" %}every
+    region of interest{% else %}the chosen regions of interest{% endif %} ({{ made.rois }}) were
+    taken from the recordings as they stand there, {{ made.trials }} trials a subject of {{
+    made.images }} pictures in {{ made.classes }} categories.{% else %}No recordings were read: the
+    soft labels were brought as a table.{% endif %}
+    """
 
     dataset: str
     simulated: bool
@@ -70,7 +80,7 @@ class RecordingCell(Cell):
                     f"{file} has no ROI {roi!r} (it has {', '.join(masks)}); correct "
                     f"preprocess.roi in params.yaml{nearest(roi, masks)}"
                 )
-            with about(f"{file}, ROI {roi}"):
+            with about(f"{file}, ROI {roi}"), np.errstate(over="ignore"):
                 voxels = Voxels(data[:, masks[roi]].astype(np.float32), **columns)
             meta = {key: getattr(self, key) for key in ("dataset", "simulated", "subject")}
             text = json.dumps(meta | {"format": FORMAT, "roi": roi}, sort_keys=True)

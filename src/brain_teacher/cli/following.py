@@ -26,6 +26,7 @@ FIGURES = {
     "multiverse": "specifications.png",
     "dissect": "contributions.png",
     "compare": "comparison.png",
+    "outcomes": "outcomes.png",
 }
 
 

@@ -8,6 +8,7 @@ from brain_teacher.cli.options import (
     COUNT,
     RUN_TIME,
     command,
+    common,
     folder_option,
     in_order,
     names,
@@ -24,7 +25,7 @@ decoder_option = of_distill(
     "--decoder", metavar="NAME", help="Whose soft labels.  [default: as in params.yaml]"
 )
 epochs_option = of_distill("--epochs", type=int, help="Passes through the training images.")
-tables_options = in_order(*map(folder_option, ("soft-labels", "controls", "rivals")))
+tables_options = in_order(*map(folder_option, ("soft-labels", "controls", "rivals", "voxels")))
 
 
 @command(with_data)
@@ -184,6 +185,37 @@ def compare() -> None:
     """
 
 
+@command(with_data)
+@in_order(
+    *map(folder_option, ("voxels", "soft-labels", "controls", "students", "comparison")),
+)
+@out_option("report.html, methods.md and references.bib")
+@click.option("--pictures/--no-pictures", default=True, help="Show some of the data set's.")
+def report() -> None:
+    """Tell on one page what was asked, found and not found; with a methods text to copy.
+
+    \b
+    Example:
+      brain-teacher report --out runs/report
+    """
+
+
+@command(with_data, {"Outcomes": "analysis.further:FURTHER"})
+@folder_option("students")
+@tables_options
+@out_option("table, figure and metrics.json")
+@run_time_options("jobs", "cluster", "device")
+def outcomes() -> None:
+    """Measure what else the students learnt: likeness to brains, new categories, robustness.
+
+    Exploratory. Weights that were not kept are made again, once, beside the students' folder.
+
+    \b
+    Example:
+      brain-teacher outcomes --students outputs/students --out runs/outcomes
+    """
+
+
 @command(with_settings)
 @folder_option("students")
 @folder_option("comparison")
@@ -194,4 +226,25 @@ def promote() -> None:
     \b
     Example:
       brain-teacher promote --dry-run
+    """
+
+
+@command(common)
+@click.argument("students", metavar="FOLDER")
+def track() -> None:
+    """Bring students into MLflow that it does not know, since its server was away; none twice.
+
+    \b
+    Example:
+      brain-teacher track outputs/students
+    """
+
+
+@command(common)
+def registry() -> None:
+    """List the registered model's versions, and say why each alias is where it is.
+
+    \b
+    Example:
+      brain-teacher registry
     """

@@ -7,7 +7,7 @@ from brain_teacher.chain.params import Params
 from brain_teacher.chain.student_view import write_student_view
 from brain_teacher.chain.students.family import settled
 from brain_teacher.commands import Place, Say
-from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.errors import BrainTeacherError, UsageError, flat
 from brain_teacher.sources.checks.dataset import check_dataset
 
 
@@ -22,11 +22,9 @@ def check(params: Params, *, data: Place, say: Say = print) -> None:
     found = check_dataset(Path(data), validation_share=share, side=side)
     told = [] if found.problems else settled(params, open_dataset(data))
     for line in [*found.facts, *told, *(f"caution: {line}" for line in found.cautions)]:
-        say(line)
+        say(flat(line))
     if count := len(found.problems):
-        raise BrainTeacherError(
-            f"{count} problem{'s' * (count > 1)} in {data}:\n  " + "\n  ".join(found.problems)
-        )
+        raise BrainTeacherError(f"{count} problem{'s' * (count > 1)} in {data}:", found.problems)
     dataset, sheet = open_dataset(data), Path("runs") / "check"
     sheet /= f"{dataset.name}.png"
     if dataset.description.pictures and write_student_view(dataset, side, sheet):

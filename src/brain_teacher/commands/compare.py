@@ -23,6 +23,7 @@ from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.evidence import compare_settings, compared, difference_told
 from brain_teacher.chain.students.family import left_out
 from brain_teacher.chain.students.held_out import agreements, read_between_subjects
+from brain_teacher.chain.summary import write_summary
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset.formulas import quoted_table
 from brain_teacher.distillation.students import Answers
@@ -36,7 +37,13 @@ from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.kinds import by_called, called, comparison_called, kind_of
 from brain_teacher.report.ladder_figure import ladder_figure, ladder_rows
 from brain_teacher.report.student_figures import curves_figure
-from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
+from brain_teacher.report.tables import (
+    as_markdown,
+    as_short,
+    as_text,
+    audit_markdown,
+    teacher_table,
+)
 from brain_teacher.report.words import (
     BRAIN,
     CATEGORIES,
@@ -45,7 +52,7 @@ from brain_teacher.report.words import (
     said_simulated,
 )
 from brain_teacher.sources.imagenet.pretraining import seen_by_pretraining
-from brain_teacher.tracking import flat, tracked
+from brain_teacher.tracking import Input, flat, tracked
 
 # Of distill.weights.
 NO_WEIGHTS = "none"
@@ -83,7 +90,11 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
     tags |= {"test_images": answers.digest_of_test_images(everyone)}
     named = f"{meta['dataset']}{said_categories(meta)} {meta['roi']}"
     name = f"{named} ({said_simulated(meta['simulated'], kind)})"
-    told: Given = {"tags": tags, "params": flat(plan.model_dump(), "compare")}
+    told: Given = {
+        "tags": tags,
+        "params": flat(plan.model_dump(), "compare"),
+        "inputs": [Input(students, "students")],
+    }
     with OutputFolder(out, say).locked(), tracked("compare", name, **told) as tracker:
         content = _metrics(everyone, result, meta, plan.outcome, teacher) | {
             "kind": kind,
@@ -102,8 +113,8 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         figures = _figures(result, effects, name, teacher, margin=plan.margin, **drawn)
         curves = by_called(_curves(everyone, [*plan.family, BRAIN]), kind)
         figures["curves"] = curves_figure(curves, teacher=teacher, title=f"Learning curves: {name}")
-        filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         table = _table(result, found, teacher)
+        filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         text = "\n".join([as_text(table, title, **shown), *filled])
         markdown = as_markdown(table, title, **shown) + "\n" + "\n\n".join(says) + "\n"
         tables, origin = (
@@ -120,16 +131,24 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
             path: quoted_table(each.assign(**origin, kind=kind)).to_csv(index=False)
             for path, each in frames.items()
         }
-        texts |= {tables / "comparison.md": markdown, tables / "comparison.txt": text + "\n"}
+        texts |= {
+            tables / "comparison.md": markdown,
+            tables / "comparison.txt": text + "\n",
+            tables / "short.md": as_short(
+                table, title, verdict=called(_brief(content, left_out), kind), outcome=outcome
+            ),
+        }
         if audited is not None:
             content["pretraining"] = {"seen": seen, "rows": _rows(audited)}
             texts[tables / "pretraining.csv"] = audited.to_csv(index=False)
             texts[tables / "pretraining.md"] = audit_markdown(audited, title, outcome)
         files = _write(out / "figures", texts, figures)
         write_json(out / METRICS, content)
+        few = write_summary(out, _few(content, plan.outcome, teacher), simulated=meta["simulated"])
         tracker.log(
             metrics=_logged(content, plan.outcome, f"{teacher}_minus"),
-            artifacts=[*files, out / METRICS],
+            artifacts=[*files, out / METRICS, few],
+            note=f"{markdown}\nHow to read it: docs/verdict.md.",
         )
         # Beside the table and in no file: the count differs from run to run.
         looks = looks_sentence(tracker.looks(tags["test_images"]), tags["plan"])
@@ -148,6 +167,12 @@ def _made(
         for name in asked.family
         if name in reasons
     ]
+
+
+def _brief(content: dict, left_out: list[str]) -> str:
+    """The verdict's words alone, and what nobody may read them without."""
+    word = "Exploratory verdict" if content["exploratory"] else "Verdict"
+    return " ".join([f"{word}: {content['verdict']}.", *left_out])
 
 
 def _write(folder: Path, texts: dict[Path, str], figures: dict[str, Any]) -> list[Path]:
@@ -253,6 +278,15 @@ def _metrics(
     if result.outcome.unit != "%":  # the usual fractions, of means, differences and gate
         content |= {"unit": result.outcome.unit, "more_is_better": result.outcome.more_is_better}
     return content
+
+
+def _few(content: dict, outcome: str, teacher: str) -> dict[str, Any]:
+    """Of ``metrics.json`` what fits a screen: two means, their difference and its interval."""
+    none = next(each for each in content["differences"] if each["b"] == answers.NONE)
+    means = {name: content[outcome][name] for name in (teacher, answers.NONE)}
+    return {"outcome": outcome, **means, "minus": none["mean"]} | {
+        key: none[key] for key in ("low", "high")
+    }
 
 
 def _logged(content: dict, outcome: str, minus: str) -> dict[str, float]:

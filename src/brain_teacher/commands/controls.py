@@ -15,6 +15,7 @@ from brain_teacher.chain.dataset import METRICS
 from brain_teacher.chain.decodings.cells import PERMUTED, TIME, DecodeCell
 from brain_teacher.chain.decodings.planning import Decodings, measured, open_decodings
 from brain_teacher.chain.params import Params
+from brain_teacher.chain.summary import write_plot, write_summary
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.errors import UsageError
 from brain_teacher.files import write_json
@@ -47,8 +48,13 @@ def controls(
         rows = measured(out, cells, decodings.dataset)
         write_json(out / METRICS, origin | {"cells": rows})
         table = pd.DataFrame(rows)
-        means = table.groupby("control")["top1"].mean().add_prefix("top1/").to_dict()
-        tracker.log(metrics=means, artifacts=[out / METRICS])
+        by_control = table.groupby("control")["top1"].mean()
+        simulated = {"simulated": origin["simulated"]}
+        ours = {key: float(table[key].mean()) for key in ("top1", "chance")}
+        write_summary(out, ours, **simulated)
+        write_plot(out, by_control.reset_index(), **simulated)
+        means = by_control.add_prefix("top1/").to_dict()
+        tracker.log(metrics=ours | means, artifacts=[out / METRICS])
     said = origin | {"dataset": origin["dataset"] + said_categories(rows[0])}
     say(_summary(table, **said))
     return out

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from brain_teacher.cells.folder import run_folder
@@ -12,10 +13,14 @@ from brain_teacher.chain.decodings.noise import decoded_noise, said_of_noise
 from brain_teacher.chain.decodings.planning import measured, nested_cells, open_decodings
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.students.family import settled
+from brain_teacher.chain.summary import write_plot, write_summary
 from brain_teacher.commands import Given, Place, Say
 from brain_teacher.files import write_json
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_categories, said_simulated
+
+# Of a cell, what MLflow shows the mean of.
+MEASURES = ("top1", "nll", "ece")
 
 
 def decode(
@@ -48,27 +53,51 @@ def decode(
         agreed, says = agreement_of_subjects(out, cells, dataset)
         content = {"cells": rows, "top1": top1, "noise": noise, "between_subjects": agreed}
         write_json(out / METRICS, dataset.origin | content)
+        simulated, ours = dataset.origin["simulated"], {"top1": float(table["top1"].mean())}
+        ours["chance"] = float(table["chance"].mean())
+        write_summary(out, ours, simulated=simulated)
+        by_roi = pd.DataFrame({"roi": top1.keys(), "top1": top1.values()})
+        write_plot(out, by_roi, simulated=simulated)
         from brain_teacher.chain.decodings.figures import write_figures
 
         origin = dataset.origin | {"dataset": dataset.name + said_categories(rows[0])}
         files = write_figures(out, table, agreed, dataset, origin, said_of_noise(noise))
-        means = {f"top1/{key}": value for key, value in top1.items()}
-        means |= {f"between_subjects/{r['roi']}_{r['decoder']}": r["mean"] for r in agreed}
-        means |= {f"noise/{row['subject']}": row["top1"] for row in noise}
-        tracker.log(metrics=_metrics(rows) | means, artifacts=[out / METRICS, *files])
-    say("\n".join([_summary(table, **origin), said_of_noise(noise), *says]))
+        text = "\n".join([_summary(table, **origin), said_of_noise(noise), *says])
+        tracker.log(
+            metrics=ours | _compared(table, agreed, noise),
+            artifacts=[out / METRICS, *files],
+            note=f"```\n{text}\n```",
+        )
+    say(text)
     return out
 
 
-def _metrics(rows: list[dict]) -> dict[str, float]:
-    """Every measure of every cell, as ``<measure>/<cell>``, for MLflow."""
-    ids = ("subject", "roi", "decoder")
-    return {
-        f"{measure}/{'_'.join(row[key] for key in ids)}": value
-        for row in rows
-        for measure, value in (row | row.get("identification", {})).items()
-        if isinstance(value, int | float)
+def _compared(table: pd.DataFrame, agreed: list[dict], noise: list[dict]) -> dict[str, float]:
+    """What two decodes are compared by in MLflow: means over subjects, by ROI and decoder.
+
+    What each cell measured, a thousand numbers and more, stands in ``metrics.json``.
+    """
+    several = table["decoder"].nunique() > 1
+    table = table.assign(
+        place=table["roi"] + ("_" + table["decoder"] if several else ""),
+        **{
+            key: [each.get(key) for each in table["identification"].map(lambda v: v or {})]
+            for key in ("seen_pairwise", "imagined_pairwise")
+            if "identification" in table
+        },
+    )
+    kept = [key for key in (*MEASURES, "seen_pairwise", "imagined_pairwise") if key in table]
+    means = table.groupby("place", sort=False)[kept].mean()
+    found = {
+        f"{measure}/{place}": float(value)
+        for measure in kept
+        for place, value in means[measure].dropna().items()
     }
+    found |= {
+        f"between_subjects/{r['roi']}" + (f"_{r['decoder']}" if several else ""): r["mean"]
+        for r in agreed
+    }
+    return found | {"noise": float(np.mean([row["top1"] for row in noise]))} if noise else found
 
 
 def _summary(table: pd.DataFrame, dataset: str, simulated: bool) -> str:

@@ -11,6 +11,8 @@ from brain_teacher.chain.provenance import digest_of_plan, dvc_hash, plan_of
 from brain_teacher.chain.students.family import write_not_made
 from brain_teacher.chain.students.folder import Writer, check_neighbours
 from brain_teacher.chain.students.held_out import write_between_subjects, write_held_out
+from brain_teacher.chain.students.inputs import inputs_of
+from brain_teacher.chain.students.names import write_names
 from brain_teacher.chain.students.setting import open_setting
 from brain_teacher.chain.students.training import train
 from brain_teacher.commands import Place, Say
@@ -38,6 +40,7 @@ def distill(
     out: Place | None,
     controls: Place = "outputs/controls",
     rivals: Place = "outputs/rivals",
+    voxels: Place = "outputs/voxels",
     limit: int | None = None,
     models: bool = True,
     run_time: RunTime = HERE,
@@ -46,11 +49,11 @@ def distill(
 ) -> Path:
     """Train every teacher's students.
 
-    Of `controls` and `rivals` only what a teacher needs must be there. With `limit`, about so many
-    images of each split, it is a smoke run, which logs no models; otherwise each teacher's best
-    student is logged as an MLflow model, if `models`.
+    Of `controls`, `rivals` and `voxels` only what a teacher needs must be there. With `limit`,
+    about so many images of each split, it is a smoke run, which logs no models; otherwise each
+    teacher's best student is logged as an MLflow model, if `models`.
     """
-    tables = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
+    tables = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals, "voxels": voxels}
     setting = open_setting(params, dataset=open_dataset(data), limit=limit, **tables)
     out, plan = run_folder("distill", out), plan_of(params, data)
     tags = setting.origin | {"plan": digest_of_plan(plan)}
@@ -74,17 +77,22 @@ def distill(
             raise BrainTeacherError("no teacher is left: there is nothing to train")
         check_neighbours(out, cells, setting.material)
         settings = flat(params.distill.model_dump(), "distill")
-        with tracked("distill", name, tags=tags, params=settings) as tracker:
+        read = inputs_of(setting, soft_labels)
+        with tracked("distill", name, tags=tags, params=settings, inputs=read) as tracker:
+            tracker.remedy = f"`brain-teacher track {out}` brings them in"
             known = {key: brain.meta[key] for key in MEASURES if key in brain.meta}
             tracker.log(metrics={f"{brain.kind}/{key}": value for key, value in known.items()})
+            write_names(out, dataset.description.categories)
             writer = Writer(folder, tracker, setting.material, tags=tags, plan=plan)
             train("distill", setting, cells, writer, run_time=run_time, say=say, quiet=quiet)
             table = writer.finish(cells, models=models and limit is None)
             write_not_made(out, skipped, setting.teachers)
             write_held_out(setting, Path(soft_labels), out)
             write_between_subjects(setting, Path(soft_labels), out)
-    network = describe_network(setting.recipes[setting.teachers[0]])
-    say(_summary(table, f"{named} ({word}), {network} -> {out}", brain.kind))
+            network = describe_network(setting.recipes[setting.teachers[0]])
+            text = _summary(table, f"{named} ({word}), {network}", brain.kind)
+            tracker.log(note=f"```\n{text}\n```\nThe verdict: experiment `compare`.")
+    say(text.replace("\n", f" -> {out}\n", 1))
     return out
 
 

@@ -26,6 +26,7 @@ from brain_teacher.chain.provenance import digest_of_plan, plan_of
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.answers import digest_of_images
 from brain_teacher.chain.students.cells import TRAINING, StudentCell
+from brain_teacher.chain.students.inputs import inputs_of
 from brain_teacher.chain.students.material import Part
 from brain_teacher.chain.students.setting import Setting, open_setting
 from brain_teacher.chain.students.soft_labels import (
@@ -98,9 +99,10 @@ def explore(
     # Of the command alone: its students are no looks of their own.
     look = {"test_images": digest_of_images(setting.parts[0].image_id["test"])}
     look |= {"plan": digest_of_plan(plan)}
+    read = inputs_of(setting, soft_labels)
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked("explore", name, tags=tags | look, params=settings) as tracker,
+        tracked("explore", name, tags=tags | look, params=settings, inputs=read) as tracker,
     ):
         setting = setting.settled(out, run_time, say)
         brains = _brains(setting, soft_labels, rois)

@@ -90,6 +90,8 @@ def _fetch_small(
     on = given if out == Path("data") / name else f"{given} --data {shlex.quote(str(out))}"
     say("next:")
     taught = ""
+    if SOURCES[name].ends_with == "images":
+        say(f"{call} images --data {shlex.quote(str(out))} --from IMAGENET_DIR")
     if description.subjects:
         say(f"{call} preprocess {on} --out {runs}/voxels")
         say(f"{call} decode {on} --voxels {runs}/voxels --out {runs}/soft_labels")
@@ -97,7 +99,7 @@ def _fetch_small(
     if SOURCES[name].ends_with == "plan":
         say(f"{call} plan {on} --discordant 0.15 --seed-sd 2")
         say("(which says why so few pictures carry no students)")
-    if SOURCES[name].ends_with == "compare":
+    if SOURCES[name].ends_with in ("images", "compare"):
         say(f"{call} distill {on}{taught} --out {runs}/students")
         say(f"{call} compare {given} --students {runs}/students --out {runs}/comparison")
 
@@ -129,7 +131,8 @@ def _fetch_god(
             forget(out, refused)  # else the right file would be refused for the wrong one
             raise BrainTeacherError(
                 f"what came to {out} is not as published (a file that is removed is fetched "
-                "again):\n  " + "\n  ".join(problems)
+                "again):",
+                problems,
             )
         _describe(out, subjects)
     say(f"{out}: {len(subjects)} subjects")

@@ -19,6 +19,7 @@ from brain_teacher.chain.provenance import digest_of_plan, plan_of
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.answers import NONE, digest_of_images
 from brain_teacher.chain.students.cells import StudentCell
+from brain_teacher.chain.students.inputs import IMAGES, VOXELS
 from brain_teacher.chain.students.setting import Setting, open_setting
 from brain_teacher.chain.students.soft_labels import SOFT_LABELS
 from brain_teacher.chain.students.specifications import FACTORS, Specification, specifications
@@ -30,7 +31,7 @@ from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.specification_figure import specification_figure
 from brain_teacher.report.words import BRAIN, said_categories, said_simulated
-from brain_teacher.tracking import flat, tracked
+from brain_teacher.tracking import Input, flat, tracked
 
 TABLE = "specifications.csv"
 _OF = ("mean", "low", "high", "p", "p_corrected")
@@ -66,9 +67,11 @@ def multiverse(
     look = {"test_images": digest_of_images(first.parts[0].image_id["test"])}
     look |= {"plan": digest_of_plan(plan)}
     logged = flat(params.multiverse.model_dump(), "multiverse")
+    # Its own soft labels are made of the voxels, below the folder that it writes.
+    read = [Input(voxels, VOXELS), Input(data, IMAGES)]
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked("multiverse", name, tags=tags | look, params=logged) as tracker,
+        tracked("multiverse", name, tags=tags | look, params=logged, inputs=read) as tracker,
     ):
         settings = [
             each.settled(out, run_time, say if number == 0 else _nothing)

@@ -1,5 +1,6 @@
 """``new-dataset``: a data set folder from one's own recordings."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.description import Description
 from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.stimuli import STIMULI_FILE, read_stimuli
-from brain_teacher.errors import BrainTeacherError, UsageError
+from brain_teacher.errors import BrainTeacherError, UsageError, flat
 from brain_teacher.files import atomic_folder
 from brain_teacher.sources.formats.bids import Derivative, from_bids
 from brain_teacher.sources.formats.own_arrays import from_arrays, from_labels
@@ -83,11 +84,11 @@ def new_dataset(
                 pictures=images is not None, superclasses=_superclasses(new) if voxels else {},
             ).write(new)  # fmt: skip
     except ValueError as error:
-        raise BrainTeacherError(str(error)) from error
+        raise BrainTeacherError(error) from error
     except OSError as error:
         raise BrainTeacherError(f"{folder} was not made: {error}") from error
     for note in notes:
-        say(f"note: {note}")
+        say(flat(f"note: {note}"))
     has = f"{len(subjects)} subjects, ROIs {', '.join(rois)}" if subjects else "pictures alone"
     say(f"{folder}: {has}")
     say(f"next: brain-teacher check {folder}; then set dataset.name: {folder.name} in params.yaml")
@@ -118,7 +119,7 @@ def _by_name(values: Sequence[str]) -> dict[str, str]:
         name, separator, place = value.partition("=")
         if not separator or not NAME.fullmatch(name) or name in rois:
             raise UsageError(f"--roi {value}: give NAME=MASK once each, such as V1=V1.nii.gz")
-        rois[name] = place
+        rois[name] = os.path.expanduser(place)
     return rois
 
 
@@ -139,12 +140,12 @@ def _superclasses(new: Path) -> dict[str, str]:
 
 def _copy_pictures(new: Path, images: Place | None, unseen: Place | None) -> list[str]:
     """Bring the pictures; gives notes."""
+    # Categories that the images' names do not say are the person's to write.
+    stimuli = read_stimuli(new) if images and (new / STIMULI_FILE).exists() else None
     if unseen is not None:
-        copy_unseen(new, unseen)
+        copy_unseen(new, unseen, () if stimuli is None else stimuli["category"].unique())
     if images is None:
         return []
-    # Categories that the images' names do not say are the person's to write.
-    stimuli = read_stimuli(new) if (new / STIMULI_FILE).exists() else None
     return copy_shown(new, images, None if stimuli is None else list(stimuli["image_id"].unique()))
 
 
@@ -166,7 +167,9 @@ def _by_subject(option: str, values: Sequence[str]) -> dict[str, list[Path]]:
             raise UsageError(f"--{option}: subject {subject} stands twice")
         # Training and test trials may lie in files of their own; names may hold commas.
         several = option == "bdata" and not Path(file).is_file()
-        files[subject] = [Path(part) for part in (file.split(",") if several else [file])]
+        # No shell knows a home behind SUBJECT=.
+        parts = file.split(",") if several else [file]
+        files[subject] = [Path(os.path.expanduser(part)) for part in parts]
         for part in files[subject]:
             if not part.is_file():
                 raise UsageError(f"--{option}: there is no file {part}")

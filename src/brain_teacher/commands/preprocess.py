@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
+
 from brain_teacher.cells.cell import FileInput
 from brain_teacher.cells.folder import OutputFolder, is_stage, listed_in, run_folder
 from brain_teacher.cells.making import make_cells
 from brain_teacher.chain.dataset import INDEX, choose, open_dataset
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.remote import check_remote
+from brain_teacher.chain.summary import write_plot
 from brain_teacher.chain.voxels import RecordingCell, listed
 from brain_teacher.commands import Place, Say
 from brain_teacher.dataset.stimuli import STIMULI_FILE
@@ -16,7 +19,7 @@ from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import write_json, write_npz
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.report.words import said_simulated
-from brain_teacher.tracking import flat, tracked
+from brain_teacher.tracking import Input, flat, tracked
 
 # Bytes of BData: below, a process starts for longer than it reads.
 WORTH_PROCESSES = 2**28
@@ -52,10 +55,10 @@ def preprocess(
             )
     out = run_folder("preprocess", out)
     name = f"{dataset.name} ({said_simulated(dataset.description.simulated)})"
-    logged = flat(settings.model_dump(), "preprocess")
+    logged, read = flat(settings.model_dump(), "preprocess"), [Input(data, "recordings")]
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked("preprocess", name, tags=dataset.origin, params=logged) as tracker,
+        tracked("preprocess", name, tags=dataset.origin, params=logged, inputs=read) as tracker,
     ):
         own = dataset.stimuli is not None
         cells = [
@@ -94,6 +97,8 @@ def preprocess(
         files_of_cells = {file for cell in cells for file in cell.files}
         folder.prune(files_of_cells, listed_in(out / INDEX, "subject", "roi"))
         write_json(out / INDEX, dataset.origin | {"cells": index})
+        by_roi = pd.DataFrame(index).groupby("roi", sort=False)["voxels"].mean().reset_index()
+        write_plot(out, by_roi, simulated=dataset.description.simulated)
         voxels_of = {f"voxels/{row['subject']}_{row['roi']}": row["voxels"] for row in index}
         tracker.log(metrics=voxels_of, artifacts=[out / INDEX])
     say(

@@ -41,7 +41,8 @@ def _refuse(wrong: Iterator[str]) -> None:
     if lines := list(wrong):
         raise BrainTeacherError(
             "the remote holds other files than git names, and nothing was put in place; ask who "
-            "keeps it, or pull from another:\n  " + "\n  ".join(lines)
+            "keeps it, or pull from another:",
+            lines,
         )
 
 

@@ -17,7 +17,7 @@ from brain_teacher.chain.students.material import Part, digest_of_inputs, gather
 from brain_teacher.chain.students.precision import PRECISION, settle
 from brain_teacher.chain.students.rivals import LIVE, NETWORK, TABLE, WEIGHTS
 from brain_teacher.chain.students.soft_labels import origin_of
-from brain_teacher.commands import Place, Say
+from brain_teacher.commands import Given, Place, Say
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.combining import calibrate_by_fold
 from brain_teacher.decoding.folds import plan_folds
@@ -29,7 +29,7 @@ from brain_teacher.files import atomic_write, write_json, write_npz
 from brain_teacher.machine import HERE, RunTime
 from brain_teacher.reading.arrays import load_arrays
 from brain_teacher.report.words import CATEGORIES, said_categories, said_simulated
-from brain_teacher.tracking import flat, tracked
+from brain_teacher.tracking import Input, flat, tracked
 
 
 def rivals(
@@ -61,14 +61,17 @@ def rivals(
         return out
     params = params.with_distill(split="unseen")
     material, (part,) = gather(params, dataset, Path(soft_labels), origin_of(params, dataset))
-    settings = flat(params.distill.recipe(), "distill")
+    told: Given = {
+        "params": flat(params.distill.recipe(), "distill"),
+        "inputs": [Input(data, "images"), Input(soft_labels, "image ids")],
+    }
     word = said_simulated(dataset.description.simulated)
     if part.brain.categories:
         content |= {CATEGORIES: part.brain.categories}
     word += said_categories(content)
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked("rivals", f"{dataset.name} ({word})", tags=content, params=settings) as tracker,
+        tracked("rivals", f"{dataset.name} ({word})", tags=content, **told) as tracker,
     ):
         recipe, device = settle(params, params.distill.recipe("none"), out, run_time, say)
         material = replace(material, device=device)

@@ -15,6 +15,7 @@ from brain_teacher.chain.params import Params
 from brain_teacher.chain.provenance import plan_of
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.cells import StudentCell
+from brain_teacher.chain.students.inputs import inputs_of
 from brain_teacher.chain.students.material import Part
 from brain_teacher.chain.students.setting import Setting, open_setting
 from brain_teacher.chain.students.training import train
@@ -40,6 +41,7 @@ def search(
     controls: Place,
     rivals: Place,
     out: Place | None,
+    voxels: Place = "outputs/voxels",
     run_time: RunTime = HERE,
     say: Say = print,
     quiet: bool = False,
@@ -51,15 +53,20 @@ def search(
     over the pilot seeds (of equals, the lowest NLL). Test images are not looked at.
     ``recipes.yaml`` is what to put at ``distill.recipes``.
     """
-    tables: Given = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
+    tables: Given = {
+        "soft_labels": soft_labels,
+        "controls": controls,
+        "rivals": rivals,
+        "voxels": voxels,
+    }
     setting = open_setting(params, dataset=open_dataset(data), **tables)
     out, tags = run_folder("search", out), setting.origin
     word = said_simulated(setting.dataset.description.simulated)
     name = f"{setting.dataset.name}{said_categories(tags)} {tags['roi']} ({word})"
-    settings = flat(params.search.model_dump(), "search")
+    settings, read = flat(params.search.model_dump(), "search"), inputs_of(setting, soft_labels)
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked("search", name, tags=tags, params=settings) as tracker,
+        tracked("search", name, tags=tags, params=settings, inputs=read) as tracker,
     ):
         setting = setting.settled(out, run_time, say)
         cells, varied = _cells(params, setting, say)

@@ -180,9 +180,15 @@ def _mapping(content):
 def _value_map(key, codes):
     """Number -> name; in the file, numbers are names of entries."""
     try:
-        named = {float(code): name for code, name in _mapping(codes).items()}
+        pairs = [(float(code), name) for code, name in _mapping(codes).items()]
     except ValueError as error:
         raise ValueError(f"the value map of {key!r} has a code that is no number") from error
+    named = dict(pairs)
+    for code, name in pairs:  # '1' and '1.0' are one
+        if named[code] != name:
+            raise ValueError(
+                f"the value map of {key!r} calls {code:.15g} both {name!r} and {named[code]!r}"
+            )
     if not _are_texts(list(named.values())):
         raise ValueError(f"the value map of {key!r} has a name that is no text")
     _hold_to_print(f"a name in the value map of {key!r}", named.values())
@@ -214,6 +220,12 @@ def _rois(table, is_voxel):
             said.append(f"ROI {own!r} is left out: its name would be {name!r}, as another's")
             continue
         masks[name] = table.marked(key)[is_voxel]
+        values = table.flags[key][is_voxel]
+        if others := int((~np.isin(values, (0, 1)) & ~np.isnan(values)).sum()):
+            said.append(
+                f"ROI {own!r} has {others:,} voxels flagged by another number than 0 and 1: they "
+                "are left out"
+            )
         if name != own:
             said.append(f"ROI {own!r} is called {name}")
     return {plain[key]: masks[plain[key]] for key in keys if plain[key] in masks}, said

@@ -22,7 +22,7 @@ def as_text(name, column):
     >>> as_text("image_id", ["a", "b"]).tolist(), as_text("image_id", [7]).tolist()
     (['a', 'b'], ['7'])
     """
-    values = np.asarray(column)
+    values = _plain(name, column)
     if values.dtype.kind == "O":
         for row, value in enumerate(values.ravel()):
             if not isinstance(value, str | int | np.integer):
@@ -51,7 +51,7 @@ def as_whole(name, column):
     >>> as_whole("run", [1.0, 2.0]).tolist()
     [1, 2]
     """
-    values = np.asarray(column)
+    values = _plain(name, column)
     if values.dtype.kind in "iu":
         return values
     try:
@@ -71,12 +71,21 @@ def as_voxels(data):
     Raises
     ------
     ValueError
-        If they are no numbers.
+        If they are no real numbers, or some are masked.
     """
-    values = np.asarray(data)
+    values = _plain("voxels", data)
     if values.dtype.kind in "fiu":
         return values
     try:
+        if values.dtype.kind == "c":  # numpy would cut the imaginary part off
+            raise TypeError
         return values.astype(np.float32)
     except (TypeError, ValueError):
         raise ValueError(f"voxels are {values.dtype}, not numbers") from None
+
+
+def _plain(name, column):
+    """As an array; numpy would take what is masked for what lies under the mask."""
+    if np.ma.is_masked(column):
+        raise ValueError(f"{name}: some are masked: leave them out, or fill them")
+    return np.asarray(column)

@@ -116,11 +116,11 @@ def _check(values, ids, what):
         raise ValueError(f"{len(values)} rows of image features for {len(ids)} {what} ids")
     names, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
-        raise ValueError(f"image features: {what} '{names[counts > 1][0]}' stands twice")
+        raise ValueError(f"image features: {what} {str(names[counts > 1][0])!r} stands twice")
     bad = ~np.isfinite(values)
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        raise ValueError(f"{what} '{ids[row]}': feature {column} is {values[row, column]}")
+        raise ValueError(f"{what} {str(ids[row])!r}: feature {column} is {values[row, column]}")
 
 
 def _joined(values, ids, wanted, what):

@@ -117,14 +117,16 @@ class Voxels:
 
 
 def not_finite(data):
-    """Which voxels of (trials, voxels) are not finite, in words; None if all are."""
-    bad = ~np.isfinite(data)
+    """Which voxels of (trials, voxels) are not finite as float32, in words; None if all are."""
+    most = np.finfo(np.float32).max
+    bad = ~((data <= most) & (data >= -most))
     if not bad.any():
         return None
     trial, voxel = np.argwhere(bad)[0]
+    large = ", or too large for float32" * bool(np.isfinite(data[bad]).any())
     return (
-        f"{bad.any(axis=0).sum()} of {data.shape[1]} voxels are not finite, first voxel {voxel} in "
-        f"trial {trial} ({data[trial, voxel]})"
+        f"{bad.any(axis=0).sum()} of {data.shape[1]} voxels are not finite{large}, first voxel "
+        f"{voxel} in trial {trial} ({data[trial, voxel]})"
     )
 
 

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.decoding.log_probs import check_log_probs, soften, with_prior
+from brain_teacher.errors import flat
 from brain_teacher.reading.arrays import read_npz
 from brain_teacher.reading.text import Said
 
@@ -214,7 +215,10 @@ def read_soft_labels(path):
             f"{', '.join(KINDS)}"
         )
     there = {name: arrays[name] for name in ARRAYS | VOTES if name in arrays}
-    return SoftLabels(meta=meta, **there)
+    try:
+        return SoftLabels(meta=meta, **there)
+    except ValueError as error:
+        raise ValueError(flat(error)) from error  # ids are quoted
 
 
 def kind_of(meta):

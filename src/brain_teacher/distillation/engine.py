@@ -12,7 +12,7 @@ from brain_teacher.distillation.losses import LOSSES, weighted_cross_entropy
 from brain_teacher.distillation.pictures import Pictures
 from brain_teacher.distillation.students import Student, validated_epochs
 from brain_teacher.distillation.targets import check_probs
-from brain_teacher.networks.classifiers import build_network, normalise
+from brain_teacher.networks.classifiers import build_network, normalise, watched
 from brain_teacher.networks.devices import autocast
 from brain_teacher.networks.training import one_cycle
 from brain_teacher.seeds import named_seed
@@ -79,7 +79,8 @@ def train_student(
     labels : ndarray of int, shape (n_images,)
         The class number of each.
     targets : ndarray of shape (n_images, n_classes) or (n_images,), float32, or Module, or None
-        The teacher's probabilities, in the order of the images; or hard labels only, and a weight
+        The teacher's probabilities, in the order of the images (of a loss that compares images,
+        rows of any length, see `Relations`); or hard labels only, and a weight
         for each, 1 on average; or a network that looks at each augmented batch; or hard labels.
     evaluation : dict of str to (ndarray, ndarray)
         ``validation`` and ``test``: images as above, and labels. Test labels are never looked at.
@@ -102,6 +103,17 @@ def train_student(
     ValueError
         If a row of the targets is no probability distribution, the network does not fit, or
         validation images are to choose the epoch and there are none.
+
+    In the methods
+    --------------
+    Each teacher had {{ distill.seeds }} students.
+    They were paired: seed k gave the student of every teacher the same initial weights, the same
+    order of pictures and the same augmentation.
+    Training took {{ distill.epochs }} epochs in batches of at most {{ distill.batch }}, by AdamW
+    [@loshchilov2019] with weight decay {{ distill.weight_decay }} and one cycle of the learning
+    rate with its peak at {{ distill.learning_rate }}; {% if distill.epoch == "last" %}the weights
+    after the last epoch answered{% else %}the weights of the epoch with the lowest validation NLL
+    answered{% endif %}.
     """
     if recipe.epoch == "best" and "validation" not in evaluation:
         raise ValueError("epoch: best takes validation images")
@@ -161,12 +173,14 @@ class Training:
         if isinstance(targets, np.ndarray) and targets.ndim == 1:
             self._weights = torch.from_numpy(targets).to(device)
         elif isinstance(targets, np.ndarray):
-            check_probs(targets, range(len(targets)))
+            if not LOSSES[recipe.loss].features:
+                check_probs(targets, range(len(targets)))
             self._probs = torch.from_numpy(targets).to(device)
         own = vars(recipe)
         built = {key: own[key] for key in ("network", "width", "stem", "weights")}
         built |= {"n_classes": n_classes, "image_size": self._pictures.size}
         self.network = build_network(seed=named_seed("weights", seed), **built).to(device)
+        self._features = watched(self.network) if LOSSES[recipe.loss].features else None
         rates = {key: own[key] for key in ("batch", "epochs", "learning_rate", "weight_decay")}
         cycle = one_cycle(self.network, count=len(images), **rates)
         self._steps, self._optimizer, self._schedule = cycle
@@ -202,6 +216,7 @@ class Training:
         if self._weights is not None:  # without soft targets every loss is the cross-entropy
             return weighted_cross_entropy(logits, self._labels[rows], self._weights[rows])
         recipe, loss = self._recipe, LOSSES[self._recipe.loss]
+        seen = {} if self._features is None else {"features": self._features().float()}
         return loss.of(
             logits,
             self._labels[rows],
@@ -209,6 +224,7 @@ class Training:
             temperature=recipe.temperature,
             alpha=recipe.alpha,
             **recipe.loss_settings,
+            **seen,
         )
 
     @torch.no_grad()

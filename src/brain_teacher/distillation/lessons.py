@@ -26,6 +26,13 @@ class Lesson:
     # Log-probabilities (n_images, n_classes) of other tables, by name.
     tables: dict[str, np.ndarray] = field(default_factory=dict)
     prior: np.ndarray | float = 0.0  # (n_images, 1): see `SoftLabels.prior_share`
+    # (n_images, n): rows whose inner products say how alike images are, where that is taught in
+    # place of answers.
+    relations: np.ndarray | None = None
+
+    def rows(self):
+        """What the brain says of each image: its relations, or its answers, softened."""
+        return self.softened() if self.relations is None else self.relations
 
     def softened(self, log_probs=None):
         """q_T: of the brain, or of another table, which has no prior."""

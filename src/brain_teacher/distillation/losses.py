@@ -13,6 +13,9 @@ temperature : float
     T > 0.
 alpha : float
     Weight of the soft term, 0 to 1.
+features : Tensor of shape (batch, n_features), float32
+    What the student's last layer takes in; only where the entry says so. `probs` are then rows of
+    any kind, whose inner products say how alike the teacher finds two images.
 """
 
 from collections.abc import Callable
@@ -38,6 +41,7 @@ class Loss:
     # It reads how small a target is, however small: of a table with zeros it would learn the floor
     # that stands for them.
     logs: bool = False
+    features: bool = False  # it compares images by what the last layer takes in
 
 
 Weight = Annotated[Number, Field(ge=0)]
@@ -62,6 +66,15 @@ class Standardised(Block):
     of: Literal["hinton", "soft-cross-entropy"] = "hinton"  # what takes the scores
 
 
+class Relational(Block):
+    """Settings of `relational`."""
+
+    # What says how alike two images are: the teacher's soft labels, the voxels of the brain that
+    # teaches, or a CSV file of similarities or distances with image ids on both sides.
+    of: str = "soft-labels"
+    by: Literal["cka", "correlation"] = "cka"
+
+
 def hinton(logits, labels, probs, *, temperature, alpha):
     """Hinton's distillation: ``(1 - alpha) CE(y, s) + alpha T^2 KL(q_T || s_T)`` ([1]_, section 2).
 
@@ -70,6 +83,13 @@ def hinton(logits, labels, probs, *, temperature, alpha):
     References
     ----------
     .. [1] Hinton, Vinyals & Dean (2015), arXiv:1503.02531.
+
+    In the methods
+    --------------
+    Students minimised (1 - alpha) CE(y, s) + alpha T² KL(q || s), Hinton's loss [@hinton2015],
+    where y is the hard label, q the teacher's target and s the student's answer, both softened by
+    T = {{ distill.temperature }}, and alpha = {{ distill.alpha }}; of teachers without targets,
+    cross-entropy alone.
     """
     import torch
     import torch.nn.functional as F
@@ -94,6 +114,13 @@ def soft_cross_entropy(logits, labels, probs, *, temperature, alpha):  # noqa: A
     ----------
     .. [1] Szegedy et al. (2016), arXiv:1512.00567.
     .. [2] Peterson et al. (2019), arXiv:1908.07086.
+
+    In the methods
+    --------------
+    Students minimised (1 - alpha) CE(y, s) + alpha CE(q, s), cross-entropy with soft targets
+    [@szegedy2016; @peterson2019], where y is the hard label, s the student's answer and q the
+    teacher's target, softened by T = {{ distill.temperature }}, and alpha = {{ distill.alpha }}; of
+    teachers without targets, cross-entropy alone.
     """
     import torch.nn.functional as F
 
@@ -112,6 +139,13 @@ def dkd(logits, labels, probs, *, temperature, alpha, beta):
     References
     ----------
     .. [1] Zhao et al. (2022), arXiv:2203.08679.
+
+    In the methods
+    --------------
+    Students minimised decoupled distillation [@zhao2022],
+    (1 - alpha) CE + alpha T² (TCKD + beta NCKD), with T = {{ distill.temperature }},
+    alpha = {{ distill.alpha }} and beta = {{ distill.dkd.beta }}; of teachers without targets,
+    cross-entropy alone.
     """
     import torch
     import torch.nn.functional as F
@@ -144,6 +178,14 @@ def dist(logits, labels, probs, *, temperature, alpha, inter, intra):
     References
     ----------
     .. [1] Huang et al. (2022), arXiv:2205.10536.
+
+    In the methods
+    --------------
+    Students minimised a correlational loss [@huang2022], cross-entropy with weight 1 - alpha and,
+    with weight alpha T², one minus the correlation with the target over an image's classes (weight
+    {{ distill.dist.inter }}) and over a class's images (weight {{ distill.dist.intra }}), with
+    T = {{ distill.temperature }} and alpha = {{ distill.alpha }}; of teachers without targets,
+    cross-entropy alone.
     """
     import torch
     import torch.nn.functional as F
@@ -168,6 +210,12 @@ def standardised(logits, labels, probs, *, temperature, alpha, of):
     References
     ----------
     .. [1] Sun et al. (2024), arXiv:2403.01427.
+
+    In the methods
+    --------------
+    Students minimised the loss {{ distill.standardised.of }} on z-scores of the logits [@sun2024],
+    with T = {{ distill.temperature }} and alpha = {{ distill.alpha }}; of teachers without targets,
+    cross-entropy alone.
     """
     import torch
     import torch.nn.functional as F
@@ -179,6 +227,62 @@ def standardised(logits, labels, probs, *, temperature, alpha, of):
     settings = {"temperature": temperature, "alpha": 1.0}
     soft = LOSSES[of].of(_scores(logits), labels, targets, **settings)
     return (1 - alpha) * hard + alpha * soft
+
+
+def relational(logits, labels, probs, *, temperature, alpha, features, of, by):  # noqa: ARG001 (T and of make the rows)
+    """Likeness of images, not answers: ``(1 - alpha) CE(y, s) + alpha (1 - likeness)``.
+
+    The likeness of what the last layer takes in and the teacher's rows, over the batch's images:
+    linear centred kernel alignment ([1]_, eq. 3), or the correlation, over all pairs of images, of
+    how well their patterns correlate ([2]_, [3]_). 1 at most; 0 where one of the two does not vary.
+
+    References
+    ----------
+    .. [1] Kornblith et al. (2019), arXiv:1905.00414.
+    .. [2] Kriegeskorte, Mur & Bandettini (2008), Front. Syst. Neurosci. 2:4.
+    .. [3] McClure & Kriegeskorte (2016), Front. Comput. Neurosci. 10:131.
+
+    In the methods
+    --------------
+    Students minimised (1 - alpha) CE(y, s) + alpha (1 - likeness), with alpha =
+    {{ distill.alpha }}: beside cross-entropy, how alike pictures are to the student's last layer
+    was drawn to how alike they are by {% if distill.relational.of == "soft-labels" %}the teacher's
+    soft labels, softened by T = {{ distill.temperature }}{% elif distill.relational.of == "voxels"
+    %}the voxels that taught{% else %}the table {{ distill.relational.of }}{% endif %}; likeness is
+    {% if distill.relational.by == "cka" %}linear centred kernel alignment [@kornblith2019]{% else
+    %}the correlation over pairs of pictures [@kriegeskorte2008; @mcclure2016]{% endif %}.
+    """
+    import torch.nn.functional as F
+
+    hard = F.cross_entropy(logits, labels)
+    if probs is None:
+        return hard
+    return (1 - alpha) * hard + alpha * (1 - LIKENESS[by](features, probs))
+
+
+def _cka(one, two):
+    """Linear centred kernel alignment of rows of two kinds."""
+    import torch.nn.functional as F
+
+    centred = (rows - rows.mean(dim=0) for rows in (one, two))
+    return F.cosine_similarity(*((rows @ rows.T).flatten() for rows in centred), dim=0)
+
+
+def _correlation(one, two):
+    """Correlation over pairs of rows of their correlations, of two kinds."""
+    import torch
+    import torch.nn.functional as F
+
+    pairs = torch.triu_indices(len(one), len(one), offset=1, device=one.device)
+    alike = []
+    for rows in (one, two):
+        patterns = F.normalize(rows - rows.mean(dim=1, keepdim=True), dim=1)
+        values = (patterns @ patterns.T)[*pairs]
+        alike.append(values - values.mean())
+    return F.cosine_similarity(*alike, dim=0)
+
+
+LIKENESS = {"cka": _cka, "correlation": _correlation}
 
 
 def _log(probs):
@@ -212,5 +316,8 @@ LOSSES = {
     "dist": Loss("correlation over classes, and over the batch's images", dist, Dist),
     "standardised": Loss(
         "another loss, on z-scores of the logits", standardised, Standardised, logs=True
+    ),
+    "relational": Loss(
+        "how alike images are to the last layer", relational, Relational, features=True
     ),
 }

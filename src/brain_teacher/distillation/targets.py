@@ -51,6 +51,19 @@ def check_probs(probs, image_id):
 
 
 @dataclass(frozen=True)
+class Relations:
+    """How alike images are: the inner products of rows of any kind."""
+
+    rows: np.ndarray  # (n_images, n), float32
+    image_id: np.ndarray
+
+    def join(self, image_ids, class_ids):  # noqa: ARG002 (as `Targets`)
+        """The rows of some images, in the order given; joined by id."""
+        lacks = "nothing says how alike '{}' is to other images"
+        return self.rows[rows_of(image_ids, self.image_id, lacks=lacks)]
+
+
+@dataclass(frozen=True)
 class Weights:
     """Hard labels only, and how much that of each image counts: 0 or more, 1 on average."""
 

@@ -2,7 +2,8 @@
 
 Every teacher is a function of a `Lesson`, and gives probabilities of shape (n_images, n_classes),
 weights (n_images,) of the hard labels, None for hard labels only, or `Live` for a network that
-looks at each augmented batch.
+looks at each augmented batch. Where likeness is taught in place of answers (`Lesson.relations`),
+some give rows of that instead (`Teacher.relates`).
 """
 
 from collections.abc import Callable
@@ -11,11 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import entr, logsumexp
 
-from brain_teacher.dataset.ids import rows_of
 from brain_teacher.distillation.lessons import Lesson, NotApplicable
 from brain_teacher.distillation.matching import even_rest, spread, tempered
-from brain_teacher.distillation.targets import Live, Targets, Weights
-from brain_teacher.seeds import named_rng
+from brain_teacher.distillation.relations import of_this_spectrum, rows_of_similarity
+from brain_teacher.distillation.targets import Live
 
 PERMUTED_TRIALS, RIVAL, WORDS = "permuted-trials", "resnet34-table", "semantic"
 # A teacher of this name and another is the user's own table by that other name, softened.
@@ -23,7 +23,12 @@ OWN_TABLE = "table-"
 
 
 def none(lesson):
-    """Hard labels only."""
+    """Hard labels only.
+
+    In the methods
+    --------------
+    `none` gave the hard labels alone.
+    """
 
 
 def weighted(lesson):
@@ -31,13 +36,23 @@ def weighted(lesson):
 
     The confidence is the probability (T = 1) of the image's class, after Fong, Scheirer & Cox
     (2018), Sci. Rep. 8:5397. Gives weights, (n_images,).
+
+    In the methods
+    --------------
+    `weighted` gave the hard labels, each picture weighted by the brain's confidence in its
+    category [@fong2018].
     """
     own = replace(lesson, temperature=1.0).softened()[np.arange(len(lesson.truth)), lesson.truth]
     return own / own.mean()
 
 
 def smooth(lesson):
-    """Uniform targets; softening leaves them unchanged. Loss, alpha and T as for the brain."""
+    """Uniform targets; softening leaves them unchanged. Loss, alpha and T as for the brain.
+
+    In the methods
+    --------------
+    `smooth` gave targets that are even over all categories (label smoothing [@szegedy2016]).
+    """
     return np.full(lesson.log_probs.shape, 1 / lesson.log_probs.shape[1])
 
 
@@ -45,6 +60,11 @@ def smooth_matched(lesson):
     """1 - e on the true class, the rest even, e per image: the entropy is that of the brain's q_T.
 
     As confident as the brain, image by image, and knows nothing else. Not softened again.
+
+    In the methods
+    --------------
+    `smooth-matched` gave targets that are even but for the true category, and as unsure as the
+    brain's, picture by picture.
     """
     q = lesson.softened()
     return even_rest(lesson.truth, q.shape[1], entr(q).sum(axis=1))
@@ -55,6 +75,11 @@ def permuted_classes(lesson):
 
     Per true class one derangement of the other classes, new for each seed: as confident as the
     brain, image by image, and wrong about which classes are alike.
+
+    In the methods
+    --------------
+    `permuted-classes` gave the brain's targets with the shares of the other categories exchanged,
+    anew for each seed.
     """
     q, probs = lesson.softened(), np.empty_like(lesson.log_probs)
     if q.shape[1] < 3:
@@ -73,12 +98,19 @@ def semantic(lesson):
     Of a class every image has the same row: on the true class the mean mass that the brain's q_T
     has there, the rest in proportion to exp(similarity / s), with s such that the entropy is the
     class's mean entropy of q_T (or as near as can be). Not softened again.
+
+    In the methods
+    --------------
+    `semantic` gave targets with the brain's mean share on the true category, and the rest on
+    categories that words call alike.
     """
     if lesson.similarity is None:
         raise NotApplicable(
             "it needs the similarity of the classes: dataset.yaml has no superclass of each "
             "category (superclasses: {CATEGORY: SUPERCLASS}), and distill.similarity names no table"
         )
+    if lesson.relations is not None:
+        return rows_of_similarity(lesson.similarity)[lesson.truth]
     q = lesson.softened()
     probs = np.empty_like(q)
     for column, rows in lesson.classes():
@@ -93,6 +125,11 @@ def permuted_images(lesson):
     """The brain's rows exchanged within a class, no image keeping its own.
 
     A new derangement for each seed. What is left of the brain is what it says of the class.
+
+    In the methods
+    --------------
+    `permuted-images` gave the brain's target of another picture of the same category, anew for
+    each seed; rank and spectrum of the table are kept [@dapello2023].
     """
     source = np.arange(len(lesson.truth))
     for column, rows in lesson.classes():
@@ -102,7 +139,36 @@ def permuted_images(lesson):
                 f"{column + 1} of the sorted classes has one"
             )
         source[rows] = rows[_derangement(len(rows), lesson.rng)]
-    return lesson.softened()[source]
+    return lesson.rows()[source]
+
+
+def permuted_all(lesson):
+    """The brain's rows exchanged over all images, no image keeping its own: random soft targets.
+
+    A new derangement for each seed. How sure rows are, and how many say what, is the brain's; of
+    no image is it true.
+
+    In the methods
+    --------------
+    `permuted-all` gave the brain's target of any other picture, anew for each seed [@federer2020].
+    """
+    return lesson.rows()[_derangement(len(lesson.truth), lesson.rng)]
+
+
+def matched_spectrum(lesson):
+    """Likeness at random, of the brain's spectrum: as many dimensions, each as strong.
+
+    The centred similarity of images has the brain's eigenvalues, and eigenvectors drawn for each
+    seed (after Dapello et al. 2022).
+
+    In the methods
+    --------------
+    `matched-spectrum` gave a likeness of pictures that is drawn at random for each seed, with the
+    spectrum of the brain's [@dapello2023].
+    """
+    if lesson.relations is None:
+        raise NotApplicable("it is of likeness, not of answers: distill.loss: relational")
+    return of_this_spectrum(lesson.relations, lesson.rng)
 
 
 def brain_class(lesson):
@@ -110,7 +176,17 @@ def brain_class(lesson):
 
     The mean is taken at T = 1, with the prior of a table that has one; then one exponent a class
     brings its entropy to the class's mean entropy of q_T, or as near as can be. Not softened again.
+
+    In the methods
+    --------------
+    `brain-class` gave the brain's mean over all pictures of the category{% if not made.relates %},
+    as unsure as the brain is on average{% endif %}.
     """
+    if lesson.relations is not None:
+        means = np.empty_like(lesson.relations)
+        for _, rows in lesson.classes():
+            means[rows] = lesson.relations[rows].mean(axis=0)
+        return means
     q = lesson.softened()
     probs = np.empty_like(q)
     with np.errstate(divide="ignore"):  # most tables have no prior
@@ -127,6 +203,11 @@ def brain_confidence(lesson):
 
     On the true class what the image's q_T has there; the rest in proportion to the class mean of
     q_T over the other classes. What is left out is which others the single image looks like.
+
+    In the methods
+    --------------
+    `brain-confidence` gave the category's mean profile, with the brain's own confidence in each
+    picture.
     """
     q = lesson.softened()
     probs = np.empty_like(q)
@@ -143,6 +224,11 @@ def permuted_trials(lesson):
     """Soft labels of a decoder refitted on exchanged trials, one draw a seed, softened.
 
     All of the procedure, and no picture's own recording.
+
+    In the methods
+    --------------
+    `permuted-trials` gave the soft labels of a decoder that was fitted anew to exchanged trials
+    [@federer2020].
     """
     return lesson.softened(_table(lesson, PERMUTED_TRIALS))
 
@@ -153,12 +239,22 @@ def resnet34_live(lesson):  # noqa: ARG001 (as every teacher)
     References
     ----------
     .. [1] Hinton, Vinyals & Dean (2015), arXiv:1503.02531.
+
+    In the methods
+    --------------
+    `resnet34-live` was a ResNet34 trained on the same pictures, which looked at each batch
+    [@hinton2015].
     """
     return Live("resnet34")
 
 
 def resnet34_table(lesson):
-    """The rival on equal terms: the ResNet34's out-of-fold soft labels, softened."""
+    """The rival on equal terms: the ResNet34's out-of-fold soft labels, softened.
+
+    In the methods
+    --------------
+    `resnet34-table` gave that ResNet34's out-of-fold soft labels.
+    """
     return lesson.softened(_table(lesson, RIVAL))
 
 
@@ -169,6 +265,10 @@ def resnet34_degraded(lesson):
     (an even row is right once in n_classes) is the brain's. Then one exponent for all rows brings
     the mean entropy to that of the brain's q_T, or as near as can be. `NotApplicable` if the
     table's top-1 is not above the brain's.
+
+    In the methods
+    --------------
+    `resnet34-degraded` gave these, made as weak as the brain.
     """
     table, rows = _table(lesson, RIVAL), np.arange(len(lesson.truth))
     n_classes = table.shape[1]
@@ -188,8 +288,14 @@ def resnet34_degraded(lesson):
 
 
 def brain(lesson):
-    """The brain's soft labels, softened by the temperature of the loss."""
-    return lesson.softened()
+    """The brain's soft labels, softened by the temperature of the loss.
+
+    In the methods
+    --------------
+    `brain` gave {% if made.relates %}how alike the brain finds pictures{% else %}the brain's soft
+    labels, softened{% endif %}.
+    """
+    return lesson.rows()
 
 
 def _table(lesson, name):
@@ -215,6 +321,7 @@ class Teacher:
     table: str | None = None  # besides the brain's, that it reads (`Lesson.tables`)
     soft: bool = True  # it has targets: temperature and alpha are of consequence
     words: bool = False  # it reads how alike words make two classes (`Lesson.similarity`)
+    relates: bool = False  # where likeness is taught, it gives rows of that itself
 
 
 TEACHERS = {
@@ -223,15 +330,25 @@ TEACHERS = {
     "smooth": Teacher("even targets: label smoothing", smooth),
     "smooth-matched": Teacher("even but for the true class, as sure as the brain", smooth_matched),
     "permuted-classes": Teacher("the brain's, off-target mass exchanged", permuted_classes),
-    WORDS: Teacher("the brain's confidence, the rest by what words know", semantic, words=True),
-    "brain-class": Teacher("the brain's mean of each class, as unsure as the brain", brain_class),
+    WORDS: Teacher(
+        "the brain's confidence, the rest by what words know", semantic, words=True, relates=True
+    ),
+    "brain-class": Teacher(
+        "the brain's mean of each class, as unsure as the brain", brain_class, relates=True
+    ),
     "brain-confidence": Teacher("the same profile, the image's own confidence", brain_confidence),
-    "permuted-images": Teacher("the brain's, exchanged within a class", permuted_images),
+    "permuted-images": Teacher(
+        "the brain's, exchanged within a class", permuted_images, relates=True
+    ),
+    "permuted-all": Teacher("the brain's, exchanged over all images", permuted_all, relates=True),
+    "matched-spectrum": Teacher(
+        "likeness at random, of the brain's spectrum", matched_spectrum, relates=True
+    ),
     PERMUTED_TRIALS: Teacher("decoder of exchanged trials", permuted_trials, table=PERMUTED_TRIALS),
     "resnet34-live": Teacher("a ResNet34 that looks at each batch", resnet34_live),
     RIVAL: Teacher("the ResNet34's out-of-fold soft labels", resnet34_table, table=RIVAL),
     "resnet34-degraded": Teacher("these, as weak as the brain", resnet34_degraded, table=RIVAL),
-    "brain": Teacher("the brain's soft labels", brain),
+    "brain": Teacher("the brain's soft labels", brain, relates=True),
 }
 HARD = {name for name, each in TEACHERS.items() if not each.soft}
 
@@ -239,64 +356,3 @@ HARD = {name for name, each in TEACHERS.items() if not each.soft}
 def table_of(teacher):
     """The table, besides the brain's, that a teacher reads; None if it reads none."""
     return teacher if teacher.startswith(OWN_TABLE) else TEACHERS[teacher].table
-
-
-def draw_targets(teacher, soft_labels, category, *, temperature, seed, similarity=None, tables=()):
-    """A teacher's targets for one student.
-
-    Parameters
-    ----------
-    teacher : str
-        A key of `TEACHERS`; or ``table-NAME``, which softens that one of `tables`.
-    soft_labels : SoftLabels
-        The brain's, of the training images.
-    category : ndarray of str, shape (n_images,)
-        Of each row.
-    temperature : float
-        T > 0 of the loss, which the brain's rows are softened by.
-    seed : int
-        The student's; teachers that permute or degrade draw from it.
-    similarity : DataFrame, optional
-        How alike two classes are: class ids as index and as columns.
-    tables : dict of str to SoftLabels, optional
-        Other tables, which hold these images and classes at least; joined by id.
-
-    Returns
-    -------
-    Targets, Weights, Live or None
-        None means hard labels only.
-
-    Raises
-    ------
-    NotApplicable
-        If the teacher says nothing beside this brain.
-    ValueError
-        If it lacks something it needs.
-    """
-    # In the order of the ids: what is drawn must not depend on a file's order.
-    rows = soft_labels.sorted()
-    order = rows_of(rows.image_id, soft_labels.image_id, lacks="there is no image '{}'")
-    others = {name: table.take(rows.image_id).sorted() for name, table in dict(tables).items()}
-    for name, table in others.items():
-        if not np.array_equal(table.class_id, rows.class_id):
-            raise ValueError(f"the table {name!r} has other classes than the brain's")
-    if teacher in others and teacher.startswith(OWN_TABLE):
-        given = others[teacher], np.asarray(category)[order]
-        return draw_targets("brain", *given, temperature=temperature, seed=seed)
-    classes = rows.class_id
-    answer = TEACHERS[teacher].teach(
-        Lesson(
-            rows.log_probs.astype(np.float64),
-            rows.truth(np.asarray(category)[order]),
-            temperature=temperature,
-            rng=named_rng("teacher", teacher, seed),
-            similarity=None if similarity is None else similarity.loc[classes, classes].to_numpy(),
-            tables={name: table.log_probs.astype(np.float64) for name, table in others.items()},
-            prior=rows.prior_share(),
-        )
-    )
-    if answer is None or isinstance(answer, Live):
-        return answer
-    if answer.ndim == 1:
-        return Weights(answer.astype(np.float32), rows.image_id)
-    return Targets(answer.astype(np.float32), rows.image_id, rows.class_id)

@@ -99,6 +99,14 @@ def build_network(
     ------
     ValueError
         If there is no such network, or its weights do not fit.
+
+    In the methods
+    --------------
+    A student was torchvision's {{ distill.network }}{% if distill.network.startswith("resnet") %}
+    [@he2016]{% endif %} with {{ distill.width }} channels in its first stage (64 is the usual
+    number), stem {{ distill.stem }}, {% if distill.weights == "none" %}begun from random weights{%
+    else %}begun from the weights {{ distill.weights }}{% endif %}; it looked at pictures of {{
+    distill.image_size }} × {{ distill.image_size }} pixels.
     """
     check_network(network, width=width, stem=stem, weights=weights)
     # fork_rng: the caller's random state is left as it was.
@@ -184,6 +192,24 @@ def _compared(name, own, state):
     if name in own:
         return f"there is no {name}, but {', '.join([*state][:2])}, ..."
     return f"{name} belongs to another network"
+
+
+def watched(network):
+    """A function that gives what a classifier's last layer took in on the latest pass.
+
+    A Tensor of shape (batch, n_features), as the network computed it; means over the places of a
+    picture, where the last layer is a convolution.
+    """
+    last = [name for name, _ in network.named_parameters()][-1].rpartition(".")[0]
+    seen = []
+    network.get_submodule(last).register_forward_pre_hook(lambda _, taken: seen.append(taken[0]))
+
+    def features():
+        taken = seen.pop()
+        seen.clear()
+        return taken if taken.ndim == 2 else taken.flatten(2).mean(dim=2)
+
+    return features
 
 
 class Classifier(nn.Module):

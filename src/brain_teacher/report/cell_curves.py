@@ -41,7 +41,7 @@ def reliability_figure(curves, *, title, caption=""):
     write_caption(
         figure,
         "Each marker is a bin of the top-1 probability, at its mean; bars are exact 95% intervals. "
-        "On the dashed line a probability means what it says; above it the decoder is too modest, "
+        "On the dashed line a probability means what it says; above it they are too modest, "
         f"below it too sure. Below: images in each bin. {caption}".strip(),
     )
     points = [pd.DataFrame(rows).assign(curve=label) for label, rows in curves.items()]

@@ -1,23 +1,19 @@
-"""Students as MLflow models, and the registered model's versions."""
+"""Students as MLflow models."""
 
-from collections.abc import Callable
-from functools import wraps
+import time
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
-from brain_teacher.errors import BrainTeacherError
-from brain_teacher.tracking.store import find_looks, first_line, import_mlflow, prepare_store
+from brain_teacher.tracking.servable import make_servable
 
 Make = Callable[[], Any]  # gives a torch module
 Card = dict[str, Any]  # what an MLflow model says of itself
-MODEL = "brain-teacher-student"
 NAME = "student"  # of each MLflow model
-DESCRIPTION = (
-    "Networks that a brain taught: knowledge distillation from fMRI decoders. Every version says "
-    "which brain, on what evidence, and whether the recordings were simulated."
-)
+FILES = {"MLmodel", "data"}  # without which it cannot be loaded
 
 
 def find_mlflow_run(mlflow: Any, fingerprint: str) -> Any:
@@ -28,24 +24,52 @@ def find_mlflow_run(mlflow: Any, fingerprint: str) -> Any:
     return found[0] if found else None
 
 
-def log_student_model(mlflow: Any, fingerprint: str, make_model: Make, card: Card) -> str | None:
+def log_student_model(
+    mlflow: Any,
+    fingerprint: str,
+    make_model: Make,
+    card: Card,
+    *,
+    metrics: Mapping[str, float] = MappingProxyType({}),
+    tied: Mapping[str, str] = MappingProxyType({}),
+    draw: Callable[[Path], Any] = lambda _: None,
+) -> str | None:
     """Log a network on its student's MLflow run, unless it is there; returns the model's URI.
 
     None where the store does not know the student. The torch module is made only where the store
     lacks the model; the card says ``class_id``, ``image_size`` and where the student comes from.
+    With a new model come its `metrics`, `tied` to a data set, and figures on its run (`draw` writes
+    them into a folder).
     """
     mlflow_run = find_mlflow_run(mlflow, fingerprint)
-    return mlflow_run and _model_of(mlflow, mlflow_run, make_model, card)
+    if mlflow_run is None:
+        return None
+    client, run_id = mlflow.MlflowClient(), mlflow_run.info.run_id
+    before = {model.model_id for model in _logged(client, mlflow_run)}
+    uri = model_of(mlflow, mlflow_run, make_model, card)
+    if (model_id := uri.removeprefix("models:/")) not in before:
+        now, metric = int(time.time() * 1000), mlflow.entities.Metric
+        told = [metric(k, v, now, 0, model_id=model_id, **tied) for k, v in metrics.items()]
+        client.log_batch(run_id, told)
+        with TemporaryDirectory() as folder:
+            draw(Path(folder))
+            client.log_artifacts(run_id, folder, "figures")
+    return uri
 
 
-def _model_of(mlflow: Any, mlflow_run: Any, make_model: Make, card: Card) -> str:
-    client = mlflow.MlflowClient()
-    logged = client.search_logged_models(
+def _logged(client: Any, mlflow_run: Any) -> list[Any]:
+    """The MLflow models of an MLflow run."""
+    return client.search_logged_models(
         [mlflow_run.info.experiment_id], f"source_run_id = '{mlflow_run.info.run_id}'"
     )
+
+
+def model_of(mlflow: Any, mlflow_run: Any, make_model: Make, card: Card) -> str:
+    """The URI of the whole MLflow model of an MLflow run; logged anew where there is none."""
+    client = mlflow.MlflowClient()
     # A kill in the middle of logging leaves an empty model, which is never READY.
-    for model in logged:
-        if model.status == "READY" and _has_files(client, model.model_id):
+    for model in _logged(client, mlflow_run):
+        if model.status == "READY" and has_files(client, model.model_id):
             return model.model_uri
     made = client.create_logged_model(
         mlflow_run.info.experiment_id, name=NAME, source_run_id=mlflow_run.info.run_id
@@ -77,111 +101,20 @@ def _save_model(mlflow: Any, made: Any, folder: Path, module: Any, card: Card) -
         mlflow_model=Model(artifact_path=NAME, metadata=card, **ids),
         input_example=np.full((2, 3, size, size), 128, dtype=np.float32),
         signature=ModelSignature(Schema([pixels]), Schema([answer])),
-        pip_requirements=[f"torch=={version('torch').split('+')[0]}"],
+        pip_requirements=[
+            f"{name}=={version(name).split('+')[0]}" for name in ("torch", "numpy", "pillow")
+        ],
     )
+    make_servable(folder, card)
 
 
-def _has_files(client: Any, model_id: str) -> bool:
-    """Whether what was logged is still there: a store's artifacts can be moved, or cleaned away."""
+def has_files(client: Any, model_id: str) -> bool:
+    """Whether what was logged is still there: a store's artifacts can be moved, or cleaned away.
+
+    A card and evidence alone are no model.
+    """
     try:
-        return bool(client.list_logged_model_artifacts(model_id))
+        found = {file.path for file in client.list_logged_model_artifacts(model_id)}
+        return found >= FILES and bool(client.list_logged_model_artifacts(model_id, "data"))
     except OSError:
         return False
-
-
-def _reached(method: Callable) -> Callable:
-    """A method of the `Registry` whose store may be away, or of another schema: in one line."""
-
-    @wraps(method)
-    def call(*arguments: Any) -> Any:
-        try:
-            return method(*arguments)
-        except BrainTeacherError:
-            raise
-        except Exception as error:  # whatever the store raises
-            reason = first_line(error)
-            raise BrainTeacherError(f"the MLflow registry cannot be reached ({reason})") from error
-
-    return call
-
-
-class Registry:
-    """The registered model's versions and aliases. Its failures are errors: it is the output."""
-
-    @_reached
-    def __init__(self) -> None:
-        self._mlflow = import_mlflow()
-        self._client = self._mlflow.MlflowClient()
-        self._experiment = prepare_store(self._mlflow, "promote")
-
-    @_reached
-    def find_version(self, fingerprint: str) -> str | None:
-        """The version of the student with this fingerprint, or None; loads no torch.
-
-        One whose artifacts are gone is none (`lost_versions`).
-        """
-        whole = (number for number, there in self._versions(fingerprint) if there)
-        return next(whole, None)
-
-    def lost_versions(self, fingerprint: str) -> list[str]:
-        """The versions of a student whose artifacts are gone."""
-        return [number for number, there in self._versions(fingerprint) if not there]
-
-    def _versions(self, fingerprint: str) -> list[tuple[str, bool]]:
-        found = self._client.search_model_versions(
-            f"name='{MODEL}' and tags.fingerprint='{fingerprint}'"
-        )
-        models = {each.version: each.source.removeprefix("models:/") for each in found}
-        return [(number, _has_files(self._client, model)) for number, model in models.items()]
-
-    @_reached
-    def student_model(self, fingerprint: str, name: str, make_model: Make, card: Card) -> str:
-        """The URI of the student's MLflow model; logged again where the store lacks it."""
-        mlflow_run = find_mlflow_run(self._mlflow, fingerprint)
-        if mlflow_run is None:
-            tags = {"fingerprint": fingerprint}
-            made = self._client.create_run(self._experiment, run_name=name, tags=tags)
-            self._client.set_terminated(made.info.run_id)
-            mlflow_run = self._client.get_run(made.info.run_id)
-        return _model_of(self._mlflow, mlflow_run, make_model, card)
-
-    @_reached
-    def register(self, uri: str, tags: dict[str, str]) -> str:
-        """Make a version of a logged model."""
-        if not self._client.search_registered_models(f"name = '{MODEL}'"):
-            self._client.create_registered_model(MODEL, description=DESCRIPTION)
-        model_id = uri.removeprefix("models:/")
-        source = self._client.get_logged_model(model_id)
-        return self._client.create_model_version(
-            MODEL, uri, run_id=source.source_run_id, tags=tags, model_id=model_id
-        ).version
-
-    def looks(self, test_images: str) -> int | None:
-        """How many comparisons were made on some test images; None where the store cannot say."""
-        try:
-            return len(find_looks(self._mlflow, test_images)) or None
-        except Exception:  # noqa: BLE001 - a card without the count is still a card
-            return None
-
-    @_reached
-    def describe(self, version: str, card: str, tags: dict[str, Any]) -> None:
-        """Put the model card and tags on a version."""
-        self._client.update_model_version(MODEL, str(version), card)
-        for key, value in tags.items():
-            self._client.set_model_version_tag(MODEL, str(version), key, str(value))
-
-    @_reached
-    def alias(self, alias: str) -> str | None:
-        """The version behind an alias, as text, or None."""
-        version = self._client.get_registered_model(MODEL).aliases.get(alias)
-        return None if version is None else str(version)
-
-    @_reached
-    def set_alias(self, alias: str, version: str) -> None:
-        """Point an alias at a version."""
-        self._client.set_registered_model_alias(MODEL, alias, str(version))
-
-    @_reached
-    def remove_alias(self, alias: str) -> None:
-        """Take an alias away."""
-        self._client.delete_registered_model_alias(MODEL, alias)

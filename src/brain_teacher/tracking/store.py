@@ -7,8 +7,43 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+ALREADY_THERE = "RESOURCE_ALREADY_EXISTS"
+# Characters; Postgres holds a run's name to it, SQLite does not.
+MOST_NAME = 250
 # The UI then shows the experiment as model training, not as an application of language models.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+NOTE = "mlflow.note.content"  # Markdown, which the UI shows above a run or an experiment
+MOST_TAG = 8000  # characters; Postgres holds a run's tag to it, SQLite does not
+# Of an experiment: how to read it, and the metric that the UI puts first.
+NOTES = {
+    "preprocess": ("Recordings cut to voxels, by subject and ROI.", None),
+    "decode": (
+        "Voxels to out-of-fold soft labels. `top1/ROI` is the mean over subjects of the share of "
+        "images whose class the decoder names first; every cell stands in `metrics.json`.",
+        "top1",
+    ),
+    "controls": ("What the decoder gives without a brain's help: at chance, all is well.", None),
+    "rivals": ("The deep teacher of ordinary distillation, on the students' own images.", "top1"),
+    "distill": (
+        "A parent is a call of `distill`, a child a student. Open a parent's children and group "
+        "them by `teacher`. Validation images choose, test images report; what the difference "
+        "between teachers means says the experiment `compare`, not two means side by side. "
+        "`dataset.digest` is DVC's hash of what a student learnt from (docs/mlflow.md).",
+        "test_accuracy",
+    ),
+    "search": ("Pilot students, which choose recipes on validation images.", "validation_accuracy"),
+    "explore": ("Every subject and ROI as the teacher. Exploratory.", "test_accuracy"),
+    "compare": (
+        "Students to a verdict, which stands in each run's note and tags. More than one run with "
+        "the same `test_images` is more than one look at them.",
+        None,
+    ),
+    "promote": ("Students that the registry had to log again.", None),
+    "dissect": ("Students of parts of the soft labels. Exploratory.", "test_accuracy"),
+    "multiverse": ("Other reasonable plans than the one that was fixed. Exploratory.", None),
+    "outcomes": ("The same students by every other outcome. Exploratory.", None),
+    "report": ("What the stages left, on one page, with a methods text.", None),
+}
 
 
 def repository_root() -> Path:
@@ -47,7 +82,18 @@ def import_mlflow() -> Any:
     # It writes the traceback of what it raises, which is told in a line.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     _check_opens(address)
+    _register_source()
     return mlflow
+
+
+def _register_source() -> None:
+    """Make sources of type ``dvc`` known, also where the package's entry points are not."""
+    from mlflow.data.dataset_source_registry import _dataset_source_registry as known
+
+    from brain_teacher.tracking.dvc_source import DvcSource
+
+    if DvcSource not in known.sources:
+        known.register(DvcSource)  # ty: ignore[invalid-argument-type] - it takes the class
 
 
 def _check_opens(address: str) -> None:
@@ -72,15 +118,36 @@ def prepare_store(mlflow: Any, experiment: str) -> str:
     # Making the schema is not parallel-safe, and neither is making an experiment.
     with FileLock(root / ".mlflow.lock"):
         client = mlflow.MlflowClient()
-        known = client.get_experiment_by_name(experiment)
+        known, tags = client.get_experiment_by_name(experiment), _experiment_tags(experiment)
         if known is not None:
+            for key in tags.keys() - known.tags.keys():  # what a person wrote there stays
+                client.set_experiment_tag(known.experiment_id, key, tags[key])
             return known.experiment_id
         local = mlflow.get_tracking_uri().startswith("sqlite")
         # Absolute: a relative artifact location breaks under another working directory.
         location = (root.absolute() / "mlartifacts").as_uri() if local else None
-        return client.create_experiment(
-            experiment, artifact_location=location, tags=EXPERIMENT_TAGS
-        )
+        try:
+            return client.create_experiment(experiment, artifact_location=location, tags=tags)
+        except mlflow.exceptions.MlflowException as error:
+            # Of a lab's server another clone, whose lock is another, may have been faster.
+            known = client.get_experiment_by_name(experiment)
+            if error.error_code != ALREADY_THERE or known is None:
+                raise
+            return known.experiment_id
+
+
+def _experiment_tags(experiment: str) -> dict[str, str]:
+    note, metric = NOTES.get(experiment, (None, None))
+    tags = EXPERIMENT_TAGS | ({NOTE: note} if note else {})
+    if metric is not None:
+        primary = "mlflow.experiment.primaryMetric"
+        tags |= {f"{primary}.name": metric, f"{primary}.greaterIsBetter": "True"}
+    return tags
+
+
+def within(text: str, most: int) -> str:
+    """A text in so many characters, and dots where it was cut."""
+    return text if len(text) <= most else f"{text[: most - 4]} ..."
 
 
 def find_looks(mlflow: Any, test_images: str) -> list[str | None]:
@@ -99,13 +166,14 @@ def find_looks(mlflow: Any, test_images: str) -> list[str | None]:
 def code_commit() -> str | None:
     """The commit of the code, with ``+changes`` where the tree differs; None outside git."""
     try:
-        commit = _git("rev-parse", "HEAD")
-        return commit + ("+changes" if _git("status", "--porcelain", "-uno") else "")
+        commit = git("rev-parse", "HEAD")
+        return commit + ("+changes" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
+    """What git says in the repository."""
     return subprocess.run(
         ["git", *arguments], capture_output=True, text=True, check=True, cwd=repository_root()
     ).stdout.strip()

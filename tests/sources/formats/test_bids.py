@@ -19,6 +19,7 @@ from brain_teacher.sources.formats.bids import (
 )
 from brain_teacher.sources.recordings.haxby import read_blocks
 from helpers.derivatives import SPACE, haxby_derivative, write_run
+from helpers.pages import run_page
 from helpers.real_data import DATA
 from helpers.running import ROOT, project, run
 
@@ -136,6 +137,36 @@ def test_pictures_are_the_events_and_masks_are_rois(tmp_path):
     np.testing.assert_allclose(voxels[:, masks["V1"]], volumes[0].reshape(6, 40)[:, [2, 6, 10]].T)
     stimuli = pd.read_csv(tmp_path / "out" / "stimuli.csv")
     assert stimuli[["image_id", "category"]].to_numpy().tolist() == [["x", "a"], ["y", "b"]]
+
+
+def test_names_of_pictures_keep_their_dots_and_are_not_merged(tmp_path):
+    rows = [(4.0, 2.0, "a", "v1.2"), (12.0, 2.0, "b", "v1.3"), (20.0, 2.0, "a", "v1.2")]
+    write(tmp_path / "bids", rows=rows)
+    made(tmp_path, window=(0, 2), image="stim_file")
+    stimuli = pd.read_csv(tmp_path / "out" / "stimuli.csv")
+    assert stimuli["image_id"].tolist() == ["v1.2", "v1.3"]
+    rows = [(4.0, 2.0, "a", "one/x.png"), (12.0, 2.0, "a", "two/x.png")]
+    write(tmp_path / "two" / "bids", rows=rows)
+    with pytest.raises(ValueError, match="one/x.png and two/x.png are both image 'x'"):
+        made(tmp_path / "two", window=(0, 2), image="stim_file")
+
+
+def test_an_onset_in_milliseconds_is_no_response_of_zeros(tmp_path):
+    write(tmp_path / "bids", rows=[(4.0, 2.0, "a", "x"), (12000.0, 2.0, "b", "y")])
+    with pytest.raises(ValueError, match="trials, row 2: its onset is after the run's last vol"):
+        made(tmp_path)
+
+
+def test_the_page_works_as_printed(tmp_path):
+    rows = [(8.0 * n, 2.0, "ab"[n % 2], f"set/{'ab'[n % 2]}{n}.png") for n in range(1, 9)]
+    for number in ("1", "2"):
+        write(tmp_path / "derivatives/fmriprep", run=number, rows=rows, seed=int(number))
+    (tmp_path / "masks").mkdir()
+    mask = nibabel.Nifti1Image(np.ones((3, 3, 2), np.uint8), np.eye(4))
+    nibabel.save(mask, tmp_path / "masks/sub-01_V1.nii.gz")
+    with project(tmp_path):
+        said = list(run_page("bids.md").values())
+    assert "data/mine: 1 subjects, ROIs V1" in said[0] and "nothing is wrong" in said[1]
 
 
 def test_events_of_one_category_that_follow_closely_are_one_trial(tmp_path):

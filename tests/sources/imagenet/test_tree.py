@@ -129,6 +129,13 @@ def test_a_pictures_name_is_its_id(kind, tmp_path):
     }
 
 
+def test_names_as_hugging_face_gives_them(tmp_path):
+    names = [f"{FISH}_1_{FISH}.JPEG", f"{FISH}_1_{OSTRICH}.JPEG", f"{OSTRICH}_2_{OSTRICH}.webp"]
+    for name in names:
+        (tmp_path / name).write_bytes(picture(name))
+    assert places_of(tmp_path) == {f"{FISH}_1": names[:1], f"{OSTRICH}_2": names[2:]}
+
+
 def test_all_places_of_a_picture_are_known_in_the_order_of_their_names(tmp_path):
     write_folder(tmp_path / "a", [f"{FISH}_1.png"])
     write_tar(tmp_path / f"b/{FISH}.tar", [f"{FISH}_1.JPEG"])

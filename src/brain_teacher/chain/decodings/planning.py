@@ -26,7 +26,7 @@ from brain_teacher.files import fingerprint, write_npz
 from brain_teacher.machine import RunTime
 from brain_teacher.reading.text import read_record
 from brain_teacher.report.words import CATEGORIES, said_simulated
-from brain_teacher.tracking import Tracker, flat, tracked
+from brain_teacher.tracking import Input, Tracker, flat, tracked
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +89,14 @@ class Decodings:
         what it makes of the cells.
         """
         name = f"{self.dataset.name} ({said_simulated(self.dataset.description.simulated)})"
-        params = flat(settings, "decode")
+        told: dict[str, Any] = {"tags": self.dataset.origin, "params": flat(settings, "decode")}
+        told["inputs"] = [
+            Input(self.voxels, "voxels"),
+            Input(self.dataset.folder, "recordings"),
+        ]
         with (
             OutputFolder(out, say).locked() as folder,
-            tracked(command, name, tags=self.dataset.origin, params=params) as tracker,
+            tracked(command, name, **told) as tracker,
         ):
             decoders = {cell.decoder: DECODERS[cell.decoder] for cell in cells}
             # Only networks look for a GPU, which costs loading torch.

@@ -1,7 +1,8 @@
 """The students' folder: writing it cell by cell, keeping the best weights, reading it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from brain_teacher.cells.making import made_from, new_cells
 from brain_teacher.chain.provenance import Plan, own_plan
 from brain_teacher.chain.students.answers import check_alike
 from brain_teacher.chain.students.cells import ANSWERS, Material, StudentCell, Trained
+from brain_teacher.chain.students.inputs import IMAGES, contexts_of
+from brain_teacher.chain.students.names import read_names
+from brain_teacher.chain.students.shown import draw_student, outcomes_of
+from brain_teacher.chain.summary import write_plot
 from brain_teacher.dataset.images import SPLITS
 from brain_teacher.distillation.students import Answers, read_student
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -163,17 +168,7 @@ class Writer:
         worse = self._consider(cell, answers)
         if worse is not None:
             (self.folder.path / worse.name / WEIGHTS).unlink(missing_ok=True)
-        curves = {f"epoch/{name}": values for name, values in answers.meta["curves"].items()}
-        ids = {"teacher": cell.teacher, "seed": cell.seed}
-        self.tracker.child(
-            f"{called(cell.teacher, kind_of(cell.origin))} seed {cell.seed}",
-            params=ids | answers.meta["settings"],
-            metrics=_measures(answers, answers.log_probs),
-            curves=curves,
-            tags=self.tags | ids | {"fingerprint": digest(self.folder.path, cell.name)},
-            seconds=trained.seconds,
-            failed=answers.diverged,
-        )
+        tell(self.tracker, self.folder.path, cell.name, self.tags, seconds=trained.seconds)
 
     def finish(self, cells: Sequence[StudentCell], *, models: bool = True) -> pd.DataFrame:
         """Remove students of former settings (under DVC); log each teacher's best as a model.
@@ -188,16 +183,25 @@ class Writer:
         keep = {f"{name}/{file}" for name in names for file in (ANSWERS, WEIGHTS)}
         self.folder.prune(keep, _listed(self.folder.path / TABLE))
         table = self._write_table(cells)
-        by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
-        means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
-        self.tracker.log(metrics=means, artifacts=[self.folder.path / TABLE])
-        for name, answers in best.items() if models else ():
-            self.tracker.log_student(
-                digest(self.folder.path, name),
-                lambda name=name: load_classifier(self.folder.path, name),
-                model_card(answers),
-            )
+        self._write_plot(cells)
+        tell_table(self.tracker, self.folder.path, table)
+        for name in best if models else ():
+            tell_model(self.tracker, self.folder.path, name)
         return table
+
+    def _write_plot(self, cells: Sequence[StudentCell]) -> None:
+        """Each teacher's mean accuracy on validation, by epoch; who diverged is left out."""
+        curves: dict[str, list] = {}
+        for cell in cells:
+            answers = read(self.folder.path, cell.name)
+            if not answers.diverged:
+                curve = answers.meta["curves"]["validation_accuracy"]
+                curves.setdefault(cell.teacher, []).append(pd.Series(curve, dtype=float))
+        means = {who: pd.concat(each, axis=1).mean(axis=1) for who, each in curves.items()}
+        table = pd.DataFrame(means).dropna(how="all")
+        table.insert(0, "epoch", table.index + 1)
+        simulated = cells[0].origin["simulated"]
+        write_plot(self.folder.path, table, simulated=simulated)
 
     def _write_table(self, cells: Sequence[StudentCell]) -> pd.DataFrame:
         """All students on one screen; a diverged one has no numbers."""
@@ -213,6 +217,56 @@ class Writer:
         with atomic_write(self.folder.path / TABLE) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
         return table
+
+
+def tell(
+    tracker: Tracker, folder: Path, name: str, tags: Mapping[str, Any], seconds: float = 0.0
+) -> None:
+    """Log a finished student of a folder as an MLflow run; it took `seconds`, and ended now."""
+    answers = read(folder, name)
+    meta = answers.meta
+    ids = {"teacher": meta["teacher"], "seed": meta["seed"]}
+    tracker.child(
+        f"{called(meta['teacher'], kind_of(meta))} seed {meta['seed']}",
+        params=ids | meta["settings"],
+        metrics=outcomes_of(answers),
+        curves={f"epoch/{name}": values for name, values in meta["curves"].items()},
+        inputs=contexts_of(meta["teacher"]),
+        measured_on=IMAGES,
+        tags={**tags, **ids, "fingerprint": digest(folder, name)},
+        seconds=seconds,
+        failed=answers.diverged,
+    )
+
+
+def tell_table(tracker: Tracker, folder: Path, table: pd.DataFrame) -> None:
+    """Log the table of a folder's students, and the teachers' means, on the parent MLflow run."""
+    by_teacher = table.groupby("teacher")["validation_accuracy"].mean().dropna()
+    means = {f"validation_accuracy/{name}": value for name, value in by_teacher.items()}
+    tracker.log(metrics=means, artifacts=[folder / TABLE])
+
+
+def tell_model(tracker: Tracker, folder: Path, name: str) -> None:
+    """Log a student's network as an MLflow model, if the store knows the student."""
+    answers = read(folder, name)
+    tracker.log_student(
+        digest(folder, name),
+        lambda: load_classifier(folder, name),
+        model_card(answers, read_names(folder)),
+        metrics=outcomes_of(answers),
+        measured_on=IMAGES,
+        draw=partial(draw_student, answers),
+    )
+
+
+def best_of(folder: Path, everyone: Mapping[str, Answers]) -> list[str]:
+    """Each teacher's best student on validation, of those whose weights are kept."""
+    best: dict[str, str] = {}
+    for name, answers in everyone.items():
+        teacher = answers.meta["teacher"]
+        if (folder / name / WEIGHTS).is_file() and not answers.diverged:
+            best[teacher] = min(best.get(teacher, name), name, key=lambda n: rank(everyone[n]))
+    return sorted(best.values())
 
 
 def _listed(table: Path) -> set[str]:
@@ -231,9 +285,12 @@ def _measures(answers: Answers, splits: Iterable[str]) -> dict[str, Any]:
     return {f"{split}_{name}": getattr(answers, name)(split) for split in splits for name in names}
 
 
-def model_card(answers: Answers) -> dict[str, Any]:
-    """What an MLflow model says of itself: classes and origin."""
+def model_card(answers: Answers, names: Mapping[str, str]) -> dict[str, Any]:
+    """What an MLflow model says of itself: classes, what these are called, and origin."""
     keys = ("teacher", "seed", "dataset", "simulated", "roi", "subject", "decoder", "fingerprint")
     card = {key: answers.meta[key] for key in (*keys, BY_WAY_OF, "kind") if key in answers.meta}
     size = answers.meta["settings"]["image_size"]
-    return card | {"class_id": answers.class_id.tolist(), "image_size": size}
+    class_id = answers.class_id.tolist()
+    if called_so := {each: names[each] for each in class_id if each in names}:
+        card["class_name"] = called_so
+    return card | {"class_id": class_id, "image_size": size}

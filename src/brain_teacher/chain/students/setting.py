@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 
 from brain_teacher.cells.cell import FileInput
@@ -15,6 +16,7 @@ from brain_teacher.chain.params import Params
 from brain_teacher.chain.students.cells import TRAINING, Material, StudentCell
 from brain_teacher.chain.students.material import Part, digest_of_inputs, gather, similarity_of
 from brain_teacher.chain.students.precision import settle
+from brain_teacher.chain.students.relations import compares_images, read_relations
 from brain_teacher.chain.students.rivals import LIVE, live_weights, read_table
 from brain_teacher.chain.students.soft_labels import (
     SOFT_LABELS,
@@ -26,13 +28,13 @@ from brain_teacher.chain.students.soft_labels import (
     read_own_table,
 )
 from brain_teacher.decoding.soft_labels import IMPORTED, PEOPLE, WORDS, SoftLabels
+from brain_teacher.distillation.drawing import draw_targets
 from brain_teacher.distillation.lessons import NotApplicable
-from brain_teacher.distillation.targets import Live
+from brain_teacher.distillation.targets import Live, Relations
 from brain_teacher.distillation.teachers import (
     OWN_TABLE,
     PERMUTED_TRIALS,
     TEACHERS,
-    draw_targets,
     table_of,
 )
 from brain_teacher.errors import BrainTeacherError, UsageError, about
@@ -60,6 +62,7 @@ class Setting:
     parts: list[Part]
     similarity: pd.DataFrame | None
     tables: dict[str, SoftLabels]  # the user's own that a teacher reads, by the teacher's name
+    relations: Relations | None  # what says how alike images are, where no soft labels do
     recipes: dict[str, dict[str, Any]]  # by teacher; empty before `settled`
     # Of the pictures of each part, and of what a teacher reads beside its brain, once read.
     digests: dict[str, str] = field(default_factory=dict)
@@ -151,6 +154,8 @@ class Setting:
             seed=seed,
             similarity=self.similarity,
             tables={} if name is None else {name: table(name, seed, part)},
+            likeness=compares_images(self.params),
+            relations=self.relations,
         )
         if isinstance(targets, Live):
             return {"live": self.live, "network": targets.network}
@@ -193,12 +198,13 @@ def open_setting(
     soft_labels: str | Path,
     controls: str | Path,
     rivals: str | Path,
+    voxels: str | Path | None = None,
     limit: int | None = None,
 ) -> Setting:
     """Read a data set and its soft labels, and check what is asked for.
 
-    Of `controls` and `rivals` only what a teacher needs must be there; `limit` means about so many
-    images of each split.
+    Of `controls`, `rivals` and `voxels` only what a teacher needs must be there; `limit` means
+    about so many images of each split.
     """
     from brain_teacher.networks.classifiers import build_network, check_network
 
@@ -230,6 +236,8 @@ def open_setting(
     said = any(each.meta.get("simulated") for each in (parts[0].brain, *tables.values()))
     dataset = dataset.with_said(simulated=said)
     check_no_zeros({BRAIN: parts[0].brain, **tables}, settings.loss)
+    taught = np.unique(np.concatenate([part.brain.image_id for part in parts]))
+    relations = read_relations(params, origin, taught, None if voxels is None else Path(voxels))
     return Setting(
         params=params,
         dataset=dataset,
@@ -238,13 +246,14 @@ def open_setting(
         teachers=teachers,
         origin=origin
         | dataset.origin
-        | {SOFT_LABELS: digest_of_labels(part.brain for part in parts)}
+        | {SOFT_LABELS: digest_of_labels((part.brain for part in parts), relations)}
         | _notable(parts[0].brain)
         | ({} if limit is None else {"limit": limit}),
         material=material,
         parts=parts,
         similarity=similarity_of(params, dataset.description.superclasses, material.class_id),
         tables=tables,
+        relations=relations,
         recipes={},
     )
 

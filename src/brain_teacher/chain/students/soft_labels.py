@@ -13,6 +13,7 @@ from brain_teacher.dataset.places import inside
 from brain_teacher.decoding.combining import combine
 from brain_teacher.decoding.soft_labels import FOREIGN, SoftLabels, read_soft_labels
 from brain_teacher.distillation.losses import LOSSES
+from brain_teacher.distillation.targets import Relations
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import fingerprint
 
@@ -25,8 +26,11 @@ def origin_of(params: Params, dataset: DataSet) -> dict[str, Any]:
     """What the brain is: data set, subjects, ROIs, decoder."""
     settings = params.distill
     subjects, rois = subjects_and_rois(dataset, settings.decoder)
-    subjects = choose(settings.subject, subjects, "distill.subject")
-    rois = choose(settings.roi, rois, "distill.roi")
+    chosen = {}
+    for name, known in (("subject", subjects), ("roi", rois)):
+        remedy = f"; choose with --{name}, or distill.{name} in params.yaml"
+        chosen[name] = choose(getattr(settings, name), known, f"distill.{name}", remedy=remedy)
+    subjects, rois = chosen["subject"], chosen["roi"]
     brain = {"roi": "+".join(rois), "subject": "+".join(subjects), "decoder": settings.decoder}
     return dataset.origin | brain
 
@@ -79,7 +83,14 @@ def read_brain(
 
 
 def read_own_table(name: str, files: Iterable[str], dataset: DataSet) -> SoftLabels:
-    """A table of ``distill.tables``; of several files, what they say together."""
+    """A table of ``distill.tables``; of several files, what they say together.
+
+    In the methods
+    --------------
+    {% if distill.tables %}Tables of others were taught beside the brain's: {% for name, files in
+    distill.tables|dictsort %}{{ name }} ({{ files }}){{ ", " if not loop.last }}{% endfor %}.{%
+    endif %}
+    """
     place = f"distill.tables.{name}"
     remedy = f"{place} must name files that `import-soft-labels` or `decode` wrote"
     with about(place):
@@ -161,9 +172,13 @@ def _remedy(folder: Path, dataset: DataSet) -> str:
     return f"`dvc pull {folder}` brings the published soft labels, `dvc repro decode` makes them"
 
 
-def digest_of_labels(tables: Iterable[SoftLabels]) -> str:
-    """Which soft labels teach: said of each student, so that none of others is kept or compared."""
-    said = [(t.log_probs, t.prior_share(), t.image_id, t.class_id) for t in tables]
+def digest_of_labels(tables: Iterable[SoftLabels], relations: Relations | None = None) -> str:
+    """Which soft labels teach: said of each student, so that none of others is kept or compared.
+
+    With what says how alike images are, where they do not.
+    """
+    said: list[tuple] = [(t.log_probs, t.prior_share(), t.image_id, t.class_id) for t in tables]
+    said += [] if relations is None else [(relations.rows, relations.image_id)]
     return fingerprint(*(part for each in said for part in each))[:12]
 
 

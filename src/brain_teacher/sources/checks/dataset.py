@@ -17,12 +17,15 @@ from brain_teacher.dataset.description import FILE, read_description
 from brain_teacher.dataset.labels import contradiction
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.stimuli import STIMULI_FILE, name_labels, read_stimuli
-from brain_teacher.dataset.trials import TRAINING, label_rules, not_finite, runs_of
+from brain_teacher.dataset.trials import TEST, TRAINING, label_rules, not_finite, runs_of
+from brain_teacher.errors import cut
 from brain_teacher.reading.text import wrong_keys
 from brain_teacher.sources.checks.classes import check_classes
 from brain_teacher.sources.checks.designs import check_design
 from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
+from brain_teacher.sources.checks.names import check_alike, check_names
 from brain_teacher.sources.checks.pictures import check_pictures
+from brain_teacher.sources.checks.recordings import check_labels, check_shared
 
 # What names a trial.
 KEYS = ("stimulus_id", "DataType", "image_id")
@@ -43,17 +46,22 @@ def check_dataset(
     stimuli = found.read(folder / STIMULI_FILE, read_stimuli, folder)
     # Which image a number is cannot be known then; recordings and pictures can still be read.
     is_named = stimuli is not None or not (folder / STIMULI_FILE).exists()
-    shown, maps, every = {}, {}, set()
+    shown, maps, every, tested, rows = {}, {}, set(), set(), {}
     for subject, name in description.subjects.items():
-        labels = _check_recording(found, folder / name, description.roi)
-        maps[name] = labels.image_of if labels else {}
+        read = _check_recording(found, folder / name, description.roi)
+        maps[name] = read.labels.image_of if read else {}
         trials = None
-        if labels and is_named:
-            trials = _name(found, folder / name, labels.columns, stimuli)
+        if read:
+            rows[folder / name] = {hash(row.tobytes()) for row in read.voxels}
+        if read and is_named:
+            trials = _name(found, folder / name, read.labels.columns, stimuli)
         if trials is not None:
             training = _check_training(found, folder / name, trials)
+            check_labels(found, folder / name, read.voxels[training.index], training)
             every.update(trials["category"])
+            tested.update(trials["image_id"][trials["data_type"] == TEST])
             shown[subject] = training.drop_duplicates("image_id").set_index("image_id")["category"]
+    check_shared(found, rows)
     if not description.subjects and stimuli is not None:
         found.facts.append("no recordings: a table of others teaches")
         shown["pictures"] = stimuli.set_index("image_id")["category"]
@@ -62,10 +70,17 @@ def check_dataset(
     category = pd.concat(shown.values()) if shown else pd.Series(dtype=str)
     category = category[~category.index.duplicated()]
     check_classes(found, folder, description, category, every)
+    check_alike(found, "subjects", description.subjects)
+    check_alike(found, "ROIs", description.roi)
+    check_alike(found, "superclasses", description.superclasses.values())
+    for group in [] if stimuli is None else stimuli.columns[2:]:
+        check_alike(found, f"groups ({cut(group)})", stimuli[group])
     if description.pictures:
-        check_pictures(found, folder, category, validation_share=validation_share, side=side)
+        share = validation_share
+        check_pictures(found, folder, category, tested, validation_share=share, side=side)
     else:
         found.facts.append("no pictures: up to decode")
+    check_names(found, folder, every | set(category), category.index)
     return found
 
 
@@ -76,7 +91,7 @@ def _wrong_keys(error):
 
 
 def _check_recording(found, file, rois):
-    """The labels of a subject's file; None if it cannot be read."""
+    """A subject's recording; None if it cannot be read."""
     if not file.is_file():  # HDF5 has many words for it
         found.problems.append(f"{file} is missing")
         return None
@@ -103,11 +118,11 @@ def _check_recording(found, file, rois):
     parts = ", ".join(f"{count:,} of type {kind:g}" for kind, count in counts)
     sizes = ", ".join(f"{roi} {masks[roi].sum():,}" for roi in rois if roi in masks)
     found.facts.append(f"{file.name}: trials {parts}; voxels {sizes}")
-    return read.labels
+    return read
 
 
 def _name(found, file, labels, stimuli):
-    """The trials whose image is known: image, category, run and data type."""
+    """The trials whose image is known, by their rows: image, category, run and data type."""
     named = np.ones(len(labels["DataType"]), bool)
     try:
         name_labels(labels, stimuli)
@@ -119,7 +134,8 @@ def _name(found, file, labels, stimuli):
         return None
     labels = {name: column[named] for name, column in labels.items()}
     trials = name_labels(labels, stimuli)
-    return trials.assign(run=runs_of(labels, trials), data_type=labels["DataType"])
+    trials = trials.assign(run=runs_of(labels, trials), data_type=labels["DataType"])
+    return trials.set_axis(np.flatnonzero(named))
 
 
 def _known(labels, stimuli):

@@ -1,6 +1,7 @@
 """All that is wrong with the pictures of a data set folder, at once."""
 
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -9,18 +10,24 @@ import pandas as pd
 from brain_teacher.dataset import images as pictures
 from brain_teacher.dataset.links import foreign_links
 from brain_teacher.dataset.pictured import pictured_categories
-from brain_teacher.sources.checks.findings import Findings, listed, listed_rows
+from brain_teacher.sources.checks.findings import Findings, first_of, listed, listed_rows
 from brain_teacher.sources.checks.likeness import Place, check_likeness
 from brain_teacher.sources.checks.looks import look_at
 
 
 def check_pictures(
-    found: Findings, folder: Path, category: pd.Series, *, validation_share: float, side: int
+    found: Findings,
+    folder: Path,
+    category: pd.Series,
+    tested: Collection[str] = (),
+    *,
+    validation_share: float,
+    side: int,
 ) -> None:
     """Every shown image has a file, every file is a picture, unseen ones are there and unseen.
 
-    `category` is of the training images, by image id; empty where they are not known. Students see
-    `side` x `side` pixels.
+    `category` is of the training images, by image id; empty where they are not known. `tested` are
+    the ids of images that test trials showed. Students see `side` x `side` pixels.
     """
     place = folder / "images"
     files = found.read(folder, pictures.find_shown, folder)
@@ -30,6 +37,7 @@ def check_pictures(
     splits_are_known = splits is not None or not (folder / pictures.UNSEEN_FILE).exists()
     # All that lie there, also where two of them bear one id; but none that lies elsewhere.
     paths = [*sorted(place.glob("shown/[!.]*.*")), *sorted(place.glob("unseen/*/[!.]*.*"))]
+    _say_not_read(found, place, paths)
     elsewhere = set(foreign_links(folder, paths))
     looks = _check_decoding(found, [path for path in paths if path not in elsewhere])
     _say_sizes(found, looks, side)
@@ -40,9 +48,30 @@ def check_pictures(
         _check_shown(found, folder / "images" / "shown", category, files, missing)
     if not category.empty and unseen is not None and splits_are_known:
         unseen = unseen[~unseen["category"].isin(recorded - set(category))]
+        if len(seen := sorted(set(unseen["image_id"]) & set(tested))):
+            found.cautions.append(
+                f"{place / 'unseen'}: {len(seen):,} pictures were shown in test trials, which "
+                f"'unseen' denies: {listed(seen)}"
+            )
         share = validation_share
         divided = _check_unseen(found, folder, category, files or {}, unseen, splits, share)
     check_likeness(found, looks, _places(looks, category, divided))
+
+
+def _say_not_read(found, place, paths):
+    """Files below ``images`` that are taken for no picture."""
+    read = {*paths, place.parent / pictures.MISSING_FILE}
+    others = sorted(
+        path
+        for path in place.rglob("*")
+        if path not in read and path.is_file() and not path.name.startswith(".")
+    )
+    if others:
+        names = first_of([str(path.relative_to(place)) for path in others])
+        found.cautions.append(
+            f"{place}: {len(others):,} files are not read, which lie elsewhere than as shown/NAME."
+            f"ENDING or unseen/CATEGORY/NAME.ENDING: {names}"
+        )
 
 
 def _of_pictured(found, folder, category):
@@ -135,6 +164,12 @@ def _check_unseen(found, folder, category, shown, unseen, splits, share):
                 "under images/unseen/CATEGORY"
             )
         splits = splits[~lost]
+        known = unseen["image_id"].isin(splits["image_id"])
+        if left := sorted(unseen["image_id"][~known & unseen["category"].isin(categories)]):
+            found.cautions.append(
+                f"{folder / pictures.UNSEEN_FILE}: {len(left):,} of {len(unseen):,} unseen "
+                f"pictures stand in no row, and are left out: {listed(left)}"
+            )
     divide = partial(
         pictures.split_unseen, unseen, shown=shown, splits=splits, validation_share=share
     )

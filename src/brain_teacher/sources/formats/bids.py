@@ -16,6 +16,7 @@ from brain_teacher.dataset.ids import NAME, rows_of
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.files import regular
 from brain_teacher.sources.formats.nifti import UNREADABLE, one_line, open_nifti
+from brain_teacher.sources.formats.own_trials import plain_ids
 from brain_teacher.sources.formats.writing import write_stimuli
 
 # How the names of files end.
@@ -95,7 +96,9 @@ def from_bids(folder: Path, wanted: Derivative) -> tuple[dict[str, str], list[st
     for subject in sorted({run.entities["sub"] for run in runs}):
         own = [run for run in runs if run.entities["sub"] == subject]
         read[subject] = _read_subject(subject, own, wanted)
-    tables = pd.concat([table for _, _, table in read.values()])
+    tables = pd.concat({subject: table for subject, (_, _, table) in read.items()})
+    tables["image_id"], note = plain_ids(tables["image_id"])
+    notes += note
     images = tables[["image_id", "category"]].drop_duplicates().sort_values("image_id")
     if (twice := images["image_id"].duplicated()).any():
         raise ValueError(
@@ -106,7 +109,8 @@ def from_bids(folder: Path, wanted: Derivative) -> tuple[dict[str, str], list[st
     write_stimuli(folder, ((n, *row) for n, row in enumerate(images.to_numpy().tolist(), start=1)))
     (folder / "bdata").mkdir()
     files = {}
-    for subject, (voxels, masks, table) in read.items():
+    for subject, (voxels, masks, _) in read.items():
+        table = tables.loc[subject]
         if not NAME.fullmatch(subject):
             raise ValueError(f"sub-{subject}: a subject's name may hold letters, digits and '-'")
         files[f"sub-{subject}"] = f"bdata/sub-{subject}.h5"
@@ -211,7 +215,7 @@ def read_events(path: Path, wanted: Derivative) -> pd.DataFrame:
     trials = numbers.assign(category=table[wanted.category])
     if wanted.image is not None:
         rules.append((is_trial & table[wanted.image].isin(NO_CATEGORY), f"{wanted.image} is empty"))
-        trials["image_id"] = [Path(name).stem for name in table[wanted.image]]
+        trials["image_id"] = table[wanted.image]
     hold_to(rules, first=2, file=f"{path}: ")
     trials = trials[is_trial]
     trials = trials.sort_values("onset", kind="stable")
@@ -271,6 +275,10 @@ def _responses(run, mask, trials, wanted):
         if len(confounds) != len(times):
             raise ValueError(f"{len(confounds)} rows of confounds for {len(times)} volumes")
     if wanted.window is None:
+        # Their regressor is 0, and so would be the response to them.
+        late = trials["onset"].to_numpy() >= times[-1]
+        said = f"its onset is after the run's last volume ({times[-1]:g} s); onsets are in seconds"
+        hold_to([(late, said)], first=1, file="trials, ")
         confounds = None if confounds is None else confounds.iloc[kept]
         return least_squares_separate(volumes[kept], times[kept], trials, confounds)
     if confounds is not None:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 from brain_teacher.dataset.labels import ENDINGS
 from brain_teacher.files import regular
@@ -22,15 +23,19 @@ def copy_shown(folder: Path, source: str | Path, image_ids: Collection[str] | No
     """
     found = _by_stem(_pictures(Path(source)))
     if image_ids is None:
-        _copy(found.values(), folder / "images" / "shown")
+        _copy(found, folder / "images" / "shown")
         return []
+    # macOS codes accents in file names otherwise than tables do.
+    ours = {normalize("NFC", name): name for name in image_ids}
+    found = {ours.get(normalize("NFC", name), name): path for name, path in found.items()}
     wanted = {name: found[name] for name in image_ids if name in found}
-    _copy(wanted.values(), folder / "images" / "shown")
+    _copy(wanted, folder / "images" / "shown")
     notes = []
     if lost := [name for name in image_ids if name not in found]:
         notes.append(
             f"{source}: no picture of {len(lost)} of {len(image_ids)} images: looked for "
             f"{lost[0]}.png (or {', '.join(sorted(ENDINGS - {'.png'}))}) in any folder below"
+            f"{_with_zeros(lost[0], found)}"
         )
     if len(found) > len(wanted):
         other = next(path for name, path in found.items() if name not in wanted)
@@ -41,8 +46,18 @@ def copy_shown(folder: Path, source: str | Path, image_ids: Collection[str] | No
     return notes
 
 
-def copy_unseen(folder: Path, source: str | Path) -> None:
+def _with_zeros(image_id: str, found: Collection[str]) -> str:
+    """What helps where a spreadsheet took the zeros before a number away."""
+    others = [name for name in found if name.lstrip("0") == image_id.lstrip("0")]
+    if not others:
+        return ""
+    return f"; there is {others[0]!r}: did a spreadsheet take the zeros of the ids away?"
+
+
+def copy_unseen(folder: Path, source: str | Path, categories: Collection[str] = ()) -> None:
     """Copy the unseen pictures, of any depth in a category's folder, to ``images/unseen/CATEGORY``.
+
+    `categories` are those of the trials, whose accents may be coded otherwise than the folders'.
 
     Raises
     ------
@@ -55,9 +70,11 @@ def copy_unseen(folder: Path, source: str | Path) -> None:
             raise ValueError(
                 f"{path} lies in no category's folder: put it into {source / 'CATEGORY'}"
             )
+    ours = {normalize("NFC", name): name for name in categories}
     for category in sorted(each for each in source.iterdir() if each.is_dir()):
         found = _by_stem(_pictures(category))
-        _copy(found.values(), folder / "images" / "unseen" / category.name)
+        name = ours.get(normalize("NFC", category.name), category.name)
+        _copy(found, folder / "images" / "unseen" / name)
 
 
 def _pictures(source: Path) -> Iterator[Path]:
@@ -80,12 +97,13 @@ def _by_stem(paths: Iterator[Path]) -> dict[str, Path]:
     return found
 
 
-def _copy(paths: Collection[Path], place: Path) -> None:
+def _copy(paths: dict[str, Path], place: Path) -> None:
+    """Copy pictures by their ids."""
     place.mkdir(parents=True, exist_ok=True)
-    for path in paths:
+    for name, path in paths.items():
         if path.exists() and not path.is_file():
             raise OSError(f"{path} is no regular file")
         try:
-            shutil.copyfile(regular(path), place / path.name)
+            shutil.copyfile(regular(path), place / f"{name}{path.suffix}")
         except OSError as error:
             raise OSError(f"{path} cannot be copied ({error})") from error

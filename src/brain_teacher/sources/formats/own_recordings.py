@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.bdata import read_recording, read_table, write_bdata, write_table
-from brain_teacher.dataset.labels import contradiction
+from brain_teacher.dataset.labels import TYPES, WORDS, contradiction
 from brain_teacher.dataset.stimuli import GODS_NAME, STIMULI_FILE, name_labels
 from brain_teacher.dataset.trials import DATA_TYPES, run_numbers
 from brain_teacher.errors import about
@@ -66,7 +66,7 @@ def from_bdata(folder: Path, files: Files) -> tuple[dict[str, str], list[str], l
     subjects, rois = {}, []
     for subject, pairs in read.items():
         subjects[subject] = f"bdata/{subject}.h5"
-        file, whole = _joined(pairs)
+        file, whole = joined(pairs)
         as_it_is = not are_named and len(pairs) == 1 and not whole.labels.is_type_assumed
         if as_it_is and file.suffix == ".h5":
             notes += _copy(file, folder / subjects[subject], whole.header)
@@ -97,8 +97,22 @@ def _read(paths):
     pairs, types = [], dict(enumerate(DATA_TYPES))
     for number, file in enumerate(paths):
         with about(file):
-            pairs.append((file, read_recording(file, data_type=types.get(number))))
+            recording = read_recording(file, data_type=types.get(number))
+            if recording.labels.is_type_assumed:
+                _hold_to_name(file, types[number])
+            pairs.append((file, recording))
     return pairs
+
+
+def _hold_to_name(file, data_type):
+    """A file that is called test.h5 is not taken for training because it was named first."""
+    name = file.stem.lower()
+    called = [TYPES[kind] for word, kind in WORDS.items() if re.search(f"(?<![a-z]){word}", name)]
+    if called and TYPES[data_type] not in called:
+        raise ValueError(
+            f"is called after {' and '.join(called)}, but taken for {TYPES[data_type]}, by its "
+            "place: give TRAINING,TEST,IMAGERY in this order, or rename"
+        )
 
 
 def _compare_maps(every):
@@ -172,8 +186,17 @@ def category_in(image_id: str) -> str:
     return match[1] if match else ""
 
 
-def _joined(pairs):
-    """A subject's files as one recording: the trials of the first, then of the next."""
+def joined(pairs):
+    """A subject's files as one recording, with the first: its trials, then those of the next.
+
+    `pairs` are files and what was read of each. Runs that begin anew in the next file become those
+    of another session.
+
+    Raises
+    ------
+    ValueError
+        If they have not the same voxels and ROIs.
+    """
     (first, whole), *others = pairs
     for file, recording in others:
         if [*recording.rois] != [*whole.rois] or any(

@@ -81,7 +81,8 @@ def read_table(
         raise ValueError(f"ends in {ending!r}; give .npz, .npy, .csv or .parquet")
     for name, values in (("image", table.index), ("class", table.columns)):
         if values.duplicated().any():
-            raise ValueError(f"{name} id '{values[values.duplicated()][0]}' stands twice")
+            twice = cut(values[values.duplicated()][0])
+            raise ValueError(f"{name} id '{twice}' stands twice")
     if index := [name for name in map(str, table.columns) if _NUMBERED.fullmatch(name)]:
         raise ValueError(
             f"class {index[0]!r} is what pandas calls its row numbers: write the table with "
@@ -193,7 +194,7 @@ def _numbers(table):
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise ValueError(
-            f"image '{table.index[row]}': class '{table.columns[column]}' is "
+            f"image '{cut(table.index[row])}': class '{cut(table.columns[column])}' is "
             f"{cut(repr(table.iat[row, column]))}, no number"
         )
     if not len(numbers) or numbers.shape[1] < 2:
@@ -225,11 +226,11 @@ def to_soft_labels(
     .. [1] Perks (1947), Some observations on inverse probability. J. Inst. Actuaries 73:285-334.
     """
     numbers = table.to_numpy(dtype=float)
-    if values == "log-probabilities":
-        with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # such sums are refused below
+        if values == "log-probabilities":
             numbers = np.exp(numbers)
+        total = numbers.sum(axis=1)
     negative = np.any(numbers < 0, axis=1)
-    total = numbers.sum(axis=1)
     wrong = negative | ~np.isfinite(total) | (total <= 0)
     if values != "counts":
         wrong |= ~(np.abs(total - 1) <= ROW_TOLERANCE)
@@ -238,7 +239,7 @@ def to_soft_labels(
         found = "has a negative entry" if negative[row] else f"sums to {total[row]:.6g}"
         asked = "counts must be 0 or more, and some above" if values == "counts" else "it must be 1"
         remedy = f"these are no {values} (choose with --values: {', '.join(VALUES)})"
-        raise ValueError(f"image '{table.index[row]}' {found}; {asked}: {remedy}")
+        raise ValueError(f"image '{cut(table.index[row])}' {found}; {asked}: {remedy}")
     log_probs = np.log(np.maximum(numbers / total[:, None], FLOOR)).astype(np.float32)
     names = table.index.to_numpy(dtype=str), table.columns.to_numpy(dtype=str)
     fold = np.zeros(len(table), dtype=np.int16)

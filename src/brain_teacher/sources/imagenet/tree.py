@@ -3,8 +3,9 @@
 A picture is a file called ``n01443537_22563.JPEG``, wherever it lies: in a folder of its synset
 (ILSVRC 2012's ``train``), flat with all others (as the authors of GOD send them), in a tar file of
 its synset (the fall 2011 release), in such a tar file within another one, in a zip file. Its name
-is its id, whatever the zeros before its number, the case of its letters, and its ending. Nothing is
-unpacked, and names inside archives lead nowhere: of each only the last part is looked at.
+is its id, whatever the zeros before its number, the case of its letters, its ending, and the synset
+said again behind (Hugging Face's ``n01443537_22563_n01443537.JPEG``). Nothing is unpacked, and
+names inside archives lead nowhere: of each only the last part is looked at.
 """
 
 import os
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 # A number of up to six digits: what GOD's stimulus_id can hold.
-_PICTURE = re.compile(r"n(\d{8})_0*(\d{1,6})\.(jpeg|jpg|png)", re.IGNORECASE)
+_PICTURE = re.compile(r"n(\d{8})_0*(\d{1,6})(?:_n\1)?\.(jpeg|jpg|png|webp|bmp)", re.IGNORECASE)
 _SYNSET_TAR = re.compile(r"(n\d{8})\.tar")
 _PACKED = re.compile(r".*\.(tar\.\w+|tgz|tbz2?|txz)", re.IGNORECASE)
 # The largest picture of ImageNet has 15 MB.
@@ -41,7 +42,7 @@ class Picture:
     """Where a picture lies: a file, a span of a tar file, or a member of a zip file."""
 
     path: Path
-    suffix: str  # ``.JPEG`` or ``.png``
+    suffix: str  # ``.JPEG``, ``.png``, ``.webp`` or ``.bmp``
     span: tuple[int, int] | None = None  # its first byte in the tar file, and how many there are
     member: tuple[zipfile.ZipFile, zipfile.ZipInfo] | None = None
 
@@ -95,7 +96,7 @@ class Found:
         match = _PICTURE.fullmatch(name)
         if match is None or (synset := f"n{match[1]}") not in synsets:
             return
-        suffix = ".png" if match[3].lower() == "png" else ".JPEG"
+        suffix = ".JPEG" if match[3].lower() in ("jpeg", "jpg") else f".{match[3].lower()}"
         of_synset = self.pictures.setdefault(synset, {})
         places = of_synset.setdefault(f"{synset}_{int(match[2])}", [])
         places.append(Picture(path, suffix, **inside))

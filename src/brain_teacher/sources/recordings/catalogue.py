@@ -8,6 +8,9 @@ from brain_teacher.sources.recordings.source import Source
 GOD = "god"
 SOURCES = {
     GOD: Source("five subjects, 150 categories of ImageNet's pictures", ends_with="compare"),
+    "deeprecon": Source(
+        "three subjects, GOD's pictures five times over", "deeprecon:RECORDING", ends_with="images"
+    ),
     "miyawaki-figures": Source(
         "one subject, 15 figures and letters", "miyawaki:RECORDING", ends_with="compare"
     ),
@@ -25,5 +28,10 @@ SOURCES = {
     ),
     "cichy92": Source(
         "dissimilarities of the same 92, fMRI", "dissimilarities:CICHY", ends_with="plan"
+    ),
+    "behaviour92": Source(
+        "no brain: how alike 16 people judge the same 92",
+        "dissimilarities:BEHAVIOUR",
+        ends_with="plan",
     ),
 }

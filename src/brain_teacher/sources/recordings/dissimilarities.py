@@ -1,16 +1,18 @@
-"""92 pictures and how alike the brain's answers to them are: dissimilarities, but no voxels.
+"""92 pictures and how alike the brain's answers to them are, or people say: dissimilarities.
 
 ``D = 1 - r`` between the answers to two pictures makes K = 1 - D, the correlations, a kernel: the
 inner products of the answers, each centred and of length 1. Principal coordinates X of K, with
 ``X X' = K`` ([1]_, without the double centring), are as good as the voxels to any decoder that sees
 inner products: one that takes away the mean of the trials it is fitted on and scales nothing
-(``decode.normalise: centre``) sees K centred on these trials.
+(``decode.normalise: centre``) sees K centred on these trials. People's judgements [4]_ are no
+correlations: they count as squared distances, as 1 - r does, and the nearest kernel is taken.
 
 References
 ----------
 .. [1] Torgerson (1952), Psychometrika 17:401.
 .. [2] Kriegeskorte et al. (2008), Neuron 60:1126.
 .. [3] Cichy, Pantazis & Oliva (2014), Nat. Neurosci. 17:455; (2016), Cereb. Cortex 26:3563.
+.. [4] Mur et al. (2013), Front. Psychol. 4:128.
 """
 
 from collections import defaultdict
@@ -28,10 +30,13 @@ from brain_teacher.sources.recordings.source import Recording, files_at
 N_IMAGES = 92
 MEAN = "mean"  # of all subjects' dissimilarities; a subject of its own
 ASYMMETRY, MOST_NEGATIVE = 1e-4, 0.01
+# Distances that people lay on a screen are Euclidean, not their squares: 0.0 to 5.6% were found.
+MOST_NEGATIVE_JUDGED = 0.06
 # What the eigenvalues of a correlation matrix of floats may lack.
 LEAST = 1e-10
 STIMULI = "Kriegeskorte_Neuron2008_supplementalData.mat"
 HUMAN_IT = "92_brainRDMs.mat"
+JUDGED = "92_behavRDMs.mat"
 FMRI = {"IT": "fmri_IT_RDMs.npz", "EVC": "fmri_EVC_RDMs.npz"}
 _RSA = "https://raw.githubusercontent.com/rsagroup/rsatoolbox/f1f83cad/demos/92imageData/"
 _NET = (
@@ -47,6 +52,9 @@ CICHY_FILES = KRIEGESKORTE_FILES[:1] + files_at(
     (FMRI["IT"], 1015948, "ecf104457ae841d2a2bf503fb0dc16c6387e32d0cd74fb5217ca4ef859a805dd"),
     (FMRI["EVC"], 1015948, "c73de20f9cb2229f1796085e79c153f63a4287b8bf7faaf7531571b1898d3f8b"),
 )
+BEHAVIOUR_FILES = KRIEGESKORTE_FILES[:1] + files_at(
+    _RSA, (JUDGED, 982719, "7a8e118c144c3840adeeeef6ea0706a0be2b3e80df719af15fbb56fc62562f5f")
+)
 KRIEGESKORTE_TERMS = """\
 92 pictures, human IT of 4 subjects as dissimilarities. From rsatoolbox (MIT). The pictures'
 own rights are not stated, some are photographs of people: show none in a publication. Cite
@@ -57,14 +65,22 @@ CICHY_TERMS = """\
 are photographs of people: show none in a publication. Cite Cichy, Pantazis & Oliva (2014),
 Nat. Neurosci. 17:455, and (2016), Cereb. Cortex 26:3563."""
 
+BEHAVIOUR_TERMS = """\
+92 pictures, how alike 16 people judge them; no brain. From rsatoolbox (MIT). The pictures'
+own rights are not stated, some are photographs of people: show none in a publication. Cite
+Mur et al. (2013), Front. Psychol. 4:128, and Kriegeskorte et al. (2008), Neuron 60:1126."""
 
-def coordinates(dissimilarities):
+
+def coordinates(dissimilarities, *, most_negative=MOST_NEGATIVE):
     """Principal coordinates of K = 1 - D.
 
     Parameters
     ----------
     dissimilarities : ndarray of shape (n_images, n_images)
         1 - r: symmetric, 0 on the diagonal.
+    most_negative : float
+        As much of the positive eigenvalues' sum the negative ones may have: without their
+        directions, the rest is the nearest kernel.
 
     Returns
     -------
@@ -75,7 +91,7 @@ def coordinates(dissimilarities):
     ------
     ValueError
         If the matrix is not one of dissimilarities, or K is no kernel: its negative eigenvalues
-        have more than 1% of the positive ones' sum.
+        have more than `most_negative`.
 
     Examples
     --------
@@ -92,7 +108,7 @@ def coordinates(dissimilarities):
             raise ValueError(f"dissimilarities are {what} (by up to {largest:.3g})")
     values, vectors = np.linalg.eigh(1 - (d + d.T) / 2)
     negative, positive = -values[values < 0].sum(), values[values > 0].sum()
-    if negative > MOST_NEGATIVE * positive:
+    if negative > most_negative * positive:
         raise ValueError(
             f"1 - dissimilarity is no kernel: its negative eigenvalues sum to {negative:.3g}, the "
             f"positive ones to {positive:.3g}"
@@ -141,7 +157,17 @@ def read_cichy(raw):
     return subjects | {MEAN: {roi: values.mean(axis=0) for roi, values in rois.items()}}
 
 
-def build(raw, folder, *, name, read, source):
+def read_behaviour(raw):
+    """Person -> ``judgement`` -> dissimilarities, the largest of which is 1."""
+    judged = [
+        each["RDM"] for each in read_mat(Path(raw) / JUDGED, ["rdms_behav_92"])["rdms_behav_92"]
+    ]
+    people = {f"P{number:02d}": values for number, values in enumerate(judged, start=1)}
+    people[MEAN] = np.mean(judged, axis=0)
+    return {name: {"judgement": values / values.max()} for name, values in people.items()}
+
+
+def build(raw, folder, *, name, read, source, most_negative=MOST_NEGATIVE):
     """Make a data set of the subjects that ``read(raw)`` gives; a picture is a trial."""
     from PIL import Image
 
@@ -156,7 +182,9 @@ def build(raw, folder, *, name, read, source):
     write_stimuli(folder, zip(numbers, ids, category, ids, strict=True), groups=["picture"])
     files = {}
     for subject, rois in subjects.items():
-        voxels = {roi: coordinates(values) for roi, values in rois.items()}
+        voxels = {
+            roi: coordinates(values, most_negative=most_negative) for roi, values in rois.items()
+        }
         run = np.ones(N_IMAGES)
         files[subject] = write_subject(folder, subject, voxels, stimulus_id=numbers, run=run)
     Description(
@@ -189,5 +217,16 @@ CICHY = Recording(
         name="cichy92",
         read=read_cichy,
         source="Cichy, Pantazis & Oliva 2014/2016, fMRI as dissimilarities, from Net2Brain",
+    ),
+)
+BEHAVIOUR = Recording(
+    BEHAVIOUR_TERMS,
+    BEHAVIOUR_FILES,
+    partial(
+        build,
+        name="behaviour92",
+        read=read_behaviour,
+        source="Mur et al. 2013, people's judgements of likeness, from rsatoolbox; no brain",
+        most_negative=MOST_NEGATIVE_JUDGED,
     ),
 )

@@ -39,7 +39,8 @@ class Source:
         set as they are, and ``fetch`` has a way of its own for them.
     ends_with
         The last command of the chain that it can carry: ``decode`` (it has no pictures), ``plan``
-        (which says why its pictures carry no students) or ``compare``.
+        (which says why its pictures carry no students) or ``compare``; ``images``: ``compare``,
+        once that has brought its pictures.
     """
 
     label: str
