@@ -40,7 +40,7 @@ def contexts_of(teacher: str) -> set[str]:
     if teacher.startswith(OWN_TABLE):
         return {IMAGES, teacher}
     found = {IMAGES} if teacher in WITHOUT_BRAIN else {IMAGES, SOFT, VOXELS}
-    # A part of the brain's rows, or less of the brain, is no teacher of the table: it reads no other.
+    # A part of the brain's rows is none of the table's teachers, and reads nothing else.
     table = table_of(teacher) if teacher in TEACHERS else None
     if teacher == LIVE or table == RIVAL:
         found.add(RIVALS)
