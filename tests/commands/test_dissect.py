@@ -72,7 +72,8 @@ def test_every_part_teaches_and_what_is_there_is_taken_over(whole):
     assert "(simulated)" in said and "exploratory" in said
     assert f", 0 new, {2 * len(table)} kept" in run("dissect", "--out", str(out))
     # Both are looks; their students are none of their own.
-    assert len(find_looks(import_mlflow(), digest_of_images(everyone["none_0"].image_id["test"])))
+    tested = digest_of_images(everyone["none_0"].image_id["test"])
+    assert len(find_looks(import_mlflow(), tested)) == 2
 
 
 def test_the_first_subject_alone_is_its_table(whole, tmp_path):
@@ -107,6 +108,11 @@ def test_a_part_that_cannot_be_made_is_left_out(work, tmp_path, monkeypatch):
 def test_mistakes_are_one_line(work, tmp_path):
     said = run("dissect", "--part", "even,profil", code=2)
     assert "part: there is no 'profil'" in said
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    content["distill"]["loss"] = "relational"
+    Path("relational.yaml").write_text(yaml.safe_dump(content))
+    said = run("dissect", "--params", "relational.yaml", code=2)
+    assert "parts are of answers, and this loss compares images" in said
     said = run("dissect", "--seeds", "1", code=2)
     assert "distill.seeds: give 2 or more (an interval is shown with each mean)" in said
 

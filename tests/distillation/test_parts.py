@@ -5,9 +5,10 @@ import pytest
 from scipy.special import log_softmax
 
 from brain_teacher.decoding.soft_labels import SoftLabels
+from brain_teacher.distillation.drawing import draw_targets
 from brain_teacher.distillation.lessons import NotApplicable
 from brain_teacher.distillation.parts import PARTS, draw_part
-from brain_teacher.distillation.teachers import TEACHERS, draw_targets
+from brain_teacher.distillation.teachers import TEACHERS
 
 N, CLASSES = 24, np.array(["a", "b", "c", "d", "e", "f"])
 TRUTH = np.arange(N) % len(CLASSES)

@@ -164,6 +164,8 @@ def multiverse() -> None:
 def dissect() -> None:
     """Let parts of the soft labels teach: what of them helps?
 
+    docs/dissect.md lists the parts.
+
     \b
     Examples:
       brain-teacher dissect --out runs/dissect

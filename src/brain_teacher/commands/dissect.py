@@ -31,6 +31,7 @@ from brain_teacher.chain.students.dissection import (
     with_references,
 )
 from brain_teacher.chain.students.inputs import IMAGES, SOFT, VOXELS
+from brain_teacher.chain.students.relations import compares_images
 from brain_teacher.chain.students.reuse import take_precision, take_students
 from brain_teacher.chain.students.setting import Setting, open_setting
 from brain_teacher.chain.students.training import train
@@ -73,6 +74,10 @@ def dissect(
     """
     if params.distill.seeds < 2:
         raise UsageError("distill.seeds: give 2 or more (an interval is shown with each mean)")
+    if compares_images(params):
+        raise UsageError(
+            "distill.loss: parts are of answers, and this loss compares images: choose another"
+        )
     parts = with_references(choose(part or "all", list(PARTS), "part"))
     params = params.with_distill(teacher=teachers_of(parts))
     tables: Given = {"soft_labels": soft_labels, "controls": Path(), "rivals": Path()}

@@ -184,9 +184,11 @@ def _cells(
     cell_of = {}
     for key, (brain, origin) in brains.items():
         parts = [Part(None, ids, brain)]
-        found, _ = setting.students(
+        found, skipped = setting.students(
             [BRAIN, *OWN], seeds, parts=parts, recipes=recipes, origin=origin
         )
+        for control, reason in skipped.items():
+            raise BrainTeacherError(f"{' '.join(key)}, {control}: {reason}")
         for cell in found:
             ending = cell.seed if cell.teacher == BRAIN else f"{cell.teacher}_{cell.seed}"
             name = f"{'_'.join(key)}_{ending}"

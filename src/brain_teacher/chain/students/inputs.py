@@ -5,7 +5,13 @@ from pathlib import Path
 from brain_teacher.chain.students.rivals import LIVE
 from brain_teacher.chain.students.setting import Setting
 from brain_teacher.chain.students.soft_labels import folder_of
-from brain_teacher.distillation.teachers import OWN_TABLE, PERMUTED_TRIALS, RIVAL, table_of
+from brain_teacher.distillation.teachers import (
+    OWN_TABLE,
+    PERMUTED_TRIALS,
+    RIVAL,
+    TEACHERS,
+    table_of,
+)
 from brain_teacher.tracking import Input
 
 IMAGES, SOFT, CONTROLS, RIVALS = "images", "teacher", "controls", "rivals"
@@ -34,6 +40,8 @@ def contexts_of(teacher: str) -> set[str]:
     if teacher.startswith(OWN_TABLE):
         return {IMAGES, teacher}
     found = {IMAGES} if teacher in WITHOUT_BRAIN else {IMAGES, SOFT, VOXELS}
-    if teacher == LIVE or table_of(teacher) == RIVAL:
+    # A part of the brain's rows is none of the table's teachers, and reads nothing else.
+    table = table_of(teacher) if teacher in TEACHERS else None
+    if teacher == LIVE or table == RIVAL:
         found.add(RIVALS)
-    return found | {CONTROLS} if table_of(teacher) == PERMUTED_TRIALS else found
+    return found | {CONTROLS} if table == PERMUTED_TRIALS else found
