@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 NO_CLONE := this folder is no git clone (a ZIP, perhaps), and DVC needs one: git clone the repository
 
-.PHONY: install is-clone demo ui serve lint test test-heavy trained test-full strangers gpu check-lock sample dial lock clean
+.PHONY: install is-clone demo ui report serve lint docs test test-heavy trained test-full strangers gpu check-lock sample dial lock clean
 
 install: $(INSTALLED)
 
@@ -44,6 +44,13 @@ demo: $(INSTALLED)
 	@echo "      outputs/comparison/figures   the figure"
 	@echo "      dvc metrics show             a few numbers; outputs/*/metrics.json have all"
 	@echo "      README.md                    your own data; GOD; the soft labels alone"
+	@echo "The report, to be opened in a browser (make report does so): outputs/report/report.html"
+
+# Opens it in the browser; where there is none, the path is said.
+report: $(INSTALLED)
+	$(BIN)/dvc repro report
+	@$(BIN)/python -m webbrowser -t "file://$(CURDIR)/outputs/report/report.html" > /dev/null 2>&1 || :
+	@echo "outputs/report/report.html"
 
 ui: $(INSTALLED)
 	@exec $(BIN)/python -m brain_teacher.tracking.ui
@@ -58,6 +65,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check src tests benchmarks studies
 	$(BIN)/lint-imports
 	$(BIN)/ty check --quiet
+
+# The pages as a site, runs/site/index.html; a warning is an error (with --quiet it would be none).
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Two workers of one thread each, a file to a worker; what measures time or memory afterwards, alone.
 test: $(INSTALLED)
@@ -109,4 +120,4 @@ lock:
 	  --output-file requirements.txt pyproject.toml
 
 clean:
-	rm -rf .venv outputs/voxels outputs/soft_labels outputs/controls outputs/rivals outputs/students outputs/.brain-teacher runs
+	rm -rf .venv outputs/voxels outputs/soft_labels outputs/controls outputs/rivals outputs/students outputs/report outputs/.brain-teacher runs

@@ -33,6 +33,7 @@ LINTER = read_configuration(str(ROOT / "pyproject.toml"))
 CONTRACTS = LINTER["contracts_options"]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text("utf-8"))["entry_points"]
+WHOLE_CHAIN = ENTRY_POINTS.pop("main")
 # Of no consequence for what a stage writes: where and how it works, and what is told of it.
 PLUMBING = {"cells", "errors", "files", "machine", "reading", "tracking"}
 
@@ -208,7 +209,7 @@ def test_what_a_stage_depends_on_exists_or_is_made_by_a_stage_before(stage):
     for name, content in STAGES.items():
         if name == stage:
             break
-        for out in content["outs"]:
+        for out in [*content["outs"], *content.get("metrics", ())]:
             made |= {out} if isinstance(out, str) else set(out)
     for dep in STAGES[stage]["deps"]:
         if dep.startswith("src/"):
@@ -237,7 +238,7 @@ def test_a_stages_command_is_one_that_the_command_line_takes(stage):
 def test_the_params_that_a_stage_depends_on_exist():
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     for stage, content in STAGES.items():
-        assert stage in params or stage in ("controls", "rivals")  # of decode and distill
+        assert stage in params or stage in ("controls", "rivals", "report")  # of decode and distill
         for place in content["params"]:
             block = params
             for key in place.split("."):
@@ -295,7 +296,7 @@ def test_that_this_can_fail():
 # Commands that bring files and put them in order: nothing of theirs is worth an MLflow run.
 HOUSEKEEPING = {
     *("fetch", "images", "new-dataset", "check", "use", "pull"),
-    *("import-soft-labels", "export", "track"),
+    *("import-soft-labels", "export", "track", "registry"),
 }
 
 
@@ -341,6 +342,13 @@ def test_mlflow_hands_every_option_to_the_command(name, monkeypatch):
         assert told[each.name] == ([wanted] if each.multiple else wanted)
 
 
+def test_the_main_entry_point_is_the_whole_chain():
+    assert WHOLE_CHAIN == {
+        "command": "python -m dvc pull --remote sample data.dvc && "
+        "env -u MLFLOW_RUN_ID python -m dvc repro"
+    }
+
+
 def test_the_mlproject_uses_conda_yaml():
     content = yaml.safe_load((ROOT / "MLproject").read_text("utf-8"))
     assert content["conda_env"] == "conda.yaml" and content["name"] == PROJECT["project"]["name"]
@@ -378,8 +386,8 @@ def test_every_requirement_is_pinned_with_hashes_and_no_host_is_named():
 
 def test_every_dependency_is_pinned_to_a_version_that_it_allows():
     _, pins = locked()
-    extras = PROJECT["project"]["optional-dependencies"]
-    for line in [*PROJECT["project"]["dependencies"], *extras["test"], *extras["cluster"]]:
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    for line in itertools.chain(PROJECT["project"]["dependencies"], *extras):
         wanted = Requirement(line)
         if wanted.name == PROJECT["project"]["name"]:  # its own extra
             continue

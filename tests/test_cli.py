@@ -27,11 +27,21 @@ PARAMS = str(ROOT / "params.yaml")
 COMMANDS = [
     *("simulate", "preprocess", "decode", "controls", "rivals"),
     *("search", "distill", "explore", "plan", "compare", "outcomes", "promote"),
+    *("dissect", "multiverse", "report", "registry"),
     *("import-soft-labels", "export", "track"),
     *("fetch", "images", "use", "new-dataset", "check", "pull"),
 ]
 # What reads no settings takes no file of them.
-WITHOUT_SETTINGS = ["simulate", "fetch", "use", "new-dataset", "export", "pull", "track"]
+WITHOUT_SETTINGS = [
+    "simulate",
+    "fetch",
+    "use",
+    "new-dataset",
+    "export",
+    "pull",
+    "track",
+    "registry",
+]
 HEAVY = ("torch", "torchvision", "mlflow", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 
 
@@ -89,7 +99,7 @@ def test_that_check_can_fail():
 def test_the_group_names_every_command_in_the_order_of_the_chain():
     result = run("--help")
     assert result.exit_code == 0
-    assert "preprocess -> decode -> distill -> compare -> promote" in result.output
+    assert "preprocess -> decode -> distill -> compare -> report -> promote" in result.output
     assert sorted(main.commands) == sorted(COMMANDS)
     for name in COMMANDS:
         assert re.search(rf"^  {name}  +[A-Z]", result.output, re.MULTILINE), name
@@ -99,7 +109,7 @@ def test_the_group_names_every_command_in_the_order_of_the_chain():
 def test_every_command_explains_itself_with_an_example(name):
     result = run(name, "--help")
     assert result.exit_code == 0
-    assert re.search(rf"Examples?:\n +brain-teacher {name} \S", result.output)
+    assert re.search(rf"Examples?:\n +brain-teacher {name}\b", result.output)
     for option in ("--quiet", "--debug", "--help"):
         assert option in result.output
     assert ("--params FILE" in result.output) == (name not in WITHOUT_SETTINGS)
@@ -120,7 +130,9 @@ def test_settings_are_read_or_cannot_be_named(name, called, tmp_path):
 
 def example_of(name):
     """The first example of a command's help, as arguments."""
-    return re.search(r"brain-teacher ([\w-]+ .*)", run(name, "--help").output)[1].split()
+    return re.search(r"brain-teacher ([\w-]+(?: .*)?)$", run(name, "--help").output, re.MULTILINE)[
+        1
+    ].split()
 
 
 def with_settings(name):
@@ -161,7 +173,9 @@ def options():
             if isinstance(option, click.Option) and option.name not in ("debug", "params_file"):
                 key = option.name
                 value = [] if option.is_flag else [VALUES.get(key, "7")] * option.nargs
-                yield pytest.param(name, [option.opts[0], *value], id=f"{name} {option.opts[0]}")
+                # Of a flag that can be taken back, what is not the default.
+                other = option.secondary_opts if option.default is True else option.opts
+                yield pytest.param(name, [other[0], *value], id=f"{name} {other[0]}")
 
 
 @pytest.mark.parametrize(("name", "given"), list(options()))
@@ -227,9 +241,20 @@ def failing(monkeypatch, error):
             1,
             "[Errno 2] No such file or directory: 'x.h5'",
         ),
+        (
+            ModuleNotFoundError("No module named 'torch'"),
+            1,
+            "this needs torch: pip install 'brain-teacher[all]'",
+        ),
+        (
+            ModuleNotFoundError("No module named 'brain_teacher.x'"),
+            1,
+            "ModuleNotFoundError: No "
+            "module named 'brain_teacher.x' (unexpected; --debug shows where)",
+        ),
         (KeyError("a"), 1, "KeyError: 'a' (unexpected; --debug shows where)"),
     ],
-    ids=["failure", "usage", "file", "unexpected"],
+    ids=["failure", "usage", "file", "lacking", "ours", "unexpected"],
 )
 def test_an_error_is_one_line_and_an_exit_code(error, code, line, monkeypatch):
     failing(monkeypatch, error)
@@ -305,7 +330,10 @@ def test_an_empty_option_is_not_ignored(arguments, said, called):
     assert result.stderr.splitlines()[-1] == f"Error: {said}"
 
 
-@pytest.mark.parametrize("name", ["decode", "controls", "rivals", "distill", "search", "explore"])
+@pytest.mark.parametrize(
+    "name",
+    ["decode", "controls", "rivals", "distill", "search", "explore", "dissect", "multiverse"],
+)
 @pytest.mark.parametrize("cluster", ["local", "slurm", "tls://10.0.0.1:8786"])
 def test_where_cells_are_made_stands_in_the_environment(name, cluster, called, monkeypatch):
     monkeypatch.setenv("BRAIN_TEACHER_CLUSTER", cluster)
@@ -410,13 +438,16 @@ def test_what_steers_a_terminal_is_shown_as_its_code(capsys):
 @pytest.mark.parametrize("error", [BrainTeacherError, UsageError, OSError, RuntimeError])
 def test_an_error_is_one_line_and_steers_nothing(error, monkeypatch):
     def fails(*_, **__):
-        raise error(f"{HOSTILE}\nError: forged, and so:\n  a list\n  of two")
+        forged = f"{HOSTILE}\nError: forged, and so:"
+        if issubclass(error, BrainTeacherError):  # whose list is said to be one
+            raise error(forged, ["a list\n  of", "two"])
+        raise error(f"{forged}\n  a list\\n  of\n  two")
 
     monkeypatch.setattr("brain_teacher.commands.check.check", fails)
     said = run("check", "x", "--params", PARAMS).stderr
     end = " (unexpected; --debug shows where)" if error is RuntimeError else ""
     start = "Error: RuntimeError: " if error is RuntimeError else "Error: "
-    assert said == f"{start}{SHOWN}\\nError: forged, and so:\n  a list\n  of two{end}\n"
+    assert said == f"{start}{SHOWN}\\nError: forged, and so:\n  a list\\n  of\n  two{end}\n"
 
 
 def test_letters_that_the_terminal_lacks_end_nothing(monkeypatch):

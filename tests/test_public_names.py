@@ -90,7 +90,7 @@ def test_pages_use_public_names_only():
         for page in PAGES
         for name in re.findall(r"`brain_teacher\.(\w[\w.]*)", page.read_text("utf-8"))
     ]
-    found = [(page, name) for page, code in blocks for name in used(inspect.cleandoc(code))]
+    found = [(page, name) for page, code in blocks for name in used(textwrap.dedent(code))]
     assert {page for page, _ in found} >= {"notebook.md", "remotes.md"}
     assert [pair for pair in found + words if pair[1] not in brain_teacher.__all__] == []
 

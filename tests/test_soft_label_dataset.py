@@ -1,6 +1,7 @@
 """Soft labels beside the pictures of a torchvision folder, joined by id."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -67,8 +68,74 @@ def test_pictures_without_soft_labels_are_an_error_or_dropped(folder):
 def test_classes_must_be_the_same(folder):
     log_probs = np.log(np.full((3, 2), 0.5, np.float32))
     two = SoftLabels(log_probs, np.array(list(PROBS)), np.array(["a", "b"]), np.zeros(3, int))
-    with pytest.raises(ValueError, match="^class 'c' is only among the folders$"):
+    with pytest.raises(ValueError, match="^class 'c' is only among the pictures; subset=True "):
         brain_teacher.SoftLabelDataset(folder, two)
+
+
+def test_a_subset_of_the_tables_classes_is_normalised_among_itself(tmp_path, folder):
+    assert len(folder) == 3
+    shutil.rmtree(tmp_path / "pictures" / "a")
+    two = ImageFolder(tmp_path / "pictures", transform=pil_to_tensor)
+    with pytest.raises(ValueError, match="^class 'a' is only among the soft labels; subset=True"):
+        brain_teacher.SoftLabelDataset(two, labels())
+    dataset = brain_teacher.SoftLabelDataset(two, labels(classes="cab"), subset=True)
+    assert dataset.classes == ["b", "c"] and [label for _, label, _ in dataset] == [0, 1]
+    expected = [[0.8 / 0.9, 0.1 / 0.9], [0.3 / 0.7, 0.4 / 0.7]]
+    np.testing.assert_allclose(dataset.probs, expected, atol=1e-6)
+
+
+def test_pictures_of_classes_that_the_table_lacks_are_left_out_of_a_subset(folder):
+    log_probs = np.log(np.array([[0.6, 0.4], [0.3, 0.7]], np.float32))
+    ids, classes = np.array(["a_1", "c_1"]), np.array(["a", "c"])
+    two = SoftLabels(log_probs, ids, classes, np.zeros(2, int))
+    dataset = brain_teacher.SoftLabelDataset(folder, two, subset=True)
+    assert dataset.image_id == ["a_1", "c_1"] and [label for _, label, _ in dataset] == [0, 1]
+    np.testing.assert_allclose(dataset.probs, [[0.6, 0.4], [0.3, 0.7]], atol=1e-6)
+    other = SoftLabels(log_probs, ids, np.array(["x", "y"]), np.zeros(2, int))
+    with pytest.raises(ValueError, match="^no class is among both"):
+        brain_teacher.SoftLabelDataset(folder, other, subset=True)
+
+
+@pytest.fixture
+def flat(tmp_path):
+    (tmp_path / "flat").mkdir()
+    for number, name in enumerate(PROBS):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / "flat" / f"{name}.PNG")
+    (tmp_path / "flat" / "notes.txt").write_text("no picture")
+    return tmp_path / "flat"
+
+
+def test_a_flat_folder_will_do(flat):
+    dataset = brain_teacher.SoftLabelDataset(flat, labels(), transform=pil_to_tensor)
+    assert dataset.image_id == list(PROBS) and dataset.classes == ["a", "b", "c"]
+    np.testing.assert_allclose(dataset.probs, list(PROBS.values()), atol=1e-6)
+    pictures, label, probs = next(iter(DataLoader(dataset, batch_size=3)))
+    assert pictures[:, 0, 0, 0].tolist() == [0, 1, 2]
+    # No hard label is known: it counts for nothing.
+    loss = torch.nn.functional.cross_entropy(probs.log(), label, reduction="sum")
+    assert loss == 0
+
+
+def test_a_flat_folders_categories_are_given(flat):
+    category = {"a_1": "a", "b_1": "b", "c_1": "b"}
+    dataset = brain_teacher.SoftLabelDataset(flat, labels(), category=category)
+    assert [label for _, label, _ in dataset] == [0, 1, 1] and dataset.probs.shape == (3, 3)
+    some = brain_teacher.SoftLabelDataset(flat, labels(), category=category, subset=True)
+    assert some.classes == ["a", "b"]
+    np.testing.assert_allclose(some.probs[2], [0.5, 0.5], atol=1e-6)
+    with pytest.raises(ValueError, match=r"^image 'c_1' has no category \(1 have none\)$"):
+        brain_teacher.SoftLabelDataset(flat, labels(), category={"a_1": "a", "b_1": "b"})
+    with pytest.raises(ValueError, match="^class 'z' is only among the pictures"):
+        brain_teacher.SoftLabelDataset(flat, labels(), category=category | {"a_1": "z"})
+    with pytest.raises(ValueError, match="^subset takes the category of each picture$"):
+        brain_teacher.SoftLabelDataset(flat, labels(), subset=True)
+
+
+def test_a_flat_folders_options_are_not_taken_and_ignored(folder, tmp_path):
+    with pytest.raises(ValueError, match="^category and transform are a flat folder's"):
+        brain_teacher.SoftLabelDataset(folder, labels(), category={"a_1": "a"})
+    with pytest.raises(ValueError, match="holds no pictures itself"):
+        brain_teacher.SoftLabelDataset(tmp_path / "pictures", labels())
 
 
 def test_two_files_of_one_id_are_an_error(tmp_path):

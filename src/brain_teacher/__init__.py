@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The public names, and where they live. Loaded on demand: `import brain_teacher` loads no torch.
 _HOMES = {

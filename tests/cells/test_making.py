@@ -27,7 +27,7 @@ class Text(Cell):
         return self.text
 
 
-def make(cells, path, *, shared=None, workers=1, **options):
+def make(cells, path, *, shared=None, workers=1, quiet=True, **options):
     said, written = [], []
 
     def write(cell, result):
@@ -41,7 +41,7 @@ def make(cells, path, *, shared=None, workers=1, **options):
         try:
             make_cells(
                 "toy", cells, folder, shared=shared, workers=workers, write=write,
-                say=said.append, quiet=True, **options,
+                say=said.append, quiet=quiet, **options,
             )  # fmt: skip
         finally:
             left = [cell.name for cell in new_cells(cells, folder)]
@@ -56,6 +56,15 @@ def test_what_is_finished_is_kept(tmp_path):
     assert (said, written, left) == (["toy: 3 cells, 3 new, 0 kept"], ["a", "b", "c"], [])
     said, written, _ = make(CELLS, tmp_path / "out")
     assert (said, written) == (["toy: 3 cells, 0 new, 3 kept"], [])
+
+
+def test_a_log_is_told_how_far_it_is(tmp_path, monkeypatch):
+    # No terminal here: there is nothing to draw a bar on.
+    assert make(CELLS, tmp_path / "soon", quiet=False)[0] == ["toy: 3 cells, 3 new, 0 kept"]
+    monkeypatch.setattr("brain_teacher.cells.making.EVERY", 0)
+    said, *_ = make(CELLS, tmp_path / "long", quiet=False)
+    assert said[1:] == [f"toy: {done} of 3 cells in 00:00, about 00:00 left" for done in (1, 2)]
+    assert make(CELLS, tmp_path / "quiet")[0] == ["toy: 3 cells, 3 new, 0 kept"]
 
 
 def test_only_what_changed_is_made(tmp_path):

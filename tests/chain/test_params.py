@@ -47,7 +47,8 @@ def test_the_repositorys_file_is_right_and_read_as_it_stands():
 
 def test_it_has_a_block_a_stage_and_every_key_that_there_is():
     assert list(CONTENT) == [
-        *("dataset", "preprocess", "decode", "search", "explore", "distill", "compare", "promote")
+        *("dataset", "preprocess", "decode", "search", "explore", "multiverse"),
+        *("distill", "compare", "promote"),
     ]
     params = load_params(ROOT / "params.yaml")
     assert [*places(params.model_dump(exclude_none=True))] == [*places(CONTENT)]
@@ -413,6 +414,7 @@ def test_what_cannot_change_the_result_is_no_part_of_the_plan(write):
         {"decode.decoder": ["logistic", "ridge"]},
         {"decode.ridge": {"penalty": [1]}},
         {"explore.seeds": 5},
+        {"multiverse.most": 5},
         {"search.seeds": 5},
     ):
         assert load_params(write(changes)).plan == plan, changes

@@ -97,6 +97,8 @@ def test_metrics_hold_all_that_was_found(params, tmp_path):
         and content["exploratory"] is False
     )
     assert "with 4 seeds" not in text  # no plan beside a result
+    short = (tmp_path / "out" / "tables" / "short.md").read_text("utf-8")
+    assert short.endswith(f"\n\nVerdict: {content['verdict']}.\n")
     rungs = ["smooth-matched", "semantic", "brain-class", "brain"]
     assert [each["upper"] for each in content["ladder"]] == rungs
     total = sum(each["mean"] for each in content["ladder"])
@@ -366,7 +368,7 @@ def test_the_same_students_give_the_same_bytes(params, tmp_path):
         run(params, students, tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
     kept = [path for path in files if path.parts[0] in ("tables", "figures", "metrics.json")]
-    assert len(kept) == 15
+    assert len(kept) == 16
     for path in kept:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
 
@@ -418,6 +420,8 @@ def test_what_was_changed_after_the_students_were_trained_is_named(params, tmp_p
         "planned is shown by students that were trained under the plan as it stands, all of them, "
         "in an empty folder."
     ) in text
+    short = (tmp_path / "out" / "tables" / "short.md").read_text("utf-8")
+    assert short.endswith(f"\n\nExploratory verdict: {content['verdict']}.\n")
 
 
 def test_looks_are_counted_beside_the_table_and_in_no_file(params, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -15,6 +16,7 @@ from brain_teacher.dataset.trials import Voxels
 from brain_teacher.decoding.soft_labels import FORMAT, read_soft_labels
 from brain_teacher.files import write_npz
 from brain_teacher.sources.checks.dataset import check_dataset
+from brain_teacher.sources.formats.own_trials import read_trials
 from helpers.running import project, run
 
 CATEGORIES = ("cat", "dog", "shoe")
@@ -144,11 +146,19 @@ def test_categories_and_images_that_read_alike(work):
     table = trials()
     table.loc[table["image_id"] == "cat-0", "category"] = "Cat"
     table.loc[table["image_id"] == "dog-1", "image_id"] = "DOG_0"
-    new(table, voxels())
-    assert found()[1][-2:] == [
+    table["superclass"] = table["category"].map({"cat": "animal", "dog": "Animal"}).fillna("thing")
+    table["style"] = table["image_id"].map({"shoe-0": "old style", "shoe-1": "old_style"})
+    new(table.fillna("new"), voxels())
+    assert found()[1][-5:] == [
         f"{what} that read alike, but are not the same: {pair}; is one meant? write it the same "
         "way everywhere"
-        for what, pair in (("categories", "'Cat' and 'cat'"), ("images", "'DOG_0' and 'dog-0'"))
+        for what, pair in (
+            ("superclasses", "'Animal' and 'animal'"),
+            ("groups (superclass)", "'Animal' and 'animal'"),
+            ("groups (style)", "'old style' and 'old_style'"),
+            ("categories", "'Cat' and 'cat'"),
+            ("images", "'DOG_0' and 'dog-0'"),
+        )
     ]
 
 
@@ -312,3 +322,84 @@ def test_soft_labels_quote_ids_in_one_line(tmp_path, ids):
     with pytest.raises(ValueError) as wrong:
         read_soft_labels(tmp_path / "a.npz")
     assert "\n" not in str(wrong.value) and r"a\n" in str(wrong.value)
+
+
+def test_zeros_that_a_spreadsheet_took_away(work):
+    table = trials()
+    table["image_id"] = pd.factorize(table["image_id"])[0]
+    for k in range(9):
+        picture(Path("shown", f"{k:03d}.png"), k)
+    said = new(table, voxels(), "--images", "shown")
+    assert "; there is '000': did a spreadsheet take the zeros of the ids away?" in said
+
+
+def test_shares_as_counts_and_a_table_that_is_replaced(work):
+    new(trials(), voxels(), *draw())
+    ids = sorted(set(trials()["image_id"]))
+    for name, number in (("one", 0.5), ("two", 2)):
+        rows = pd.DataFrame([[image, number, number, 1] for image in ids])
+        rows.columns = ["image_id", *CATEGORIES]
+        rows.to_csv(f"{name}.csv", index=False)
+    given = ("--data", "data/mine", "--kind", "people", "--decoder", "own", "--values", "counts")
+    said = run("import-soft-labels", "one.csv", *given)
+    assert "no whole numbers: 2 to 2 votes an image are meant? Of shares, give --values p" in said
+    assert "is lost" not in said + run("import-soft-labels", "one.csv", *given)
+    said = run("import-soft-labels", "two.csv", *given)
+    lost = (
+        "data/mine/soft_labels/people_choices_own.npz was a table of other numbers, which is lost"
+    )
+    assert lost in said and "whole numbers" not in said
+
+
+def test_a_table_that_begins_with_an_empty_line(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\r\nimage_id,category,run\r\na,cat,1\r\n")
+    with pytest.raises(ValueError, match="^row 1 is empty, and must name the columns$"):
+        read_trials(tmp_path / "t.csv")
+
+
+def write_named(path, **more):
+    """Training or test trials without a DataType."""
+    numbers = {"stimulus_id": np.repeat([1443537.1, 1443537.2], 6), "Run": np.tile([1.0, 2], 6)}
+    rois = {"V1": np.ones(6, bool)}
+    write_bdata(path, voxels(12, seed=len(path)), rois=rois, labels=numbers, **more)
+
+
+def test_files_in_another_order_than_their_names_say(work):
+    for name in ("S1_train.h5", "test_of_S1.h5", "latest.h5"):
+        write_named(name)
+    said = run("new-dataset", "data/mine", "--bdata", "S1=test_of_S1.h5,S1_train.h5", code=1)
+    assert said == (
+        "Error: test_of_S1.h5: is called after test, but taken for training, by its place: give "
+        "TRAINING,TEST,IMAGERY in this order, or rename\n"
+    )
+    assert "taken for test" in run("new-dataset", "data/a", "--bdata", "S1=latest.h5,test_of_S1.h5")
+    assert "1 subjects" in run("new-dataset", "data/b", "--bdata", "S1=S1_train.h5,latest.h5")
+
+
+def test_flags_of_an_roi_that_are_neither_0_nor_1(work):
+    write_named("a.h5", voxel_metadata={"ROI_soft": np.array([0, 0.2, 0.9, 1, 1, np.nan])})
+    said = run("new-dataset", "data/mine", "--bdata", "S1=a.h5")
+    assert "ROI 'soft' has 2 voxels flagged by another number than 0 and 1: they are left" in said
+
+
+@pytest.mark.parametrize("names", [["image_id", "category"], ["Image ID", " Category"]])
+def test_labels_as_a_folder_of_pictures_gives_them(work, names):
+    draw()
+    table = trials()[["image_id", "category"]].drop_duplicates()
+    table["image_id"] = table["category"] + "/" + table["image_id"] + ".jpg"
+    table["category"] += " "
+    table.set_axis(names, axis=1).to_csv("labels.csv", index=False)
+    said = run("new-dataset", "data/mine", "--images", "shown", "--labels", "labels.csv",
+               "--unseen", "unseen")  # fmt: skip
+    assert "cat/cat-0.jpg is image 'cat-0'" in said and found() == ([], [])
+    assert len(list(Path("data/mine/images/shown").iterdir())) == 9
+
+
+def test_a_workbook_is_no_table(work):
+    new(trials(), voxels())
+    with zipfile.ZipFile("t.xlsx", "w") as archive:
+        archive.writestr("sheet.xml", "<sheet/>")
+    arrays = ("--voxels", "S1=v.npy", "--trials", "S1=t.xlsx")
+    assert run("new-dataset", "data/other", *arrays, code=1) == (
+        "Error: t.xlsx: is a zip archive, as .xlsx and .npz are: save it as text, a table as CSV\n"
+    )

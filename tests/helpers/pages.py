@@ -37,15 +37,16 @@ def quick_presets(**changes):
         path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def run_page(page, more=None, only=None):
+def run_page(page, more=None, only="", without=None):
     """Run the commands of a page in the working folder; gives what each printed, by its words.
 
     `more` are options of a command, by its first words (``fetch deeprecon``): where its files are.
+    `only` and `without` are words that the commands have, or have not.
     """
     said = {}
     for words in commands_of(page):
         named = " ".join(words)
-        if only and only not in named:
+        if only not in named or (without and without in named):
             continue
         extra = [each for start, each in (more or {}).items() if named.startswith(start)]
         said[named] = run(*words, *(word for each in extra for word in each))

@@ -18,6 +18,7 @@ from brain_teacher.commands.compare import compare
 from brain_teacher.commands.decode import decode
 from brain_teacher.commands.distill import distill
 from brain_teacher.commands.preprocess import preprocess
+from brain_teacher.commands.report import report
 from brain_teacher.decoding.quality import exact_interval
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.reading.text import read_json
@@ -164,6 +165,24 @@ def share_right(student):
     named = student.class_id[student.log_probs["test"].argmax(axis=1)]
     assert len(set(image_id)) == 18 * 5 * 3
     return np.mean([i.split("_")[1] == name for i, name in zip(image_id, named, strict=True)])
+
+
+def test_the_report_tells_it(chain):
+    places = {name: chain.folder / name for name in ("data", "voxels", "soft_labels", "students")}
+    none = chain.folder / "none"
+    out = report(
+        chain.params, **places, controls=none, comparison=chain.comparison,
+        out=chain.folder / "report",
+    )  # fmt: skip
+    page = (out / "report.html").read_text("utf-8")
+    assert "Simulated data." not in page and "Nothing was shown of real brains" not in page
+    assert "real recordings" in page and page.count('alt="A picture of the category') == 8
+    # Of 15 pictures none are singled out; letters are not flipped; a fold is a style.
+    assert "least sure" not in page
+    methods = (out / "methods.md").read_text("utf-8")
+    assert "left uncalibrated" in methods and ", and never flipped" in methods
+    assert "A fold left out one group of pictures (column style of the stimuli)" in methods
+    assert "Which of them were for validation was fixed in the data set" in methods
 
 
 def test_soft_labels_of_a_style_come_from_the_other_two(chain):

@@ -12,7 +12,7 @@ NAMES = [r"$\frac{1$", "$x$ and $y$", r"a\$b", "costs $5", "\x1b[31mred", "a\tb\
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.filterwarnings("error:Glyph")
 def test_a_name_is_no_formula_and_an_svg_is_read_again(tmp_path, name):
     figure = new_figure(3, 2)
     ax = figure.add_subplot(label="x")

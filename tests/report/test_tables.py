@@ -8,7 +8,7 @@ import pytest
 from brain_teacher.analysis.differences import Difference
 from brain_teacher.analysis.sign_flips import SignFlip
 from brain_teacher.analysis.statistics import Scores
-from brain_teacher.report.tables import as_markdown, as_text, teacher_table
+from brain_teacher.report.tables import as_markdown, as_short, as_text, teacher_table
 
 NOTE = (
     "Accuracy in %; SD and differences in points. 95%: two-way interval over seeds and test "
@@ -119,6 +119,33 @@ def test_markdown():
         "                      |                   |\n"
         "\n" + NOTE
     )
+
+
+def test_short():
+    text = as_short(table(), "Simulated brains", verdict="Verdict: cannot tell.")
+    assert text == (
+        "Simulated brains\n"
+        "\n"
+        "| teacher   |   accuracy (%) |     brain minus this |   p (Holm) |\n"
+        "|:----------|---------------:|---------------------:|-----------:|\n"
+        "| none      |           25.0 | +62.5 [+51.0, +74.0] |     <0.001 |\n"
+        "| smooth    |           62.5 |  +0.0 [-25.5, +25.0] |      0.047 |\n"
+        "| brain     |           87.5 |                      |            |\n"
+        "\n"
+        "Differences in points; in brackets two-way 95% intervals over seeds and test images, not "
+        "corrected. p: corrected within the family.\n"
+        "\n"
+        "Verdict: cannot tell.\n"
+    )
+
+
+def test_short_fits_a_narrow_terminal():
+    # The longest name of a teacher, and the widest numbers.
+    differences = {"resnet34-degraded": DIFFERENCES["none"]}
+    made = {"flips": {}, "equivalence": {}, "teacher": "people"}
+    scores = {"resnet34-degraded": SCORES["none"], "people": SCORES["brain"]}
+    text = as_short(teacher_table(scores, differences, **made), "", verdict="")
+    assert max(len(line) for line in text.splitlines() if "|" in line) <= 80
 
 
 def test_text():

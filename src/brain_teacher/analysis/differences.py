@@ -91,6 +91,14 @@ def mean_difference(differences, category=None):
     ----------
     .. [1] Searle, Casella & McCulloch (1992), Variance Components, ch. 4.
     .. [2] Satterthwaite (1946), Biometrics Bulletin 2, 110-114.
+
+    In the methods
+    --------------
+    The brain minus a control is a mean over paired seeds and test pictures; its 95% interval and p
+    are those of a two-way crossed random-effects model over both [@searle1992], with
+    Satterthwaite's degrees of freedom [@satterthwaite1946].
+    They speak of other seeds and other pictures of these classes; a second interval has classes
+    random as well.
     """
     n_seeds, n_images = differences.shape
     # Not == 0: 1.1 - 1.0 and 0.1 - 0.0 are the same difference. An image counts 1.

@@ -23,6 +23,11 @@ def equivalence_p(difference, *, margin):
     References
     ----------
     .. [1] Schuirmann (1987), Journal of Pharmacokinetics and Biopharmaceutics 15, 657-680.
+
+    In the methods
+    --------------
+    That an effect is smaller than the margin of interest of {{ made.margin }} was tested by two
+    one-sided tests [@schuirmann1987].
     """
     if not 0 < margin < 1:
         raise ValueError(f"margin is {margin}; it must be a fraction between 0 and 1 (0.04)")

@@ -82,13 +82,25 @@ class Outcome:
 
 
 def accuracy(answers, split):
-    """Whether the most probable class is the image's."""
+    """Whether the most probable class is the image's.
+
+    In the methods
+    --------------
+    The primary outcome was accuracy: the share of test pictures whose category is the student's
+    first answer.
+    """
     correct = answers.correct(split)
     return [correct[image] for image in sorted(correct)]
 
 
 def nll(answers, split):
-    """Negative log-probability of the image's class, in nats."""
+    """Negative log-probability of the image's class, in nats.
+
+    In the methods
+    --------------
+    The primary outcome was the negative log-probability (NLL, in nats) that the student gives to a
+    test picture's category; less is better.
+    """
     import numpy as np
 
     labels, _, truth = _sorted(answers, split)
@@ -100,7 +112,13 @@ def nll(answers, split):
 
 
 def top5(answers, split):
-    """Whether the image's class is among the five most probable ones."""
+    """Whether the image's class is among the five most probable ones.
+
+    In the methods
+    --------------
+    The primary outcome was top-5 accuracy: the share of test pictures whose category is among the
+    student's first five answers.
+    """
     import numpy as np
 
     labels, _, truth = _sorted(answers, split)

@@ -69,6 +69,13 @@ def between_subjects(tables, categories_of, *, rng, permutations=PERMUTATIONS):
     ----------
     .. [1] Efron & Tibshirani (1993), An Introduction to the Bootstrap.
     .. [2] Freedman & Lane (1983), Journal of Business & Economic Statistics 1, 292-298.
+
+    In the methods
+    --------------
+    {% if made.between %}How well subjects agree about single pictures was measured by correlating,
+    between subjects, what their soft labels say beyond the means of class and fold; the interval
+    is a jackknife over pictures [@efron1993], and p comes from exchanging pictures within their
+    classes [@freedman1983].{% endif %}
     """
     parts, number, directions = _specific_of_all(tables, categories_of)
     inner = np.einsum("sik,tik->ist", parts, parts)

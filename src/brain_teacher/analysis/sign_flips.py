@@ -50,6 +50,11 @@ def sign_flip_p(by_seed):
 
     >>> sign_flip_p([0.01, 0.02, 0.04])
     0.25
+
+    In the methods
+    --------------
+    Beside it stands a sign-flip test over the seeds' mean differences [@ernst2004], exact for up
+    to 16 seeds, which assumes no normal distribution.
     """
     # Rounded far below one image: equal differences must be ties whatever their last bits are.
     by_seed = np.round(np.asarray(by_seed, dtype=np.float64), 12)

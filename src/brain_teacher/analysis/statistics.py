@@ -178,6 +178,11 @@ def compare_to_controls(scores, *, teacher, family):
     References
     ----------
     .. [1] Holm (1979), Scandinavian Journal of Statistics 6, 65-70.
+
+    In the methods
+    --------------
+    The family of controls was fixed before the result: {{ compare.family }}; p is corrected within
+    it by Holm's method [@holm1979].
     """
     family = tuple(family)
     if not family:

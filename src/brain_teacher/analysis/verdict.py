@@ -117,6 +117,13 @@ def decide(differences, halves, *, margin, outcome=ACCURACY, knows="words", dive
     ------
     ValueError
         If `margin` is not between 0 and 1.
+
+    In the methods
+    --------------
+    The verdict is the first of a list of conditions that holds; its words were fixed before the
+    result.
+    An effect is called the brain's view of each image only if the brain is above every control of
+    the family, those without the single image's knowledge among them.
     """
     if not 0 < margin < 1:
         raise ValueError(f"margin is {margin}; it must be a fraction between 0 and 1 (0.04)")

@@ -1,5 +1,6 @@
 """Making the cells of an output folder that are new, and keeping the finished ones."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from brain_teacher.cells.cluster import Cluster
 from brain_teacher.cells.engine import C, run_cells
 from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.cells.source import source_fingerprint
+
+# Seconds between two lines of a log, where no terminal shows a bar.
+EVERY = 60.0
 
 
 def made_from(cell: Cell) -> list[str]:
@@ -61,6 +65,8 @@ def make_cells(
     if cluster is not None:
         where["cluster"] = Cluster(cluster, folder.state / "cluster")
     with tqdm(total=len(new), unit=unit, disable=True if quiet else None) as bar:
+        silent = quiet or not bar.disable
+        progress = _Log(command, unit, len(new), (lambda _: None) if silent else say)
         errors: list[Exception] = []
         for cell, result in run_cells(new, shared=shared, errors=errors, **where):
             try:
@@ -71,4 +77,25 @@ def make_cells(
             except Exception as error:  # noqa: BLE001 - raised when what runs beside it is written
                 errors.append(error)
             bar.update()
+            progress.tell()
     return len(new)
+
+
+class _Log:
+    """How far it is, in a line every so often, where the bar has no terminal to be drawn on."""
+
+    def __init__(self, command: str, unit: str, total: int, say: Callable[[str], None]) -> None:
+        self._what, self._total, self._say = f"{command}: {{}} of {total} {unit}s", total, say
+        self._start = self._last = time.monotonic()
+        self._done = 0
+
+    def tell(self) -> None:
+        """Count one more; say so if the last line is old."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._last < EVERY or self._done == self._total:
+            return
+        self._last, gone = now, now - self._start
+        left = gone / self._done * (self._total - self._done)
+        said = tqdm.format_interval(gone), tqdm.format_interval(left)
+        self._say(f"{self._what.format(self._done)} in {said[0]}, about {said[1]} left")

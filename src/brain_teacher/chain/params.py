@@ -122,7 +122,15 @@ Decode = _with_blocks(_Decode, DECODERS)
 
 
 class Own(Block):
-    """What a teacher has of its own: chosen by `brain-teacher search`, then frozen."""
+    """What a teacher has of its own: chosen by `brain-teacher search`, then frozen.
+
+    In the methods
+    --------------
+    {% if distill.recipes %}Of their own, chosen on pilot seeds and validation pictures with equal
+    budgets, had {% for name, own in distill.recipes|dictsort %}{{ name }} ({% for key, value in
+    own|dictsort %}{{ key|replace("_", " ") }} {{ value }}{{ ", " if not loop.last }}{% endfor
+    %}){{ ", " if not loop.last }}{% endfor %}.{% endif %}
+    """
 
     temperature: Positive | None = None
     alpha: Alpha | None = None
@@ -240,6 +248,27 @@ class Explore(Block):
         return value
 
 
+class Multiverse(Block):
+    """Which choices the specification curve varies, and how many specifications are drawn."""
+
+    roi: All | Names = "all"
+    decoder: Annotated[list[Annotated[str, _name_in(DECODERS)]], Tried] = ["logistic", "ridge"]
+    voxels: Annotated[list[Count], Tried] = [100, 300]
+    temperature: Annotated[list[Positive], Tried] = [1, 2, 4]
+    alpha: Annotated[list[Alpha], Tried] = [0.5, 0.8]
+    loss: Annotated[list[Annotated[str, _name_in(LOSSES)]], Tried] = ["hinton", "dist"]
+    family: Names = ["none", "smooth-matched", "brain-class", "permuted-images"]
+    most: Count = 24
+    seeds: Annotated[Whole, Field(ge=2)] = 3
+
+    @field_validator("family")
+    @classmethod
+    def _hard_labels(cls, value: list[str]) -> list[str]:
+        if "none" not in value:
+            raise ValueError("name 'none' too: every verdict begins with hard labels alone")
+        return value
+
+
 class Compare(Block):
     """The family of comparisons and the margin, fixed before the result."""
 
@@ -267,7 +296,13 @@ class Compare(Block):
 
 
 class Promote(Block):
-    """When the challenger becomes the champion."""
+    """When the challenger becomes the champion.
+
+    In the methods
+    --------------
+    A student is called champion only under that verdict, and if the bound of the interval of brain
+    minus hard labels lies beyond the gate of {{ made.gate }}.
+    """
 
     gate: Annotated[Number, Field(ge=0, lt=1)] = 0.02
 
@@ -280,6 +315,7 @@ class Params(Block):
     decode: Decode = Decode()  # ty: ignore[invalid-type-form] - made by a function
     search: Search = Search()
     explore: Explore = Explore()
+    multiverse: Multiverse = Multiverse()
     distill: Distill = Distill()  # ty: ignore[invalid-type-form] - made by a function
     compare: Compare = Compare()
     promote: Promote = Promote()
@@ -293,7 +329,7 @@ class Params(Block):
         """What was decided before the result: all that shapes it (DESIGN, rule 9).
 
         Left out are teachers beyond the family, decoders that do not teach, and what chooses on
-        pilots or is exploratory by its name (``search``, ``explore``).
+        pilots or is exploratory by its name (``search``, ``explore``, ``multiverse``).
         """
         decoder = self.distill.decoder
         decode = self.decode.settings(decoder) if decoder in DECODERS else {"own": {}}

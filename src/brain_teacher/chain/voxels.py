@@ -39,7 +39,17 @@ class Index(Said):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RecordingCell(Cell):
-    """Cut some ROIs of one subject, from one reading of its BData file."""
+    """Cut some ROIs of one subject, from one reading of its BData file.
+
+    In the methods
+    --------------
+    {% if made.subjects %}Of {% if preprocess.subject == "all" %}every subject{% else %}the chosen
+    subjects{% endif %} ({{ made.subjects }}) the voxels of {% if preprocess.roi == "all" %}every
+    region of interest{% else %}the chosen regions of interest{% endif %} ({{ made.rois }}) were
+    taken from the recordings as they stand there, {{ made.trials }} trials a subject of {{
+    made.images }} pictures in {{ made.classes }} categories.{% else %}No recordings were read: the
+    soft labels were brought as a table.{% endif %}
+    """
 
     dataset: str
     simulated: bool

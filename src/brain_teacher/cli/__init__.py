@@ -17,7 +17,7 @@ def main() -> None:
 
     \b
     The chain, from BData files to a promoted student:
-      preprocess -> decode -> distill -> compare -> promote
+      preprocess -> decode -> distill -> compare -> report -> promote
 
     \b
     Examples:

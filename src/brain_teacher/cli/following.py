@@ -23,6 +23,7 @@ NEXT = {
 FIGURES = {
     "decode": "accuracy.png",
     "explore": "rois.png",
+    "multiverse": "specifications.png",
     "dissect": "contributions.png",
     "compare": "comparison.png",
     "outcomes": "outcomes.png",

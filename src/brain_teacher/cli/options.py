@@ -44,7 +44,10 @@ class Group(click.Group):
             if ctx.meta.get("debug"):
                 raise
             text = str(error)
-            if not isinstance(error, BrainTeacherError | OSError):
+            # Of a process that reads files apart, too, which tells what its own error said.
+            if lacks := re.search(r"No module named '(?!brain_teacher)(\w+)", text):
+                text = f"this needs {lacks[1]}: pip install 'brain-teacher[all]'"
+            elif not isinstance(error, BrainTeacherError | OSError):
                 text = f"{type(error).__name__}: {error} (unexpected; --debug shows where)"
             click.echo(f"Error: {one_line(text)}", err=True)
             ctx.exit(error.exit_code if isinstance(error, BrainTeacherError) else 1)

@@ -132,7 +132,25 @@ def explore() -> None:
     """  # noqa: D400 - a question
 
 
-@command(with_data, {"Parts": "distillation.parts:PARTS"})
+@command(with_data)
+@folder_option("voxels")
+@out_option("soft labels, students, table and figure")
+@repeatable("subject", "A subject; several are combined", block="distill")
+@repeatable("roi", "An ROI that a specification may choose", block="multiverse")
+@setting("--most", block="multiverse", type=int, help="How many specifications.")
+@setting("--seeds", block="multiverse", type=int, help="How many seeds of each.")
+@epochs_option
+@run_time_options(*RUN_TIME)
+def multiverse() -> None:
+    """Decode, teach and compare under other choices: does the verdict hang on one?
+
+    \b
+    Example:
+      brain-teacher multiverse --most 12 --seeds 2 --out runs/multiverse
+    """  # noqa: D400 - a question
+
+
+@command(with_data)
 @in_order(*map(folder_option, ("soft-labels", "voxels", "students")))
 @out_option("students, table and figures")
 @repeatable("part", "A part, with what it is held against")
@@ -165,10 +183,24 @@ def compare() -> None:
     """
 
 
+@command(with_data)
+@in_order(
+    *map(folder_option, ("voxels", "soft-labels", "controls", "students", "comparison")),
+)
+@out_option("report.html, methods.md and references.bib")
+@click.option("--pictures/--no-pictures", default=True, help="Show some of the data set's.")
+def report() -> None:
+    """Tell on one page what was asked, found and not found; with a methods text to copy.
+
+    \b
+    Example:
+      brain-teacher report --out runs/report
+    """
+
+
 @command(with_data, {"Outcomes": "analysis.further:FURTHER"})
 @folder_option("students")
 @tables_options
-@folder_option("voxels")
 @out_option("table, figure and metrics.json")
 @run_time_options("jobs", "cluster", "device")
 def outcomes() -> None:

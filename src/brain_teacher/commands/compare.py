@@ -37,7 +37,13 @@ from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.kinds import by_called, called, comparison_called, kind_of
 from brain_teacher.report.ladder_figure import ladder_figure, ladder_rows
 from brain_teacher.report.student_figures import curves_figure
-from brain_teacher.report.tables import as_markdown, as_text, audit_markdown, teacher_table
+from brain_teacher.report.tables import (
+    as_markdown,
+    as_short,
+    as_text,
+    audit_markdown,
+    teacher_table,
+)
 from brain_teacher.report.words import (
     BRAIN,
     CATEGORIES,
@@ -107,8 +113,8 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
         figures = _figures(result, effects, name, teacher, margin=plan.margin, **drawn)
         curves = by_called(_curves(everyone, [*plan.family, BRAIN]), kind)
         figures["curves"] = curves_figure(curves, teacher=teacher, title=f"Learning curves: {name}")
-        filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         table = _table(result, found, teacher)
+        filled = (textwrap.fill(line, 92, break_on_hyphens=False) for line in says)
         text = "\n".join([as_text(table, title, **shown), *filled])
         markdown = as_markdown(table, title, **shown) + "\n" + "\n\n".join(says) + "\n"
         tables, origin = (
@@ -125,7 +131,13 @@ def compare(params: Params, *, students: Place, out: Place | None, say: Say = pr
             path: quoted_table(each.assign(**origin, kind=kind)).to_csv(index=False)
             for path, each in frames.items()
         }
-        texts |= {tables / "comparison.md": markdown, tables / "comparison.txt": text + "\n"}
+        texts |= {
+            tables / "comparison.md": markdown,
+            tables / "comparison.txt": text + "\n",
+            tables / "short.md": as_short(
+                table, title, verdict=called(_brief(content, left_out), kind), outcome=outcome
+            ),
+        }
         if audited is not None:
             content["pretraining"] = {"seen": seen, "rows": _rows(audited)}
             texts[tables / "pretraining.csv"] = audited.to_csv(index=False)
@@ -155,6 +167,12 @@ def _made(
         for name in asked.family
         if name in reasons
     ]
+
+
+def _brief(content: dict, left_out: list[str]) -> str:
+    """The verdict's words alone, and what nobody may read them without."""
+    word = "Exploratory verdict" if content["exploratory"] else "Verdict"
+    return " ".join([f"{word}: {content['verdict']}.", *left_out])
 
 
 def _write(folder: Path, texts: dict[Path, str], figures: dict[str, Any]) -> list[Path]:

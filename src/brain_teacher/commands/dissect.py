@@ -30,6 +30,7 @@ from brain_teacher.chain.students.dissection import (
     teachers_of,
     with_references,
 )
+from brain_teacher.chain.students.inputs import IMAGES, SOFT, VOXELS
 from brain_teacher.chain.students.reuse import take_precision, take_students
 from brain_teacher.chain.students.setting import Setting, open_setting
 from brain_teacher.chain.students.training import train
@@ -43,7 +44,7 @@ from brain_teacher.report.dissection import contributions_figure, dissection_tex
 from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.kinds import called, kind_notes, whose
 from brain_teacher.report.words import BRAIN, describe_network, said_categories, said_simulated
-from brain_teacher.tracking import flat, tracked
+from brain_teacher.tracking import Input, flat, tracked
 
 SHRUNK = "shrunk towards the class mean by"
 CURVES = {SUBJECTS: "first subjects, of all", TRIALS: "first trials of each image"}
@@ -85,9 +86,11 @@ def dissect(
     tested = {image for each in setting.parts for image in each.image_id["test"]}
     look = {"test_images": digest_of_images(tested)}
     settings = flat(params.distill.model_dump(), "distill")
+    read = [Input(soft_labels, SOFT), Input(data, IMAGES)]
+    read += [] if part else [Input(voxels, VOXELS)]
     with (
         OutputFolder(out, say).locked() as folder,
-        tracked("dissect", name, tags=tags | look, params=settings) as tracker,
+        tracked("dissect", name, tags=tags | look, params=settings, inputs=read) as tracker,
     ):
         take_precision(out, Path(students))
         setting = setting.settled(out, run_time, say)
@@ -113,9 +116,7 @@ def dissect(
 def _named(setting: Setting) -> str:
     """What was dissected, for titles."""
     word = said_simulated(setting.origin["simulated"])
-    return (
-        f"{setting.dataset.name}{said_categories(setting.origin)} {setting.origin['roi']} ({word})"
-    )
+    return f"{setting.dataset.name}{said_categories(setting.origin)} ({word})"
 
 
 def _curves(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from brain_teacher.chain.dataset import DataSet, open_dataset
 from brain_teacher.commands import Place, Say
@@ -13,7 +14,13 @@ from brain_teacher.dataset.ids import NAME
 from brain_teacher.dataset.images import find_shown
 from brain_teacher.dataset.places import inside
 from brain_teacher.decoding.decoders.table import DECODERS
-from brain_teacher.decoding.soft_labels import FOREIGN, IMPORTED, KINDS, SoftLabels
+from brain_teacher.decoding.soft_labels import (
+    FOREIGN,
+    IMPORTED,
+    KINDS,
+    SoftLabels,
+    read_soft_labels,
+)
 from brain_teacher.errors import BrainTeacherError, UsageError, about, cut, flat
 from brain_teacher.files import file_digest, write_npz
 from brain_teacher.sources.formats.soft_label_tables import (
@@ -81,6 +88,8 @@ def import_soft_labels(
     out = data / FOREIGN / f"{subject}_{roi}_{decoder}.npz"
     with about(data):
         inside(data, out)
+    odd = [*_odd(file, dataset, labels, category), *_not_counts(values, table)]
+    odd += [f"{out} was a table of other numbers, which is lost"] * _is_another(out, imported)
     write_npz(out, **labels.arrays())
     say(
         f"{out}: a table of {KINDS[kind]}; {len(kept)} of its {len(table)} images, "
@@ -88,13 +97,31 @@ def import_soft_labels(
         f"the class with most is the right one in {100 * right:.1f}%; "
         f"{len(shown) - len(kept)} shown images have no row"
     )
-    for line in _odd(file, dataset, labels, category):
+    for line in odd:
         say(flat(line))
     say(
         f"teach with it: brain-teacher distill --data {shlex.quote(str(data))} --decoder {decoder} "
         f"--subject {subject} --roi {roi}"
     )
     return out
+
+
+def _not_counts(values: str, table: pd.DataFrame) -> Iterator[str]:
+    """Shares that are called counts would have as few votes as they add up to."""
+    if values == "counts" and (table.to_numpy() % 1 != 0).any():
+        total = table.sum(axis=1)
+        yield (
+            f"its counts are no whole numbers: {total.min():g} to {total.max():g} votes an image "
+            "are meant? Of shares, give --values probabilities"
+        )
+
+
+def _is_another(out: Path, imported: dict[str, str]) -> bool:
+    """Whether a table of another file lies there already."""
+    try:
+        return read_soft_labels(out).meta.get(IMPORTED, {}).get("sha256") != imported["sha256"]
+    except (OSError, ValueError):
+        return out.exists()
 
 
 def _odd(file: Path, dataset: DataSet, labels: SoftLabels, category: np.ndarray) -> Iterator[str]:

@@ -36,7 +36,7 @@ from brain_teacher.report.figure_files import write_figure
 from brain_teacher.report.further_figure import as_markdown, as_text, further_figure, further_rows
 from brain_teacher.report.kinds import called, kind_notes, kind_of
 from brain_teacher.report.words import BRAIN, said_categories, said_simulated
-from brain_teacher.tracking import tracked
+from brain_teacher.tracking import Input, tracked
 
 # Where what was measured of each student lies.
 MEASURES = "measures"
@@ -77,9 +77,13 @@ def outcomes(
     tags |= {"kind": kind, "plan": plan_digest(params)}
     tags |= {"test_images": student_answers.digest_of_test_images(everyone)}
     told: Given = {"say": say, "quiet": quiet}
+    given: Given = {
+        "params": {"compare.outcome": primary},
+        "inputs": [Input(students, "students"), Input(data, "images")],
+    }
     with (
         OutputFolder(out / MEASURES, say).locked() as folder,
-        tracked("outcomes", name, tags=tags, params={"compare.outcome": primary}) as tracker,
+        tracked("outcomes", name, tags=tags, **given) as tracker,
     ):
         tables: Given = {"soft_labels": soft_labels, "controls": controls, "rivals": rivals}
         setting = setting_of(params, everyone, dataset=dataset, run_time=run_time, **tables)

@@ -9,12 +9,12 @@ import pandas as pd
 from brain_teacher.cells.folder import OutputFolder
 from brain_teacher.chain.provenance import digest_of_plan
 from brain_teacher.chain.students import folder as student_folder
-from brain_teacher.commands import Place, Say
+from brain_teacher.commands import Given, Place, Say
 from brain_teacher.errors import BrainTeacherError
 from brain_teacher.files import regular
 from brain_teacher.report.kinds import BRAIN
 from brain_teacher.report.words import said_categories, said_simulated
-from brain_teacher.tracking import find_untracked, tracked
+from brain_teacher.tracking import Input, find_untracked, tracked
 
 # What a student says of itself beside what `distill` puts on MLflow runs as tags.
 OWN = {
@@ -43,7 +43,9 @@ def track(*, students: Place, say: Say = print) -> None:
         experiment, tags = _experiment(metas), _tags(metas)
         roi, word = tags.get("roi", ""), said_simulated(bool(metas[0]["simulated"]))
         title = f"{metas[0]['dataset']}{said_categories(metas[0])} {roi} ({word})"
-        with tracked(experiment, title, tags=tags, params={}, parent=parent) as tracker:
+        read = [] if parent else [Input(folder, "students")]
+        told: Given = {"tags": tags, "params": {}, "parent": parent, "inputs": read}
+        with tracked(experiment, title, **told) as tracker:
             for name in lacking:
                 student_folder.tell(tracker, folder, name, _tags([everyone[name].meta]))
             if (file := folder / student_folder.TABLE).exists():  # it is written last

@@ -220,6 +220,12 @@ def _rois(table, is_voxel):
             said.append(f"ROI {own!r} is left out: its name would be {name!r}, as another's")
             continue
         masks[name] = table.marked(key)[is_voxel]
+        values = table.flags[key][is_voxel]
+        if others := int((~np.isin(values, (0, 1)) & ~np.isnan(values)).sum()):
+            said.append(
+                f"ROI {own!r} has {others:,} voxels flagged by another number than 0 and 1: they "
+                "are left out"
+            )
         if name != own:
             said.append(f"ROI {own!r} is called {name}")
     return {plain[key]: masks[plain[key]] for key in keys if plain[key] in masks}, said

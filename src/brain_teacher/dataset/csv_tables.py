@@ -44,6 +44,8 @@ def read_csv_table(
         header = next(rows, None)
         if header is None:
             raise ValueError("is empty")
+        if not header:
+            raise ValueError("row 1 is empty, and must name the columns")
         _check_header(header, columns, named=header[1:] if index else header)
         return pd.DataFrame(_whole_rows(rows, len(header)), columns=header, dtype=str)
     except csv.Error as error:

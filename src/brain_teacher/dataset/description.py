@@ -90,6 +90,13 @@ def read_description(folder: str | PathLike) -> Description:
     ValueError
         If the file is no YAML, a key stands twice, or is missing, unknown or of the wrong kind, or
         a file lies outside the folder.
+
+    In the methods
+    --------------
+    The data set was {{ dataset.name }}{% if made.simulated %}, which is simulated: a program drew
+    the pictures and made up the brains that look at them, so that nothing here speaks of real
+    brains{% endif %}.
+    {% if made.source %}Its description says: {{ made.source }}.{% endif %}
     """
     folder = Path(folder)
     description = validated(Description, read_yaml(inside(folder, folder / FILE)))

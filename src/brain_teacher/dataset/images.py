@@ -131,6 +131,13 @@ def split_unseen(
     ------
     ValueError
         If an image was shown, a category has no image on a side, or a listed image has no file.
+
+    In the methods
+    --------------
+    {% if distill.split == "unseen" and not made.listed %}For validation were {{
+    dataset.validation_share|percent }} of each category's unseen pictures, drawn by a hash of
+    their names.{% elif distill.split == "unseen" %}Which of them were for validation was fixed in
+    the data set.{% endif %}
     """
     unseen = unseen[unseen["category"].isin(list(categories))]
     known = unseen["image_id"].isin(list(shown))

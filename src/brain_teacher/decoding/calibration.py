@@ -27,6 +27,12 @@ def fit_temperature(log_probs, truth):
     References
     ----------
     .. [1] Guo, Pleiss, Sun & Weinberger (2017), arXiv:1706.04599.
+
+    In the methods
+    --------------
+    {% if decode.calibrate %}The decoder's probabilities were calibrated by one temperature
+    [@guo2017] a fold, fitted on predictions inside the fold.{% else %}The decoder's probabilities
+    were left uncalibrated.{% endif %}
     """
     of_truth = log_probs[np.arange(len(truth)), truth].mean()
     shifted = log_probs - log_probs.max(axis=1, keepdims=True)

@@ -52,6 +52,14 @@ def combine(tables, categories_of):
     References
     ----------
     .. [1] Hinton (2002), Training products of experts by minimizing contrastive divergence.
+
+    In the methods
+    --------------
+    Students were taught by {% if distill.subject == "all" %}all subjects{% else %}subject {{
+    distill.subject }}{% endif %}, ROI {{ distill.roi }}, decoder {{ distill.decoder }}{% if
+    made.combined %}: brains were multiplied as a product of experts [@hinton2002], with one
+    temperature for the product, fitted on the pictures of other folds; what is no brain was
+    averaged{% endif %}.
     """
     if len(tables) == 1:
         return tables[0].sorted()

@@ -41,6 +41,13 @@ def decode_noise(voxels, plan, *, normalise, select, choose, seed, classes=None)
     dict
         ``draws``, ``images`` (of each), ``top1`` over all of them, ``chance`` (right by guesses
         like these, `agreement_by_chance`) and ``p``, exact and one-sided.
+
+    In the methods
+    --------------
+    As a check of the design, Gaussian noise in the voxels' place was decoded by ridge regression
+    with the same trials, folds and scaling; {% if decode.noise_above_chance == "refuse" %}had it
+    been decoded above chance, the design would have been refused{% else %}the design would have
+    been taken even if it had been decoded above chance{% endif %}.
     """
     counts = slice(None) if classes is None else np.isin(voxels.category, classes)
     images = len(np.unique(voxels.image_id[counts]))

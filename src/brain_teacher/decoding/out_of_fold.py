@@ -68,6 +68,20 @@ def plan_for(voxels, *, by="auto", group=None, count="auto"):
     ------
     ValueError
         If there is no such group, the runs make no rounds, or folds cannot be made (`plan_folds`).
+
+    In the methods
+    --------------
+    All soft labels are out of fold: the decoder that speaks of a picture never saw a trial of it.
+    {% if decode.folds.by == "image" %}Folds were made by image{% elif decode.folds.by == "auto"
+    %}Folds were made by round where the runs make rounds of all categories, else by image{% elif
+    decode.folds.by == "group" %}A fold left out one group of pictures (column {{
+    decode.folds.group }} of the stimuli){% else %}A fold left out one {{ decode.folds.by }}{%
+    endif %}{% if decode.folds.by in ("auto", "image") %}, {% if decode.folds.count == "auto" %}at
+    most eight of them{% elif decode.folds.count == "most" %}as many as the smallest category has
+    images{% else %}{{ decode.folds.count }} of them{% endif %}{% endif %}{% if made.folds %}; here
+    that gave {{ made.folds }}{% endif %}.
+    Whatever the decoder was fitted with (voxels, scale, penalty, temperature) came from the trials
+    of the fold's other side, by the same rule one level down.
     """
     if by == "auto":
         return _by_round(voxels) or plan_for(voxels, by="image", count=count)

@@ -96,6 +96,11 @@ def quality(soft_labels, category, *, superclass=None, seed=0):
     .. [3] Broecker & Smith (2007), Weather and Forecasting 22.
     .. [4] Mantel (1967), Cancer Research 27.
     .. [5] Rao & Wu (1988), Journal of the American Statistical Association 83.
+
+    In the methods
+    --------------
+    Decoders are described by top-1 accuracy with exact binomial intervals [@clopper1934]; chance
+    follows from how frequent each category is.
     """
     log_probs, truth, _ = _in_order(soft_labels, category)
     images, classes = log_probs.shape

@@ -34,6 +34,14 @@ def scaled_sides(data, sides, *, standardise=False, columns=None):
     ------
     ValueError
         If a run has fewer than `FEWEST` trials, and no run has two that are fitted on.
+
+    In the methods
+    --------------
+    {% if decode.normalise == "run" %}Each voxel was z-scored run by run, by those trials of the
+    run that the decoder was fitted on; a run that was left out whole, by its own trials.{% elif
+    decode.normalise == "fold" %}Each voxel was z-scored by the trials that the decoder was fitted
+    on.{% else %}Of each voxel the mean of the trials that the decoder was fitted on was taken
+    away; its scale was kept.{% endif %}
     """
     parts = [data.take(side, axis=0) for side in sides]
     if columns is not None:
@@ -138,6 +146,12 @@ def best_voxels(data, category, pairs, count, *, by, standardise=False):
     list of ndarray of int, or None
         Per pair the chosen columns, ascending; of equally good voxels the first. None if there are
         no more than `count` voxels: all are used.
+
+    In the methods
+    --------------
+    In each fold the {{ decode.voxels }} voxels with the largest {% if decode.select == "f-score"
+    %}F of a one-way analysis of variance over categories{% else %}absolute correlation with any
+    one category{% endif %} were kept; all, where there were no more.
     """
     if count >= data.shape[1]:
         return None

@@ -54,6 +54,12 @@ def to_batch(mirrored, *, shift, flip, generator):
     -------
     Tensor of shape (batch, 3, size, size), float32
         channels_last in memory.
+
+    In the methods
+    --------------
+    In training each picture was shifted at random by up to {{ distill.shift }} pixels each way{%
+    if distill.flip %} and flipped left to right half of the time{% else %}, and never flipped{%
+    endif %}.
     """
     count, size = len(mirrored), mirrored.shape[1] - 2 * shift
     down, right = torch.randint(-shift, shift + 1, (2, count), generator=generator)

@@ -103,6 +103,17 @@ def train_student(
     ValueError
         If a row of the targets is no probability distribution, the network does not fit, or
         validation images are to choose the epoch and there are none.
+
+    In the methods
+    --------------
+    Each teacher had {{ distill.seeds }} students.
+    They were paired: seed k gave the student of every teacher the same initial weights, the same
+    order of pictures and the same augmentation.
+    Training took {{ distill.epochs }} epochs in batches of at most {{ distill.batch }}, by AdamW
+    [@loshchilov2019] with weight decay {{ distill.weight_decay }} and one cycle of the learning
+    rate with its peak at {{ distill.learning_rate }}; {% if distill.epoch == "last" %}the weights
+    after the last epoch answered{% else %}the weights of the epoch with the lowest validation NLL
+    answered{% endif %}.
     """
     if recipe.epoch == "best" and "validation" not in evaluation:
         raise ValueError("epoch: best takes validation images")

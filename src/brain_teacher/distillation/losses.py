@@ -83,6 +83,13 @@ def hinton(logits, labels, probs, *, temperature, alpha):
     References
     ----------
     .. [1] Hinton, Vinyals & Dean (2015), arXiv:1503.02531.
+
+    In the methods
+    --------------
+    Students minimised (1 - alpha) CE(y, s) + alpha T² KL(q || s), Hinton's loss [@hinton2015],
+    where y is the hard label, q the teacher's target and s the student's answer, both softened by
+    T = {{ distill.temperature }}, and alpha = {{ distill.alpha }}; of teachers without targets,
+    cross-entropy alone.
     """
     import torch
     import torch.nn.functional as F
@@ -107,6 +114,13 @@ def soft_cross_entropy(logits, labels, probs, *, temperature, alpha):  # noqa: A
     ----------
     .. [1] Szegedy et al. (2016), arXiv:1512.00567.
     .. [2] Peterson et al. (2019), arXiv:1908.07086.
+
+    In the methods
+    --------------
+    Students minimised (1 - alpha) CE(y, s) + alpha CE(q, s), cross-entropy with soft targets
+    [@szegedy2016; @peterson2019], where y is the hard label, s the student's answer and q the
+    teacher's target, softened by T = {{ distill.temperature }}, and alpha = {{ distill.alpha }}; of
+    teachers without targets, cross-entropy alone.
     """
     import torch.nn.functional as F
 
@@ -125,6 +139,13 @@ def dkd(logits, labels, probs, *, temperature, alpha, beta):
     References
     ----------
     .. [1] Zhao et al. (2022), arXiv:2203.08679.
+
+    In the methods
+    --------------
+    Students minimised decoupled distillation [@zhao2022],
+    (1 - alpha) CE + alpha T² (TCKD + beta NCKD), with T = {{ distill.temperature }},
+    alpha = {{ distill.alpha }} and beta = {{ distill.dkd.beta }}; of teachers without targets,
+    cross-entropy alone.
     """
     import torch
     import torch.nn.functional as F
@@ -157,6 +178,14 @@ def dist(logits, labels, probs, *, temperature, alpha, inter, intra):
     References
     ----------
     .. [1] Huang et al. (2022), arXiv:2205.10536.
+
+    In the methods
+    --------------
+    Students minimised a correlational loss [@huang2022], cross-entropy with weight 1 - alpha and,
+    with weight alpha T², one minus the correlation with the target over an image's classes (weight
+    {{ distill.dist.inter }}) and over a class's images (weight {{ distill.dist.intra }}), with
+    T = {{ distill.temperature }} and alpha = {{ distill.alpha }}; of teachers without targets,
+    cross-entropy alone.
     """
     import torch
     import torch.nn.functional as F
@@ -181,6 +210,12 @@ def standardised(logits, labels, probs, *, temperature, alpha, of):
     References
     ----------
     .. [1] Sun et al. (2024), arXiv:2403.01427.
+
+    In the methods
+    --------------
+    Students minimised the loss {{ distill.standardised.of }} on z-scores of the logits [@sun2024],
+    with T = {{ distill.temperature }} and alpha = {{ distill.alpha }}; of teachers without targets,
+    cross-entropy alone.
     """
     import torch
     import torch.nn.functional as F
@@ -206,6 +241,16 @@ def relational(logits, labels, probs, *, temperature, alpha, features, of, by): 
     .. [1] Kornblith et al. (2019), arXiv:1905.00414.
     .. [2] Kriegeskorte, Mur & Bandettini (2008), Front. Syst. Neurosci. 2:4.
     .. [3] McClure & Kriegeskorte (2016), Front. Comput. Neurosci. 10:131.
+
+    In the methods
+    --------------
+    Students minimised (1 - alpha) CE(y, s) + alpha (1 - likeness), with alpha =
+    {{ distill.alpha }}: beside cross-entropy, how alike pictures are to the student's last layer
+    was drawn to how alike they are by {% if distill.relational.of == "soft-labels" %}the teacher's
+    soft labels, softened by T = {{ distill.temperature }}{% elif distill.relational.of == "voxels"
+    %}the voxels that taught{% else %}the table {{ distill.relational.of }}{% endif %}; likeness is
+    {% if distill.relational.by == "cka" %}linear centred kernel alignment [@kornblith2019]{% else
+    %}the correlation over pairs of pictures [@kriegeskorte2008; @mcclure2016]{% endif %}.
     """
     import torch.nn.functional as F
 

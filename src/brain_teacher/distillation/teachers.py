@@ -23,7 +23,12 @@ OWN_TABLE = "table-"
 
 
 def none(lesson):
-    """Hard labels only."""
+    """Hard labels only.
+
+    In the methods
+    --------------
+    `none` gave the hard labels alone.
+    """
 
 
 def weighted(lesson):
@@ -31,13 +36,23 @@ def weighted(lesson):
 
     The confidence is the probability (T = 1) of the image's class, after Fong, Scheirer & Cox
     (2018), Sci. Rep. 8:5397. Gives weights, (n_images,).
+
+    In the methods
+    --------------
+    `weighted` gave the hard labels, each picture weighted by the brain's confidence in its
+    category [@fong2018].
     """
     own = replace(lesson, temperature=1.0).softened()[np.arange(len(lesson.truth)), lesson.truth]
     return own / own.mean()
 
 
 def smooth(lesson):
-    """Uniform targets; softening leaves them unchanged. Loss, alpha and T as for the brain."""
+    """Uniform targets; softening leaves them unchanged. Loss, alpha and T as for the brain.
+
+    In the methods
+    --------------
+    `smooth` gave targets that are even over all categories (label smoothing [@szegedy2016]).
+    """
     return np.full(lesson.log_probs.shape, 1 / lesson.log_probs.shape[1])
 
 
@@ -45,6 +60,11 @@ def smooth_matched(lesson):
     """1 - e on the true class, the rest even, e per image: the entropy is that of the brain's q_T.
 
     As confident as the brain, image by image, and knows nothing else. Not softened again.
+
+    In the methods
+    --------------
+    `smooth-matched` gave targets that are even but for the true category, and as unsure as the
+    brain's, picture by picture.
     """
     q = lesson.softened()
     return even_rest(lesson.truth, q.shape[1], entr(q).sum(axis=1))
@@ -55,6 +75,11 @@ def permuted_classes(lesson):
 
     Per true class one derangement of the other classes, new for each seed: as confident as the
     brain, image by image, and wrong about which classes are alike.
+
+    In the methods
+    --------------
+    `permuted-classes` gave the brain's targets with the shares of the other categories exchanged,
+    anew for each seed.
     """
     q, probs = lesson.softened(), np.empty_like(lesson.log_probs)
     if q.shape[1] < 3:
@@ -73,6 +98,11 @@ def semantic(lesson):
     Of a class every image has the same row: on the true class the mean mass that the brain's q_T
     has there, the rest in proportion to exp(similarity / s), with s such that the entropy is the
     class's mean entropy of q_T (or as near as can be). Not softened again.
+
+    In the methods
+    --------------
+    `semantic` gave targets with the brain's mean share on the true category, and the rest on
+    categories that words call alike.
     """
     if lesson.similarity is None:
         raise NotApplicable(
@@ -95,6 +125,11 @@ def permuted_images(lesson):
     """The brain's rows exchanged within a class, no image keeping its own.
 
     A new derangement for each seed. What is left of the brain is what it says of the class.
+
+    In the methods
+    --------------
+    `permuted-images` gave the brain's target of another picture of the same category, anew for
+    each seed; rank and spectrum of the table are kept [@dapello2023].
     """
     source = np.arange(len(lesson.truth))
     for column, rows in lesson.classes():
@@ -112,6 +147,10 @@ def permuted_all(lesson):
 
     A new derangement for each seed. How sure rows are, and how many say what, is the brain's; of
     no image is it true.
+
+    In the methods
+    --------------
+    `permuted-all` gave the brain's target of any other picture, anew for each seed [@federer2020].
     """
     return lesson.rows()[_derangement(len(lesson.truth), lesson.rng)]
 
@@ -121,6 +160,11 @@ def matched_spectrum(lesson):
 
     The centred similarity of images has the brain's eigenvalues, and eigenvectors drawn for each
     seed (after Dapello et al. 2022).
+
+    In the methods
+    --------------
+    `matched-spectrum` gave a likeness of pictures that is drawn at random for each seed, with the
+    spectrum of the brain's [@dapello2023].
     """
     if lesson.relations is None:
         raise NotApplicable("it is of likeness, not of answers: distill.loss: relational")
@@ -132,6 +176,11 @@ def brain_class(lesson):
 
     The mean is taken at T = 1, with the prior of a table that has one; then one exponent a class
     brings its entropy to the class's mean entropy of q_T, or as near as can be. Not softened again.
+
+    In the methods
+    --------------
+    `brain-class` gave the brain's mean over all pictures of the category{% if not made.relates %},
+    as unsure as the brain is on average{% endif %}.
     """
     if lesson.relations is not None:
         means = np.empty_like(lesson.relations)
@@ -154,6 +203,11 @@ def brain_confidence(lesson):
 
     On the true class what the image's q_T has there; the rest in proportion to the class mean of
     q_T over the other classes. What is left out is which others the single image looks like.
+
+    In the methods
+    --------------
+    `brain-confidence` gave the category's mean profile, with the brain's own confidence in each
+    picture.
     """
     q = lesson.softened()
     probs = np.empty_like(q)
@@ -170,6 +224,11 @@ def permuted_trials(lesson):
     """Soft labels of a decoder refitted on exchanged trials, one draw a seed, softened.
 
     All of the procedure, and no picture's own recording.
+
+    In the methods
+    --------------
+    `permuted-trials` gave the soft labels of a decoder that was fitted anew to exchanged trials
+    [@federer2020].
     """
     return lesson.softened(_table(lesson, PERMUTED_TRIALS))
 
@@ -180,12 +239,22 @@ def resnet34_live(lesson):  # noqa: ARG001 (as every teacher)
     References
     ----------
     .. [1] Hinton, Vinyals & Dean (2015), arXiv:1503.02531.
+
+    In the methods
+    --------------
+    `resnet34-live` was a ResNet34 trained on the same pictures, which looked at each batch
+    [@hinton2015].
     """
     return Live("resnet34")
 
 
 def resnet34_table(lesson):
-    """The rival on equal terms: the ResNet34's out-of-fold soft labels, softened."""
+    """The rival on equal terms: the ResNet34's out-of-fold soft labels, softened.
+
+    In the methods
+    --------------
+    `resnet34-table` gave that ResNet34's out-of-fold soft labels.
+    """
     return lesson.softened(_table(lesson, RIVAL))
 
 
@@ -196,6 +265,10 @@ def resnet34_degraded(lesson):
     (an even row is right once in n_classes) is the brain's. Then one exponent for all rows brings
     the mean entropy to that of the brain's q_T, or as near as can be. `NotApplicable` if the
     table's top-1 is not above the brain's.
+
+    In the methods
+    --------------
+    `resnet34-degraded` gave these, made as weak as the brain.
     """
     table, rows = _table(lesson, RIVAL), np.arange(len(lesson.truth))
     n_classes = table.shape[1]
@@ -215,7 +288,13 @@ def resnet34_degraded(lesson):
 
 
 def brain(lesson):
-    """The brain's soft labels, softened by the temperature of the loss."""
+    """The brain's soft labels, softened by the temperature of the loss.
+
+    In the methods
+    --------------
+    `brain` gave {% if made.relates %}how alike the brain finds pictures{% else %}the brain's soft
+    labels, softened{% endif %}.
+    """
     return lesson.rows()
 
 

@@ -99,6 +99,14 @@ def build_network(
     ------
     ValueError
         If there is no such network, or its weights do not fit.
+
+    In the methods
+    --------------
+    A student was torchvision's {{ distill.network }}{% if distill.network.startswith("resnet") %}
+    [@he2016]{% endif %} with {{ distill.width }} channels in its first stage (64 is the usual
+    number), stem {{ distill.stem }}, {% if distill.weights == "none" %}begun from random weights{%
+    else %}begun from the weights {{ distill.weights }}{% endif %}; it looked at pictures of {{
+    distill.image_size }} × {{ distill.image_size }} pixels.
     """
     check_network(network, width=width, stem=stem, weights=weights)
     # fork_rng: the caller's random state is left as it was.

@@ -56,6 +56,8 @@ def text_of(stream: Any, *, most: int = MOST_TEXT) -> str:
     content = stream.read(most + 1)
     if len(content) > most:
         raise ValueError(f"is larger than {most / 2**20:g} MiB, which no such file is")
+    if content.startswith(b"PK\3\4"):
+        raise ValueError("is a zip archive, as .xlsx and .npz are: save it as text, a table as CSV")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -26,6 +26,19 @@ def looks_sentence(plans, plan):
     )
 
 
+def looks_so_far(plans):
+    """The same for who only tells of a result, which is no look."""
+    if plans is None:
+        return looks_sentence(None, "")
+    if not plans:
+        return "Looks at these test images: this MLflow store knows of none."
+    under = "1 plan" if len({*plans}) == 1 else f"{len({*plans})} plans"
+    return (
+        f"Looks at these test images: {len(plans)} in this MLflow store, under {under}; the more "
+        "looks, and above all plans, the less one small p says."
+    )
+
+
 def between_sentence(rows):
     """Whether there was anything to teach about single images: `decode`'s rows of these ROIs."""
     if not rows:

@@ -1,6 +1,7 @@
 """The table of teachers: what each reached, and how far the brain lies from it.
 
-The table holds raw numbers (``table.to_csv`` keeps them); `as_markdown` and `as_text` round.
+The table holds raw numbers (``table.to_csv`` keeps them); `as_markdown`, `as_text` and
+`as_short` round.
 """
 
 import textwrap
@@ -25,6 +26,7 @@ _FORMATS = {
     "T": "{:g}".format,
     "alpha": "{:g}".format,
 }
+_95 = ("95% low", "95% high")
 _WIDE = ("95% low, classes random", "95% high, classes random")
 # In the CSV alone: the family is what was planned, so that a reader needs the corrected ones; and
 # what a sentence tells, for which a terminal has no room.
@@ -36,6 +38,10 @@ _NOTE = (
     "images, not corrected. p (Holm): of that interval's test, corrected within the family. "
     "Sign-flip: exact, over seeds, on these test images. p (equiv.): that the difference is as "
     "large as the margin of {margin} {step}."
+)
+_SHORT_NOTE = (
+    "Differences in {step}{better}; in brackets two-way 95% intervals over seeds and test images, "
+    "not corrected. p: corrected within the family."
 )
 
 
@@ -68,8 +74,8 @@ def teacher_table(
             outcome.column: values.mean(),
             f"SD of seeds ({outcome.step})": values.std(ddof=1) if len(values) > 1 else np.nan,
             outcome.minus(teacher): scale * difference.mean if difference else np.nan,
-            "95% low": scale * difference.low if difference else np.nan,
-            "95% high": scale * difference.high if difference else np.nan,
+            _95[0]: scale * difference.low if difference else np.nan,
+            _95[1]: scale * difference.high if difference else np.nan,
             _WIDE[0]: scale * difference.low_classes if difference else np.nan,
             _WIDE[1]: scale * difference.high_classes if difference else np.nan,
             "p": difference.p if difference else np.nan,
@@ -116,11 +122,34 @@ def as_text(table, title, *, margin, outcome=ACCURACY):
     return "\n".join([title, "", *map(str.rstrip, lines), "", note, ""])
 
 
+def as_short(table, title, *, verdict, outcome=ACCURACY):
+    """Four columns of it, for a phone or a terminal of 80; then `verdict`, some sentences."""
+    teacher = table["teacher"].iloc[-1]
+    cells = [
+        [_cell(name, row[name], _formats(outcome), outcome) for name in ("teacher", outcome.column)]
+        + [_with_interval(row, outcome.minus(teacher), outcome)]
+        + [_cell("p (Holm)", row["p (Holm)"], _FORMATS, outcome)]
+        for _, row in table.iterrows()
+    ]
+    headers = ["teacher", outcome.column, f"{teacher} minus this", "p (Holm)"]
+    text = tabulate(cells, headers=headers, tablefmt="pipe", **_layout(headers))
+    note = _SHORT_NOTE.format(step=outcome.step, better=outcome.better)
+    return f"{title}\n\n{text}\n\n{note}\n\n{verdict}\n"
+
+
+def _with_interval(row, column, outcome):
+    mean, low, high = (_cell(name, row[name], {}, outcome) for name in (column, *_95))
+    return f"{mean} [{low}, {high}]" if mean else ""
+
+
+def _formats(outcome):
+    plain = f"{{:.{outcome.digits}f}}".format
+    return {outcome.column: plain, f"SD of seeds ({outcome.step})": plain} | _FORMATS
+
+
 def _shown(table, outcome):
     columns = [column for column in table.columns if column not in _RAW]
-    plain = f"{{:.{outcome.digits}f}}".format
-    formats = {outcome.column: plain, f"SD of seeds ({outcome.step})": plain} | _FORMATS
-    rows = (row for _, row in table.iterrows())
+    formats, rows = _formats(outcome), (row for _, row in table.iterrows())
     return columns, [[_cell(name, row[name], formats, outcome) for name in columns] for row in rows]
 
 

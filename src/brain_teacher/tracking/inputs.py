@@ -92,7 +92,7 @@ def described(each: Input) -> dict[str, Any] | None:
     digest = written_down(path) if size > MOST else dvc_digest(path)
     if digest is None:
         return None
-    source = {"path": _place(path), "digest": digest}
+    source: dict[str, str | None] = {"path": _place(path), "digest": digest}
     source |= {"repository": _address(), "commit": (code_commit() or "").removesuffix("+changes")}
     profile = {"files": len(files), "bytes": size}
     return {

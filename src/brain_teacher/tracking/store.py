@@ -39,6 +39,10 @@ NOTES = {
         None,
     ),
     "promote": ("Students that the registry had to log again.", None),
+    "dissect": ("Students of parts of the soft labels. Exploratory.", "test_accuracy"),
+    "multiverse": ("Other reasonable plans than the one that was fixed. Exploratory.", None),
+    "outcomes": ("The same students by every other outcome. Exploratory.", None),
+    "report": ("What the stages left, on one page, with a methods text.", None),
 }
 
 
@@ -89,7 +93,7 @@ def _register_source() -> None:
     from brain_teacher.tracking.dvc_source import DvcSource
 
     if DvcSource not in known.sources:
-        known.register(DvcSource)
+        known.register(DvcSource)  # ty: ignore[invalid-argument-type] - it takes the class
 
 
 def _check_opens(address: str) -> None:

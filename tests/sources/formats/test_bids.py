@@ -19,6 +19,7 @@ from brain_teacher.sources.formats.bids import (
 )
 from brain_teacher.sources.recordings.haxby import read_blocks
 from helpers.derivatives import SPACE, haxby_derivative, write_run
+from helpers.pages import run_page
 from helpers.real_data import DATA
 from helpers.running import ROOT, project, run
 
@@ -154,6 +155,18 @@ def test_an_onset_in_milliseconds_is_no_response_of_zeros(tmp_path):
     write(tmp_path / "bids", rows=[(4.0, 2.0, "a", "x"), (12000.0, 2.0, "b", "y")])
     with pytest.raises(ValueError, match="trials, row 2: its onset is after the run's last vol"):
         made(tmp_path)
+
+
+def test_the_page_works_as_printed(tmp_path):
+    rows = [(8.0 * n, 2.0, "ab"[n % 2], f"set/{'ab'[n % 2]}{n}.png") for n in range(1, 9)]
+    for number in ("1", "2"):
+        write(tmp_path / "derivatives/fmriprep", run=number, rows=rows, seed=int(number))
+    (tmp_path / "masks").mkdir()
+    mask = nibabel.Nifti1Image(np.ones((3, 3, 2), np.uint8), np.eye(4))
+    nibabel.save(mask, tmp_path / "masks/sub-01_V1.nii.gz")
+    with project(tmp_path):
+        said = list(run_page("bids.md").values())
+    assert "data/mine: 1 subjects, ROIs V1" in said[0] and "nothing is wrong" in said[1]
 
 
 def test_events_of_one_category_that_follow_closely_are_one_trial(tmp_path):

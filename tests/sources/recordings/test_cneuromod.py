@@ -5,11 +5,11 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.reading.text import read_json
-from helpers.running import ROOT, project, run
+from helpers.pages import quick_presets, run_page
+from helpers.running import project, run
 
 SHAPE = (3, 2, 2)
 INSIDE = np.ones(SHAPE, bool)
@@ -42,7 +42,7 @@ def nifti(path, values):
 @pytest.fixture
 def tree(tmp_path):
     """The repository; the working folder is a project."""
-    raw = tmp_path / "cneuromod-things"
+    raw = tmp_path / "work" / "cneuromod-things"
     for subject in ("01", "06"):
         out = raw / "THINGS/glmsingle" / f"sub-{subject}" / "glmsingle/output"
         out.mkdir(parents=True)
@@ -61,7 +61,6 @@ def tree(tmp_path):
         stem = f"sub-{subject}_parcel-kanwisher_space-T1w_contrast-face_roi-FFA"
         nifti(atlas / f"{stem}_desc-bilat_mask.nii", ~V1)
         nifti(atlas / f"{stem}_desc-L_mask.nii", V1)
-    (tmp_path / "work").mkdir()
     with project(tmp_path / "work"):
         yield raw
 
@@ -79,18 +78,11 @@ def write_events(raw, subject, session, number, rows=6):
     return func / name
 
 
-def settings(folder):
-    content = yaml.safe_load((ROOT / "params/cneuromod-things.yaml").read_text())
-    content["decode"] |= {"normalise": "fold", "noise_above_chance": "allow"}
-    (folder / "mine.yaml").write_text(yaml.safe_dump(content))
-    return "--params", str(folder / "mine.yaml")
-
-
-def test_betas_are_joined_to_their_events_and_decoded(tree, tmp_path):
-    said = run("fetch", "cneuromod-things", "--from", str(tree))
-    assert "data/cneuromod-things: cneuromod-things, 2 subjects, ROIs FFA, V1" in said
-    run("preprocess", *settings(tmp_path), "--out", "voxels")
-    voxels, _ = read_voxels("voxels/sub-01_V1.npz")
+def test_betas_are_joined_to_their_events_and_decoded(tree):
+    quick_presets(decode={"normalise": "fold"})
+    said = run_page("things.md", only="cneuromod")  # as printed
+    assert "2 subjects, ROIs FFA, V1" in said["fetch cneuromod-things --from cneuromod-things"]
+    voxels, _ = read_voxels("runs/cneuromod-things/voxels/sub-01_V1.npz")
     runs = [(session, number) for session in (1, 10) for number in (1, 2, 3, 4)]
     right = np.concatenate([betas(*each)[:, V1[INSIDE]] for each in runs])
     np.testing.assert_array_equal(voxels.data, right)
@@ -98,8 +90,7 @@ def test_betas_are_joined_to_their_events_and_decoded(tree, tmp_path):
     assert voxels.category.tolist() == [path.split("/")[0] for path in shown]
     assert voxels.image_id.tolist() == [path.split("/")[1][:-4] for path in shown]
     assert np.unique(voxels.run).size == 8
-    run("decode", *settings(tmp_path), "--voxels", "voxels", "--out", "soft_labels")
-    cells = read_json("soft_labels/metrics.json")["cells"]
+    cells = read_json("runs/cneuromod-things/soft_labels/metrics.json")["cells"]
     assert min(cell["top1"] for cell in cells if cell["roi"] == "FFA") > 0.6
 
 

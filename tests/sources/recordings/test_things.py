@@ -6,12 +6,12 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from brain_teacher.dataset.trials import read_voxels
 from brain_teacher.reading.text import read_json
 from brain_teacher.sources.recordings import things
-from helpers.running import ROOT, project, run
+from helpers.pages import quick_presets, run_page
+from helpers.running import project, run
 from helpers.serving import serving
 
 CONCEPTS, SESSIONS = ["ape", "bell", "cup", "dog"], (1, 2)
@@ -96,25 +96,19 @@ def published(tmp_path):
         yield folder
 
 
-def settings(folder):
-    content = yaml.safe_load((ROOT / "params/things.yaml").read_text())
-    content["decode"] |= {"normalise": "fold", "noise_above_chance": "allow"}
-    (folder / "things.yaml").write_text(yaml.safe_dump(content))
-    return "--params", str(folder / "things.yaml")
-
-
 def test_the_archive_becomes_voxels_joined_by_their_ids_and_soft_labels(published, tmp_path):
     (tmp_path / "mirror").mkdir()
     pack(published, tmp_path / "mirror" / things.ARCHIVE)
+    quick_presets(decode={"normalise": "fold"})
+    # docs/things.md as printed.
     with serving(tmp_path / "mirror") as server:
-        said = run("fetch", "things", "--base-url", server.url)
-    assert "data/things: things, 3 subjects, ROIs V1, LOC" in said
+        said = run_page("things.md", {"fetch": ("--base-url", server.url)}, without="cneuromod")
+    assert "data/things: things, 3 subjects, ROIs V1, LOC" in said["fetch things"]
     assert not list((tmp_path / "work").rglob(".sub-*"))
-    run("preprocess", *settings(tmp_path), "--out", "voxels")
     for number in things.SUBJECTS:
         table = trials(int(number))
         for roi, wanted in (("V1", range(5)), ("LOC", range(4, 10))):
-            voxels, _ = read_voxels(f"voxels/sub-{number}_{roi}.npz")
+            voxels, _ = read_voxels(f"runs/things/voxels/sub-{number}_{roi}.npz")
             right = responses(table, int(number))[list(wanted)].T.astype(np.float32)
             np.testing.assert_array_equal(voxels.data, right)
             assert voxels.image_id.tolist() == [name[:-4] for name in table["stimulus"]]
@@ -122,8 +116,7 @@ def test_the_archive_becomes_voxels_joined_by_their_ids_and_soft_labels(publishe
             # Runs of two sessions are never one.
             pairs = set(zip(table["session"], table["run"], voxels.run.tolist(), strict=True))
             assert len(pairs) == len(set(voxels.run)) == 6
-    run("decode", *settings(tmp_path), "--voxels", "voxels", "--out", "soft_labels")
-    cells = read_json("soft_labels/metrics.json")["cells"]
+    cells = read_json("runs/things/soft_labels/metrics.json")["cells"]
     tops = [cell["top1"] for cell in cells if cell["roi"] == "LOC"]
     assert len(tops) >= 3 and min(tops) > 0.7 and cells[0]["chance"] == pytest.approx(0.25)
 

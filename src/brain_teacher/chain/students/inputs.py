@@ -9,6 +9,7 @@ from brain_teacher.distillation.teachers import OWN_TABLE, PERMUTED_TRIALS, RIVA
 from brain_teacher.tracking import Input
 
 IMAGES, SOFT, CONTROLS, RIVALS = "images", "teacher", "controls", "rivals"
+VOXELS = "voxels"  # where a command decodes for itself
 # Teachers whose students are the same whatever the brain said (a test holds them to it).
 WITHOUT_BRAIN = {"none", "smooth", PERMUTED_TRIALS, LIVE, RIVAL}
 
@@ -32,7 +33,7 @@ def contexts_of(teacher: str) -> set[str]:
     """As what a teacher's students have read what they learnt from."""
     if teacher.startswith(OWN_TABLE):
         return {IMAGES, teacher}
-    found = {IMAGES} if teacher in WITHOUT_BRAIN else {IMAGES, SOFT}
+    found = {IMAGES} if teacher in WITHOUT_BRAIN else {IMAGES, SOFT, VOXELS}
     if teacher == LIVE or table_of(teacher) == RIVAL:
         found.add(RIVALS)
     return found | {CONTROLS} if table_of(teacher) == PERMUTED_TRIALS else found

@@ -46,6 +46,15 @@ def gather(
     """Load the images, and say which teach, which choose and which report.
 
     There is one part for unseen test images; one a fold, if shown images are tested.
+
+    In the methods
+    --------------
+    {% if distill.split == "folds" %}Students were tested on pictures that were shown in the
+    scanner, each by students who learnt from the other folds alone; the soft labels that they
+    learnt from came from decoders that saw neither the tested nor the validation pictures.{% else
+    %}Students were tested on pictures that no subject saw: {{ made.validation }} were for
+    validation and {{ made.test }} for the test.{% endif %}
+    Validation chose, the test reported.
     """
     brain, data = read_brain(origin, dataset, soft_labels), dataset.folder
     category = dataset.category_of(brain.image_id)
@@ -165,7 +174,14 @@ def digest_of_inputs(material: Material, rows: dict[str, np.ndarray]) -> str:
 def similarity_of(
     params: Params, superclasses: dict[str, str], class_id: np.ndarray
 ) -> pd.DataFrame | None:
-    """How alike two classes are: same superclass, or the user's table; None if neither is there."""
+    """How alike two classes are: same superclass, or the user's table; None if neither is there.
+
+    In the methods
+    --------------
+    {% if "semantic" in made.teachers %}How alike words make two categories was {% if
+    distill.similarity == "superclass" %}whether they share a superclass{% else %}read from the
+    table {{ distill.similarity }}{% endif %}.{% endif %}
+    """
     source = params.distill.similarity
     if source != "superclass":
         try:

@@ -25,7 +25,14 @@ def settle(
     run_time: RunTime,
     say: Callable[[str], None],
 ) -> tuple[dict[str, Any], str]:
-    """Choose precision and device, as ``auto`` asks for: the recipe with the one, and the other."""
+    """Choose precision and device, as ``auto`` asks for: the recipe with the one, and the other.
+
+    In the methods
+    --------------
+    Training computed in {% if distill.precision == "auto" %}the faster of float32 and bfloat16 on
+    this machine{% if made.precision %}, here {{ made.precision }}{% endif %}{% else %}{{
+    distill.precision }}{% endif %}; answers were computed in float32.
+    """
     settings = params.distill
     device = device_for(run_time)
     if settings.precision == "auto":

@@ -83,7 +83,14 @@ def read_brain(
 
 
 def read_own_table(name: str, files: Iterable[str], dataset: DataSet) -> SoftLabels:
-    """A table of ``distill.tables``; of several files, what they say together."""
+    """A table of ``distill.tables``; of several files, what they say together.
+
+    In the methods
+    --------------
+    {% if distill.tables %}Tables of others were taught beside the brain's: {% for name, files in
+    distill.tables|dictsort %}{{ name }} ({{ files }}){{ ", " if not loop.last }}{% endfor %}.{%
+    endif %}
+    """
     place = f"distill.tables.{name}"
     remedy = f"{place} must name files that `import-soft-labels` or `decode` wrote"
     with about(place):

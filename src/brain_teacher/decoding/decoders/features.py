@@ -54,6 +54,15 @@ def decode_features(voxels, plan, *, normalise, select, n_voxels, calibrate, pen
     References
     ----------
     .. [1] Horikawa & Kamitani (2017), Nat. Commun. 8:15037.
+
+    In the methods
+    --------------
+    Categories were decoded by way of image features, after Horikawa and Kamitani [@horikawa2017]:
+    ridge regression predicted the features of {% if own.source == "network" %}the layer {{
+    own.layer }} of {{ own.network }} ({{ own.weights }} weights){% else %}the layer {{ own.layer
+    }} of the data set's file (network {{ own.network }}, weights {{ own.weights }}){% endif %},
+    with a penalty chosen inside the fold among {{ own.penalty }}, and a category's logit was the
+    correlation of the prediction with its mean features.
     """
     import numpy as np
 

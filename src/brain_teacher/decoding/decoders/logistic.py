@@ -17,8 +17,18 @@ def decode_logistic(voxels, plan, *, normalise, select, n_voxels, calibrate, C):
 
     Parameters
     ----------
-    voxels, plan, normalise, select, n_voxels, calibrate
-        As for every decoder: see `brain_teacher.decoding.decoders.table`.
+    voxels : Voxels
+        Trials of training.
+    plan : FoldPlan
+        Over all images of these trials (`plan_for`).
+    normalise : {"run", "fold", "centre"}
+        Z-score each run by its trials that are fitted on, or all by these; or take away their mean.
+    select : {"f-score", "correlation"}
+        By what voxels are chosen among the trials fitted on.
+    n_voxels : int
+        How many; all, if there are fewer.
+    calibrate : bool
+        Fit a temperature inside the fold.
     C : list of float
         Inverse strengths of the penalty, as in scikit-learn.
 
@@ -26,6 +36,11 @@ def decode_logistic(voxels, plan, *, normalise, select, n_voxels, calibrate, C):
     -------
     SoftLabels
         ``meta`` has the C of each fold.
+
+    In the methods
+    --------------
+    Categories were decoded by multinomial logistic regression with an L2 penalty, whose inverse
+    strength C was chosen inside the fold among {{ own.C }}.
     """
     from brain_teacher.decoding.out_of_fold import Scheme, out_of_fold
     from brain_teacher.decoding.solvers import logistic

@@ -64,6 +64,15 @@ def decode_mlp(
     ------
     ValueError
         If the inner folds cannot be made, or a network diverged.
+
+    In the methods
+    --------------
+    Categories were decoded by a residual perceptron of {{ own.layers }} residual layers of {{
+    own.hidden }} units (dropout {{ own.dropout }}, noise of {{ own.noise }} SD on the voxels,
+    AdamW [@loshchilov2019] with learning rate {{ own.learning_rate }} and weight decay {{
+    own.weight_decay }}, batches of {{ own.batch }}, precision {{ own.precision }}, seed {{
+    own.seed }}), {{ own.starts }} network(s) a fold; after how many steps it predicted was chosen
+    inside the fold among {{ own.steps }}.
     """
     from brain_teacher.decoding.out_of_fold import Scheme, one_inner_pair, out_of_fold
     from brain_teacher.networks.devices import choose_device, choose_precision

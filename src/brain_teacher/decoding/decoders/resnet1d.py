@@ -52,6 +52,14 @@ def decode_resnet1d(
     ------
     ValueError
         If the inner folds cannot be made, or a network diverged.
+
+    In the methods
+    --------------
+    Categories were decoded by a one-dimensional ResNet18 [@he2016] of width {{ own.width }} over
+    the voxels in the order of their scores (at most {{ own.steps }} steps in batches of {{
+    own.batch }}, learning rate {{ own.learning_rate }}, weight decay {{ own.weight_decay }},
+    precision {{ own.precision }}, seed {{ own.seed }}), its epoch chosen on a quarter of the inner
+    folds.
     """
     from brain_teacher.decoding.calibration import fit_temperature
     from brain_teacher.decoding.out_of_fold import (

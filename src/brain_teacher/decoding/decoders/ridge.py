@@ -19,8 +19,18 @@ def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalt
 
     Parameters
     ----------
-    voxels, plan, normalise, select, n_voxels, calibrate
-        As for every decoder: see `brain_teacher.decoding.decoders.table`.
+    voxels : Voxels
+        Trials of training.
+    plan : FoldPlan
+        Over all images of these trials (`plan_for`).
+    normalise : {"run", "fold", "centre"}
+        Z-score each run by its trials that are fitted on, or all by these; or take away their mean.
+    select : {"f-score", "correlation"}
+        By what voxels are chosen among the trials fitted on.
+    n_voxels : int
+        How many; all, if there are fewer.
+    calibrate : bool
+        Fit a temperature inside the fold.
     penalty : list of float
         As scikit-learn's ``alpha``.
 
@@ -28,6 +38,12 @@ def decode_ridge(voxels, plan, *, normalise, select, n_voxels, calibrate, penalt
     -------
     SoftLabels
         ``meta`` has the penalty of each fold.
+
+    In the methods
+    --------------
+    Categories were decoded by ridge regression to one-hot categories, with a penalty chosen inside
+    the fold among {{ own.penalty }}; the logits are the predictions over the categories'
+    frequencies.
     """
     import numpy as np
 

@@ -18,6 +18,7 @@ from brain_teacher.dataset.labels import contradiction
 from brain_teacher.dataset.rules import hold_to
 from brain_teacher.dataset.stimuli import STIMULI_FILE, name_labels, read_stimuli
 from brain_teacher.dataset.trials import TEST, TRAINING, label_rules, not_finite, runs_of
+from brain_teacher.errors import cut
 from brain_teacher.reading.text import wrong_keys
 from brain_teacher.sources.checks.classes import check_classes
 from brain_teacher.sources.checks.designs import check_design
@@ -71,6 +72,9 @@ def check_dataset(
     check_classes(found, folder, description, category, every)
     check_alike(found, "subjects", description.subjects)
     check_alike(found, "ROIs", description.roi)
+    check_alike(found, "superclasses", description.superclasses.values())
+    for group in [] if stimuli is None else stimuli.columns[2:]:
+        check_alike(found, f"groups ({cut(group)})", stimuli[group])
     if description.pictures:
         share = validation_share
         check_pictures(found, folder, category, tested, validation_share=share, side=side)

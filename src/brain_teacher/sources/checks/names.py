@@ -25,7 +25,7 @@ def check_names(
 def check_alike(found: Findings, what: str, names: Iterable[str]) -> None:
     """Say which names differ by case, blanks, ``_`` or ``-``, or by how accents are coded."""
     groups: dict[str, list[str]] = {}
-    for name in sorted(names):
+    for name in sorted(set(names)):
         groups.setdefault(read_as(name), []).append(name)
     alike = [group for group in groups.values() if len(group) > 1]
     if alike:

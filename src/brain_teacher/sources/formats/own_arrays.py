@@ -11,7 +11,14 @@ from brain_teacher.dataset.trials import not_finite
 from brain_teacher.reading.arrays import load_arrays
 from brain_teacher.sources.formats.glmsingle import read_glmsingle
 from brain_teacher.sources.formats.nifti import read_nifti
-from brain_teacher.sources.formats.own_trials import NUMBERS, read_trials, stimuli_of
+from brain_teacher.sources.formats.own_trials import (
+    IDS,
+    NUMBERS,
+    by_our_names,
+    plain_ids,
+    read_trials,
+    stimuli_of,
+)
 from brain_teacher.sources.formats.writing import write_stimuli, write_subject
 
 ROI = "all"  # of an array without names
@@ -19,16 +26,20 @@ OF_GLMSINGLE = (".hdf5", ".h5", ".mat")
 
 
 def from_labels(folder: Path, file: Path) -> tuple[dict[str, str], list[str], list[str]]:
-    """Make ``stimuli.csv`` of pictures without recordings; gives no subject, no ROI, and no note.
+    """Make ``stimuli.csv`` of pictures without recordings; gives no subject, no ROI, and notes.
 
-    `file` is a CSV with ``image_id`` and ``category``; what else it has is a group.
+    `file` is a CSV with ``image_id`` and ``category``, read as `read_trials` does; what else it has
+    is a group.
 
     Raises
     ------
     ValueError
         If it is no such table; the row is given.
     """
-    table = _named(file, read_csv_table, file, ("image_id", "category"))
+    table, notes = _named(file, by_our_names, _named(file, read_csv_table, file, ()), IDS)
+    if not (table["image_id"] == "").any():
+        table["image_id"], note = _named(file, plain_ids, table["image_id"])
+        notes += note
     rules = (
         (table["image_id"].duplicated(), "image_id stands in an earlier row too"),
         ((table == "").any(axis=1), "a cell is empty"),
@@ -37,7 +48,7 @@ def from_labels(folder: Path, file: Path) -> tuple[dict[str, str], list[str], li
     groups = [name for name in table if name not in ("image_id", "category")]
     rows = table[["image_id", "category", *groups]].itertuples(index=False, name=None)
     write_stimuli(folder, ((n, *row) for n, row in enumerate(rows, start=1)), groups=groups)
-    return {}, [], []
+    return {}, [], notes
 
 
 def from_arrays(

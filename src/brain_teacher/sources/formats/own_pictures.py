@@ -35,6 +35,7 @@ def copy_shown(folder: Path, source: str | Path, image_ids: Collection[str] | No
         notes.append(
             f"{source}: no picture of {len(lost)} of {len(image_ids)} images: looked for "
             f"{lost[0]}.png (or {', '.join(sorted(ENDINGS - {'.png'}))}) in any folder below"
+            f"{_with_zeros(lost[0], found)}"
         )
     if len(found) > len(wanted):
         other = next(path for name, path in found.items() if name not in wanted)
@@ -43,6 +44,14 @@ def copy_shown(folder: Path, source: str | Path, image_ids: Collection[str] | No
             "for one"
         )
     return notes
+
+
+def _with_zeros(image_id: str, found: Collection[str]) -> str:
+    """What helps where a spreadsheet took the zeros before a number away."""
+    others = [name for name in found if name.lstrip("0") == image_id.lstrip("0")]
+    if not others:
+        return ""
+    return f"; there is {others[0]!r}: did a spreadsheet take the zeros of the ids away?"
 
 
 def copy_unseen(folder: Path, source: str | Path, categories: Collection[str] = ()) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brain_teacher.dataset.bdata import read_recording, read_table, write_bdata, write_table
-from brain_teacher.dataset.labels import contradiction
+from brain_teacher.dataset.labels import TYPES, WORDS, contradiction
 from brain_teacher.dataset.stimuli import GODS_NAME, STIMULI_FILE, name_labels
 from brain_teacher.dataset.trials import DATA_TYPES, run_numbers
 from brain_teacher.errors import about
@@ -97,8 +97,22 @@ def _read(paths):
     pairs, types = [], dict(enumerate(DATA_TYPES))
     for number, file in enumerate(paths):
         with about(file):
-            pairs.append((file, read_recording(file, data_type=types.get(number))))
+            recording = read_recording(file, data_type=types.get(number))
+            if recording.labels.is_type_assumed:
+                _hold_to_name(file, types[number])
+            pairs.append((file, recording))
     return pairs
+
+
+def _hold_to_name(file, data_type):
+    """A file that is called test.h5 is not taken for training because it was named first."""
+    name = file.stem.lower()
+    called = [TYPES[kind] for word, kind in WORDS.items() if re.search(f"(?<![a-z]){word}", name)]
+    if called and TYPES[data_type] not in called:
+        raise ValueError(
+            f"is called after {' and '.join(called)}, but taken for {TYPES[data_type]}, by its "
+            "place: give TRAINING,TEST,IMAGERY in this order, or rename"
+        )
 
 
 def _compare_maps(every):

@@ -43,7 +43,7 @@ def read_trials(file: Path) -> tuple[pd.DataFrame, list[str]]:
     ValueError
         If a column is missing, a cell of one that counts is empty, or no number; the row is given.
     """
-    table, notes = _by_our_names(read_csv_table(file, ()))
+    table, notes = by_our_names(read_csv_table(file, ()), (*IDS, "run"))
     if table.empty:
         raise ValueError("has no trials")
     numbers = list(table.columns.intersection(list(NUMBERS)))
@@ -59,8 +59,16 @@ def read_trials(file: Path) -> tuple[pd.DataFrame, list[str]]:
     return table, notes + note
 
 
-def _by_our_names(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table without blanks around names and cells, its columns by the names read here."""
+def by_our_names(table: pd.DataFrame, needed: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The table without blanks around names and cells, its columns by the names read here.
+
+    Also notes on what is called otherwise (`ALIASES`).
+
+    Raises
+    ------
+    ValueError
+        If one that is `needed` is not there, or a name stands twice.
+    """
     table = table.map(str.strip).rename(columns=str.strip)
     ours, taken = {}, set(table)
     for name in table:
@@ -69,7 +77,7 @@ def _by_our_names(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             ours[name] = own
             taken.add(own)
     table = table.rename(columns=ours)
-    for name in (*IDS, "run"):
+    for name in needed:
         if name not in table:
             known = ", ".join(map(cut, table.columns[:20]))
             raise ValueError(f"has no column {name!r} (it has {known})")

@@ -1,0 +1,1 @@
+"""What ``report`` tells: what the stages left, read and put in order for the page."""

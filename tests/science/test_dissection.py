@@ -1,0 +1,47 @@
+"""``dissect`` where the truth is known: what was put into the brains is the part that helps.
+
+At the sample's own size, except for the number of seeds. The simulation's seeds were written here
+before any result was seen.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.running import project, run
+
+pytestmark = pytest.mark.trains
+
+# Each picture, at the sample's SNR; the label as strongly as it is there, and no other category.
+TRUTHS = {
+    "images": ("--seed", "604"),
+    "confidence": ("--seed", "605", "--knows", "confidence", "--snr", "0.05"),
+}
+PARTS = "image-profile,brain-confidence,confidence"
+
+
+@pytest.fixture(params=TRUTHS)
+def dissected(request, tmp_path):
+    """The truth's name, and what ``dissect`` found, a row a part."""
+    with project(tmp_path) as patch:
+        patch.setenv("BRAIN_TEACHER_DEVICE", "cpu")
+        run("simulate", "--out", "data/sample", *TRUTHS[request.param])
+        run("preprocess", "--roi", "HVC", "--out", "outputs/voxels")
+        run("decode", "--out", "outputs/soft_labels")
+        print(run("dissect", "--part", PARTS, "--seeds", "4", "--out", "runs/dissect"))
+        yield request.param, json.loads(Path("runs/dissect/metrics.json").read_text())
+
+
+def test_what_was_put_in_is_what_helps(dissected):
+    truth, found = dissected
+    rows = {row["part"]: row for row in found["parts"]}
+    if truth == "images":
+        assert "image-profile" in found["helps"] and not found["harms"]
+        adds = {row["part"]: row["mean"] for row in found["parts"] if row["against"]}
+        assert max(adds, key=adds.get) == "image-profile"
+    else:
+        assert "confidence" in found["helps"]
+        # No category is like another to these brains: what they say of the others is noise.
+        assert not {"class-profile", "image-profile"} & {*found["helps"]}
+    assert rows["brain"]["none_mean"] > 0
