@@ -18,7 +18,7 @@ import pytest
 
 from helpers.remote_servers import free_port
 
-PATIENCE = 300  # seconds; a first start makes two schemas, and imports for long
+PATIENCE = 900  # seconds; a first start makes two schemas: 25 s, on a busy machine minutes
 # What of the `test` extra the server needs beside mlflow.
 LACKING = [name for name in ("psycopg", "flask_wtf", "moto") if find_spec(name) is None]
 
