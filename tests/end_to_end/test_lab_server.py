@@ -179,7 +179,7 @@ def test_a_bucket_that_refuses_costs_no_work_and_the_models_come_later(worked, l
             assert "READY" in {model.status for model in models}
 
 
-def test_no_text_of_ours_is_too_long_for_postgres(worked, lab, monkeypatch, tmp_path):
+def test_no_text_of_ours_is_too_long_for_postgres(lab, monkeypatch, tmp_path):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     tags, params = {"tag": "x" * 9000}, {"param": "x" * 7000}
     with tracked("decode", "n" * 300, tags=tags, params=params) as tracker:
@@ -188,8 +188,12 @@ def test_no_text_of_ours_is_too_long_for_postgres(worked, lab, monkeypatch, tmp_
     run = lab.client().get_run(tracker.mlflow_run_id)
     assert (len(run.info.run_name), len(run.data.tags["tag"])) == (250, 8000)
     assert len(run.data.params["param"]) == 6000
-    version = lab.client().get_model_version_by_alias(MODEL, "challenger").version
-    Registry().describe(version, "x" * 5000, {"tag": "x" * 6000})
+    registry, where = Registry(), f"{run.info.artifact_uri}/model"
+    if MODEL not in {model.name for model in lab.client().search_registered_models()}:
+        lab.client().create_registered_model(MODEL)
+    version = lab.client().create_model_version(MODEL, where, run_id=run.info.run_id).version
+    registry.describe(version, "x" * 6000, {"tag": "x" * 6000})
+    assert len(lab.client().get_model_version(MODEL, version).description) == 5000
 
 
 def test_two_clones_that_make_an_experiment_at_once_share_it(lab, monkeypatch, tmp_path):

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from helpers.remote_servers import free_port
 
-PATIENCE = 300  # seconds; a first start makes two schemas, and imports for long
+PATIENCE = 900  # seconds; a first start makes two schemas: 25 s, on a busy machine minutes
 # What of the `test` extra the server needs beside mlflow.
 LACKING = [name for name in ("psycopg", "flask_wtf", "moto") if find_spec(name) is None]
 
@@ -159,7 +160,9 @@ class Mlflow:
 
         Gives their environments, by name.
         """
-        from mlflow.server import get_app_client
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # mlflow's server imports what starlette gives up
+            from mlflow.server import get_app_client
 
         with self.as_("admin", self.admin):
             accounts = get_app_client("basic-auth", self.address)

@@ -85,7 +85,7 @@ def whole_card(text, best, *, model, measured, hashes):
 import mlflow
 
 model = mlflow.pyfunc.load_model("models:/{model}/VERSION")
-log_probs = model.predict(pixels)  # float32, (n, 3, {meta["settings"]["image_size"]}, ...)
+model.predict([open("cat.png", "rb").read()])  # class ids, names and log-probabilities
 ```
 
 {classes} classes, and no others: a picture of anything else is named as one of them.
