@@ -19,8 +19,8 @@ from brain_teacher.sources.formats.bids import (
 )
 from brain_teacher.sources.recordings.haxby import read_blocks
 from helpers.derivatives import SPACE, haxby_derivative, write_run
-from helpers.real_data import DATA
 from helpers.pages import run_page
+from helpers.real_data import DATA
 from helpers.running import ROOT, project, run
 
 needs_data = pytest.mark.skipif(not (DATA / "haxby_slice").is_dir(), reason="no real recordings")
