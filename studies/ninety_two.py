@@ -117,7 +117,7 @@ def draw(rows):
     ax.set_xlim(0, 100)
     ax.set_xlabel("pictures named rightly (%)")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=8, loc="center left")
+    ax.legend(frameon=False, fontsize=8, loc="lower right")
     write_title(
         figure, "What people, IT and early visual cortex know of six categories (real data)"
     )

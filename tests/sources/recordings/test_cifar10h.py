@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from PIL import Image
 
 from brain_teacher.decoding.soft_labels import read_soft_labels
@@ -16,9 +15,12 @@ from brain_teacher.reading.text import read_json
 from brain_teacher.sources.recordings import cifar10h
 from brain_teacher.sources.recordings.cifar10h import ARCHIVE, CLASSES, COUNTS, RECORD
 from helpers.cifar import publish
-from helpers.real_data import DATA
+from helpers.pages import quick_presets, run_page
+from helpers.real_data import DATA, needs
 from helpers.running import ROOT, project, run
 from helpers.serving import serving
+from ninety_two import measure
+from people import as_table
 
 pytestmark = pytest.mark.skipif(not (DATA / "cifar10h").is_dir(), reason="no real choices")
 
@@ -69,21 +71,46 @@ def test_some_pictures_of_each_category_are_taken_whatever_their_order(published
     assert len(cifar10h._first(rows, labels, 3)) == 30
 
 
-def test_people_teach_to_a_verdict_that_says_people(published, work):
+def test_the_page_works_as_printed_to_a_verdict_that_says_people(published, work):
     folder, _, _ = published
-    run("fetch", "cifar10h", "--from", str(folder))
-    content = yaml.safe_load((ROOT / "params/cifar10h.yaml").read_text())
-    content["distill"] |= {"epochs": 1, "width": 8, "image_size": 8, "shift": 1, "seeds": 2}
-    content["distill"] |= {"precision": "float32", "teacher": ["none", "smooth-matched", "brain"]}
-    content["compare"] |= {"family": ["none", "smooth-matched"]}
-    Path("mine.yaml").write_text(yaml.safe_dump(content))
-    run("distill", "--params", "mine.yaml", "--out", "students")
-    run("compare", "--params", "mine.yaml", "--students", "students", "--out", "comparison")
-    assert {each["teacher"] for each in read_json("comparison/metrics.json")["students"]} == {
-        "none", "smooth-matched", "brain",
-    }  # fmt: skip
-    said = Path("comparison/tables/comparison.md").read_text()
-    assert "| people" in said and "(real data)" in said and "Not brains" in said
+    teachers = ["none", "smooth-matched", "brain"]
+    quick_presets(distill={"teacher": teachers}, compare={"family": teachers[:2]})
+    with serving(folder) as server:
+        given = {"fetch": ("--base-url", server.url)}
+        said = run_page("people.md", given, only="cifar10h")
+    assert [words.split()[0] for words in said] == ["fetch", "distill", "compare", "plan"]
+    # What `fetch` says next is what the page prints.
+    for words in list(said)[1:3]:
+        assert f"  brain-teacher {words}\n" in said["fetch cifar10h-400"]
+    assert "980 test images" in " ".join(list(said.values())[-1].split())
+    place = Path("runs/cifar10h-400/comparison")
+    metrics = read_json(place / "metrics.json")
+    assert {each["teacher"] for each in metrics["students"]} == set(teachers)
+    text = (place / "tables/comparison.md").read_text()
+    assert "| people" in text and "(real data)" in text and "Not brains" in text
+    assert as_table(metrics).splitlines()[-1].startswith("| people ")
+
+
+@pytest.mark.full
+@needs("behaviour92")
+@needs("cichy92")
+def test_the_page_on_92_pictures_works_as_printed(work):
+    raw = work / "raw"
+    raw.mkdir()
+    for name in ("kriegeskorte92", "cichy92", "behaviour92"):
+        for file in (DATA / name).iterdir():
+            (raw / file.name).symlink_to(file)
+    shutil.copytree(ROOT / "params", "params")
+    with serving(raw) as server:
+        run_page("people.md", {"fetch": ("--base-url", server.url)}, only="92")
+    hits = {
+        label: (found["mean"], decoded) for label, (found, decoded, _) in measure("runs").items()
+    }
+    print(hits)
+    # Neighbours: the references of the data's README.
+    assert [found for found, _ in hits.values()] == [83, 70, 59, 19]
+    people, cichy, kriegeskorte, early = (decoded for _, decoded in hits.values())
+    assert people > 80 and cichy > 60 and kriegeskorte > 50 and early < 35
 
 
 def counts_of_others(folder):
