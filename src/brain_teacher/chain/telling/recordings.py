@@ -237,7 +237,7 @@ def soft_labels_section(left: Left, groups: dict[str, list[Card]], *, taught: bo
             )
         )
     blocks += figure(left, "between_subjects", DRAWN)
-    return Section("soft-labels", "Soft labels: what the students were taught", blocks)
+    return Section("soft-labels", "Soft labels: what students were taught", blocks)
 
 
 def _agreement(left: Left) -> str:
