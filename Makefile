@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 NO_CLONE := this folder is no git clone (a ZIP, perhaps), and DVC needs one: git clone the repository
 
-.PHONY: install is-clone demo ui report serve lint docs test test-heavy trained test-full strangers gpu check-lock sample dial lock clean
+.PHONY: install is-clone demo ui report serve lint docs test test-heavy trained test-full strangers gpu check-lock sample dial studies lock clean
 
 install: $(INSTALLED)
 
@@ -113,6 +113,15 @@ sample: $(INSTALLED)
 dial: $(INSTALLED)
 	$(BIN)/python studies/dial.py --write docs/dial.md
 	$(BIN)/python studies/redraws.py --write docs/dial.md
+
+# Every page that a study writes, renewed: the dial's hours, and an hour or two for the others.
+studies: dial
+	$(BIN)/python studies/verdict_grid.py --write docs/verdict.md
+	$(BIN)/python studies/interval_coverage.py --write docs/verdict.md
+	$(BIN)/python studies/losses.py --write docs/losses.md
+	$(BIN)/python studies/procedure_2021.py --write docs/procedure-2021.md
+	$(BIN)/python studies/ninety_two.py --write docs/people.md
+	$(BIN)/python studies/scale_on_paper.py --write docs/cluster.md
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test \
