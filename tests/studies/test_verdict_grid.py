@@ -38,6 +38,12 @@ def answers(truth, effect, *, seeds=8, images=60):
     return values + truth.means(effect)[:, None, None]
 
 
+@pytest.fixture(autouse=True)
+def _no_collections(monkeypatch):
+    """statsmodels collects garbage at each correction: a tenth of a second, beside torch."""
+    monkeypatch.setattr("gc.collect", lambda *_: 0)
+
+
 @pytest.mark.parametrize("effect", [0.02, 0.05, 0.1, 0.3])
 @pytest.mark.parametrize("truth", TRUTHS[:8], ids=lambda truth: truth.name)
 def test_a_draw_is_decided_as_real_answers_are(truth, effect):
