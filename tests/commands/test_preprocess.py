@@ -30,7 +30,7 @@ def test_processes_write_what_one_writes(data, tmp_path, monkeypatch):
         params, data=data, out=tmp_path / "both", run_time=side_by_side, say=said.append
     )
     files = sorted(path.name for path in one.iterdir() if path.is_file())
-    assert len(files) == 3 * 10 + 1
+    assert len(files) == 3 * 10 + 2  # index.json, plot.csv
     assert files == sorted(path.name for path in both.iterdir() if path.is_file())
     assert all((one / name).read_bytes() == (both / name).read_bytes() for name in files)
     preprocess(params, data=data, out=both, say=said.append)

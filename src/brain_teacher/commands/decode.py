@@ -21,6 +21,7 @@ from brain_teacher.report.words import said_categories, said_simulated
 
 # Of a cell, what MLflow shows the mean of.
 MEASURES = ("top1", "nll", "ece")
+PAIRWISE = ("seen_pairwise", "imagined_pairwise")
 
 
 def decode(
@@ -78,15 +79,12 @@ def _compared(table: pd.DataFrame, agreed: list[dict], noise: list[dict]) -> dic
     What each cell measured, a thousand numbers and more, stands in ``metrics.json``.
     """
     several = table["decoder"].nunique() > 1
-    table = table.assign(
-        place=table["roi"] + ("_" + table["decoder"] if several else ""),
-        **{
-            key: [each.get(key) for each in table["identification"].map(lambda v: v or {})]
-            for key in ("seen_pairwise", "imagined_pairwise")
-            if "identification" in table
-        },
-    )
-    kept = [key for key in (*MEASURES, "seen_pairwise", "imagined_pairwise") if key in table]
+    table = table.assign(place=table["roi"] + ("_" + table["decoder"] if several else ""))
+    if "identification" in table:  # of some decoders alone
+        told = [each if isinstance(each, dict) else {} for each in table["identification"]]
+        table = table.assign(**{key: [each.get(key) for each in told] for key in PAIRWISE})
+        table = table.astype(dict.fromkeys(PAIRWISE, float))
+    kept = [key for key in (*MEASURES, *PAIRWISE) if key in table]
     means = table.groupby("place", sort=False)[kept].mean()
     found = {
         f"{measure}/{place}": float(value)
