@@ -160,12 +160,12 @@ class Mlflow:
 
         Gives their environments, by name.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # mlflow's server imports what starlette gives up
-            from mlflow.server import get_app_client
-
         with self.as_("admin", self.admin):
-            accounts = get_app_client("basic-auth", self.address)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it loads what starlette gives up
+                from mlflow.server import get_app_client
+
+                accounts = get_app_client("basic-auth", self.address)
             lab = accounts.create_role("default", "lab")
             for kind in ("experiment", "registered_model"):
                 accounts.add_role_permission(lab.id, kind, "*", "EDIT")
