@@ -49,7 +49,7 @@ def lab(tmp_path_factory):
         try:
             mlflow.start()
             people = mlflow.settle("ann", "ben", guests=["guest"])
-            with mlflow.as_("ann", "annannann"):
+            with mlflow.as_("ann", lab_server.password_of("ann")):
                 yield Lab(database, bucket, mlflow, people)
         finally:
             mlflow.kill()

@@ -87,6 +87,11 @@ def postgres():
         shutil.rmtree(folder)
 
 
+def password_of(name):
+    """Twelve characters are the least."""
+    return f"{name}-of-the-lab"
+
+
 class Mlflow:
     """``mlflow server`` as docs/server.md starts it."""
 
@@ -156,21 +161,18 @@ class Mlflow:
             yield
 
     def settle(self, *members, guests=()):
-        """Give accounts to people (their password is their name, thrice), as docs/server.md does.
-
-        Gives their environments, by name.
-        """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # mlflow's server imports what starlette gives up
-            from mlflow.server import get_app_client
-
+        """Give accounts to people, as docs/server.md does; gives their environments, by name."""
         with self.as_("admin", self.admin):
-            accounts = get_app_client("basic-auth", self.address)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it loads what starlette gives up
+                from mlflow.server import get_app_client
+
+                accounts = get_app_client("basic-auth", self.address)
             lab = accounts.create_role("default", "lab")
             for kind in ("experiment", "registered_model"):
                 accounts.add_role_permission(lab.id, kind, "*", "EDIT")
             for name in (*members, *guests):
-                accounts.create_user(name, 3 * name)
+                accounts.create_user(name, password_of(name))
                 if name in members:
                     accounts.assign_role(name, lab.id)
-        return {name: self.person(name, 3 * name) for name in (*members, *guests)}
+        return {name: self.person(name, password_of(name)) for name in (*members, *guests)}
