@@ -97,7 +97,7 @@ def as_table(rows):
 
 def draw(rows):
     """Single subjects as points, the mean's decoder with its interval, a line at the largest."""
-    figure = new_figure(7, 3.4)
+    figure = new_figure(7, 4)
     ax = figure.subplots()
     for place, (hits, decoded, _) in enumerate(rows.values()):
         single = [100 * count / 92 for subject, count in hits.items() if subject != MEAN]
@@ -113,7 +113,7 @@ def draw(rows):
         )
     ax.axvline(100 * LARGEST, color="0.3", linestyle=":", label="the largest category")
     ax.set_yticks(range(len(rows)), list(rows))
-    ax.invert_yaxis()
+    ax.set_ylim(len(rows) + 0.9, -0.6)  # with room for the legend
     ax.set_xlim(0, 100)
     ax.set_xlabel("pictures named rightly (%)")
     ax.spines[["top", "right"]].set_visible(False)

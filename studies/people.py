@@ -20,18 +20,19 @@ HEADERS = ("teacher", "seeds", "accuracy (%)", "people minus this (points)", "NL
 
 def as_table(metrics):
     """The table in Markdown, from what ``metrics.json`` of `compare` says."""
-    nll = metrics["exploratory_outcomes"][NLL]
+    own, nll = metrics["kind"], metrics["exploratory_outcomes"][NLL]
+    minus = nll[f"{own}_minus"]
     seeds = {each["name"]: each["seeds"] for each in metrics["teachers"]}
     points = {each["b"]: each for each in metrics["differences"]}
     rows = []
-    for name, accuracy in sorted(metrics["accuracy"].items(), key=lambda pair: pair[0] == "brain"):
+    for name, accuracy in sorted(metrics["accuracy"].items(), key=lambda pair: pair[0] == own):
         row = [
-            "people" if name == "brain" else name,
+            name,
             seeds[name],
             f"{100 * accuracy:.1f}",
             _with_interval(points[name], 100, 1) if name in points else "",
             f"{nll['mean'][name]:.3f}",
-            _with_interval(nll["brain_minus"][name], 1, 3) if name in nll["brain_minus"] else "",
+            _with_interval(minus[name], 1, 3) if name in minus else "",
         ]
         rows.append(row)
     return tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)

@@ -45,7 +45,7 @@ def test_the_table_of_teachers_is_the_comparisons():
     metrics = read_json(ROOT / "outputs" / "comparison" / "metrics.json")
     rows = [row.split("|")[1:-1] for row in people.as_table(metrics).splitlines()[2:]]
     cells = {name.strip(): [cell.strip() for cell in rest] for name, *rest in rows}
-    assert list(cells)[-1] == "people" and len(cells) == len(metrics["accuracy"])
+    assert list(cells)[-1] == "brain" and len(cells) == len(metrics["accuracy"])
     nll = metrics["exploratory_outcomes"]["nll"]["mean"]
     assert cells["none"][1] == f"{100 * metrics['accuracy']['none']:.1f}"
-    assert cells["people"][3] == f"{nll['brain']:.3f}"
+    assert cells["brain"][3] == f"{nll['brain']:.3f}"

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import KernelCenterer
@@ -176,6 +177,35 @@ def test_kriegeskortes_mean_is_the_human_it_of_the_paper():
     figure = loadmat(place / dissimilarities.STIMULI, simplify_cells=True)["RDMs_mIT_hIT_fig1"]
     (human,) = (each["RDM"] for each in figure if each["name"] == "hITvisStim_316vx")
     assert np.corrcoef(ours, human)[0, 1] > 0.9995
+
+
+def test_judgements_become_the_nearest_kernel_and_get_a_mean(tmp_path):
+    points = np.random.default_rng(0).random((2, 8, 2))
+    d = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
+    rows = [{"RDM": each, "name": f"simJudge | subject{n}"} for n, each in enumerate(d, start=1)]
+    savemat(tmp_path / dissimilarities.JUDGED, {"rdms_behav_92": rows})
+    found = dissimilarities.read_behaviour(tmp_path)
+    assert list(found) == ["P01", "P02", "mean"]
+    np.testing.assert_allclose(found["P02"]["judgement"], d[1] / d[1].max())
+    np.testing.assert_allclose(found["mean"]["judgement"], d.mean(axis=0) / d.mean(axis=0).max())
+    kernel = points.reshape(2, -1).T @ points.reshape(2, -1)  # (16, 16)
+    kernel[0, 1] = kernel[1, 0] = 0.9
+    np.fill_diagonal(kernel, 1)
+    values, vectors = np.linalg.eigh(kernel)
+    assert values.min() < -0.1
+    x = coordinates(1 - kernel, most_negative=1)
+    np.testing.assert_allclose(x @ x.T, (vectors * values.clip(0)) @ vectors.T, atol=1e-12)
+
+
+@real_data.needs("behaviour92")
+def test_of_single_people_little_is_left_out_and_of_the_mean_nothing():
+    shares = {}
+    for name, rois in dissimilarities.read_behaviour(real_data.DATA / "behaviour92").items():
+        values = np.linalg.eigvalsh(1 - rois["judgement"])
+        shares[name] = -values[values < 0].sum() / values[values > 0].sum()
+    assert shares.pop("mean") < 1e-9
+    # The percentages that docs/people.md names.
+    assert len(shares) == 16 and min(shares.values()) > 0.005 and max(shares.values()) < 0.056
 
 
 @real_data.needs("kriegeskorte92")
