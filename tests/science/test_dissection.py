@@ -12,8 +12,8 @@ from helpers.running import project, run
 
 pytestmark = pytest.mark.trains
 
-# Each picture, at the sample's SNR; the label as strongly as it is there, and no other category, read
-# without error (correlated 0.95 with what is there) by a decoder that is left unsure.
+# Each picture, at the sample's SNR; the label as strongly as it is there, and no other category,
+# read without error (correlated 0.95 with what is there) by a decoder that is left unsure.
 TRUTHS = {
     "images": (("--seed", "604"), {}),
     "confidence": (
