@@ -1,4 +1,4 @@
-"""Likeness to a brain that was held out, where brains see pictures, and where they see nothing.
+"""Likeness to a brain that was held out, where brains see nothing.
 
 Small: 64 shown pictures of 12 pixels, 2 subjects who teach, one who does not. The simulation's
 seeds were written here before any result was seen.
@@ -48,9 +48,3 @@ def test_who_was_taught_by_brains_that_see_nothing_is_no_liker_to_one(tmp_path):
     assert ceiling["lower_low"] < 0 < ceiling["lower_high"]
     assert rows.loc["none", "minus_low"] < 0 < rows.loc["none", "minus_high"]
     assert rows["mean"].abs().max() < 0.1
-
-
-def test_brains_that_see_are_like_each_other(tmp_path):
-    rows, ceiling = likeness(tmp_path, snr=4, seed=702)
-    assert ceiling["lower_low"] > 0.1 and ceiling["upper"] >= ceiling["lower"]
-    assert (rows["low"] > 0).all() and (rows["mean"] < ceiling["upper"]).all()
