@@ -254,7 +254,7 @@ OWN = (
     *("reading/text.py", "sources/imagenet/tree.py", "served.py"),
 )
 ELSEWHERE = (
-    *("fs.open(", "O_CREAT", "BytesIO(", "temporary", "archive.open(", "memory"),
+    *("fs.open(", "O_CREAT", "O_WRONLY", "BytesIO(", "temporary", "archive.open(", "memory"),
     "place.read_text(",
 )
 READERS = {
