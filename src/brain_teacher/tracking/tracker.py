@@ -92,7 +92,9 @@ class Tracker:
                 self._source["mlflow.user"] = getpass.getuser()
             if (commit := code_commit()) is not None:
                 self._source["mlflow.source.git.commit"] = commit
-        all_tags = {key: str(value) for key, value in tags.items()} | self._source
+        # Postgres refuses what is longer; of a tag that comes later the server cuts it.
+        said = {key: within(str(value), MOST_TAG) for key, value in tags.items()}
+        all_tags, name = said | self._source, name[:MOST_NAME]
         start = int(1000 * (time.time() - seconds))
         return self._client.create_run(
             self._experiment, start_time=start, run_name=name, tags=all_tags
