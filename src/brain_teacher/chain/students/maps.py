@@ -39,13 +39,15 @@ def read_maps(
         return None
     if voxels is None:
         raise UsageError(f"{PLACE}: maps are of one brain, and here each teaches: choose another")
+    from threadpoolctl import threadpool_limits
+
     _check(params)
     folds, decoded = params.decode.folds, []
     own: np.ndarray | None = None
     for who in origin["subject"].split("+"):
         for roi in origin["roi"].split("+"):
             file = voxels_file(voxels, who, roi, PLACE)
-            with about(file):
+            with about(file), threadpool_limits(1):
                 trials = training_trials(read_voxels(file)[0])
                 trials = trials.take(np.isin(trials.image_id, image_id))
                 if len(unseen := np.setdiff1d(image_id, trials.image_id)):
