@@ -30,19 +30,22 @@ from redraws import SAMPLE_SEED
 
 TRUTHS = {"each picture": {}, "nothing": {"snr": 0.0}}
 # What differs in `distill`: a loss, or a channel of one.
-CHANNELS = {name: {"loss": name} for name in LOSSES if name != "relational"} | {
+CHANNELS = {name: {"loss": name} for name in LOSSES if not LOSSES[name].features} | {
     f"relational, {of}": {"loss": "relational", "relational": {"of": of, "by": "cka"}}
     for of in ("soft-labels", "voxels")
 }
-# Teachers that know answers alone have no likeness of voxels to teach.
+CHANNELS["attention"] = {"loss": "attention", "flip": False}  # a map lies as its picture does
+# Teachers that know answers alone have no likeness of voxels to teach, and no maps.
 OF_LIKENESS = ("none", "semantic", "brain-class", "permuted-images", "matched-spectrum")
+OF_MAPS = ("none", "centre-map", "own-map", "brain-class", "permuted-images")
+FAMILIES = {"relational": OF_LIKENESS, "attention": OF_MAPS}
 HEAD = ["brains see (simulated)", "loss", "brain - none", "brain - permuted-images", "verdict"]
 
 
 def compared(truth, channel, folder, *, seeds, epochs):
     """What ``compare`` says of one loss and one truth."""
     chosen, place = CHANNELS[channel], folder / truth.replace(" ", "-")
-    family = OF_LIKENESS if chosen["loss"] == "relational" else FEW
+    family = FAMILIES.get(chosen["loss"], FEW)
     params = draw_params(
         f"losses-{truth.split()[-1]}",
         teachers=[*family, BRAIN],

@@ -182,7 +182,7 @@ MESSAGES = [
     (
         {"distill.loss": "hintn"},
         "distill.loss: no such name; did you mean 'hinton'? (known: hinton, soft-cross-entropy, "
-        "dkd, dist, standardised, relational) (it is 'hintn')",
+        "dkd, dist, standardised, relational, attention) (it is 'hintn')",
     ),
     (
         {"compare.outcome": "accurcy"},

@@ -12,14 +12,17 @@ import yaml
 from safetensors.torch import load_file, save_file
 from scipy.spatial.distance import cdist
 
+from brain_teacher.chain.params import load_params
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.answers import digest_of_images
 from brain_teacher.chain.students.folder import model_card
+from brain_teacher.chain.students.maps import by_way_of
 from brain_teacher.decoding.soft_labels import read_soft_labels
 from brain_teacher.distillation.checkpoint import Checkpoint
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.files import write_npz
 from brain_teacher.networks.torchvision import build_classifier
+from brain_teacher.report.kinds import BY_WAY_OF
 from brain_teacher.report.student_figures import cells_figure
 from brain_teacher.seeds import named_rng
 from brain_teacher.tracking.inputs import dvc_digest
@@ -79,8 +82,9 @@ def test_every_teacher_teaches_or_says_why_not(work, tmp_path):
     taught = {student.meta["teacher"] for student in students.values()}
     left_out = set(TEACHERS) - taught
     # Whether the rival is better than the brain is not ours to say.
-    assert {"matched-spectrum"} <= left_out <= {"resnet34-degraded", "matched-spectrum"}
-    why = {"matched-spectrum": "it is of likeness, not of answers"}
+    why = dict.fromkeys(("centre-map", "own-map"), "it is of maps, not of answers")
+    why["matched-spectrum"] = "it is of likeness, not of answers"
+    assert why.keys() <= left_out <= {"resnet34-degraded", *why}
     for name in left_out:
         assert f"teacher {name} is left out: {why.get(name, 'the ResNet34')}" in said
     assert len(students) == 2 * len(taught)
@@ -529,6 +533,53 @@ def test_voxels_that_are_missing_are_said_and_explore_takes_soft_labels(work, tm
     assert "S1_HVC.npz is missing" in said and "brain-teacher preprocess" in said
     said = run("explore", *settings, "--out", str(tmp_path / "out"), code=2)
     assert "give soft-labels" in said
+
+
+def attending(**attention):
+    own = {"layer": "layer1", "grid": 3, "of": "luminance"} | attention
+    return {"loss": "attention", "attention": own, "flip": False, "alpha": 0.9}
+
+
+def test_maps_are_taught_of_luminance_and_of_a_layer(work, tmp_path):
+    teachers = ("none", "brain-class", "permuted-images", "centre-map", "own-map", "brain")
+    said = {}
+    for of in ("luminance", "layer1"):
+        out = tmp_path / of
+        chosen = ("--teacher", ",".join((*teachers, "semantic")), "--epochs", "1", "--seeds", "1")
+        printed = run("distill", *change(**attending(of=of)), *chosen, "--out", str(out))
+        assert "teacher semantic is left out: it has no maps" in printed
+        found = student_folder.read_all(out).values()
+        said[of] = {each.meta["teacher"]: each.log_probs["test"] for each in found}
+        assert said[of].keys() == set(teachers)
+        assert len({value.tobytes() for value in said[of].values()}) == len(teachers)
+    for teacher in teachers:
+        same = np.array_equal(said["luminance"][teacher], said["layer1"][teacher])
+        assert same == (teacher in ("none", "centre-map")), teacher
+
+
+def test_maps_that_cannot_be_taught_are_said(work, tmp_path):
+    for own, words in (
+        ({"flip": True}, "give distill.flip: false"),
+        ({"split": "folds"}, "give distill.split: unseen"),
+        (attending(layer="layre1"), "distill.attention.layer: there is no layer 'layre1'"),
+        (attending(layer="fc"), "layer 'fc' has no map"),
+    ):
+        settings = change(**(attending() | own))
+        assert words in run("distill", *settings, "--out", str(tmp_path / "out"), code=2)
+    said = run("explore", *change(**attending()), "--out", str(tmp_path / "out"), code=2)
+    assert "maps are of one brain" in said
+
+
+def test_maps_by_way_of_a_trained_network_are_no_brains_alone(work):
+    said = {}
+    for weights in ("untrained", "DEFAULT"):
+        of = attending(of="layer1", weights=weights)
+        said[weights] = by_way_of(load_params("params.yaml").with_distill(**of))
+    assert said == {
+        "untrained": {},
+        "DEFAULT": {BY_WAY_OF: "torchvision, resnet18, layer1, DEFAULT"},
+    }
+    assert by_way_of(load_params("params.yaml")) == {}
 
 
 def test_explore_lets_every_subject_and_roi_teach(work, tmp_path):

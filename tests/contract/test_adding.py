@@ -74,8 +74,8 @@ def test_params_know_their_settings(load):
             "distill",
             {"loss": "weighted"},
             "distill.loss: no such name; did you mean 'weighted-kl'? (known: hinton, "
-            "soft-cross-entropy, dkd, dist, standardised, relational, weighted-kl) (it is "
-            "'weighted')",
+            "soft-cross-entropy, dkd, dist, standardised, relational, attention, weighted-kl) (it "
+            "is 'weighted')",
         ),
         (
             "compare",

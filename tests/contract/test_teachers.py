@@ -17,6 +17,10 @@ from brain_teacher.distillation.targets import Live, Relations, Targets, Weights
 from brain_teacher.distillation.teachers import TEACHERS
 from brain_teacher.seeds import named_rng
 
+# Of likeness alone, or of maps, and of which loss.
+NO_ANSWERS = {
+    "matched-spectrum": "relational", "centre-map": "attention", "own-map": "attention",
+}  # fmt: skip
 N_CLASSES, EACH = 4, 3
 N = N_CLASSES * EACH
 CLASSES = np.array([f"c{k}" for k in range(N_CLASSES)])
@@ -91,8 +95,8 @@ def test_rows_are_probability_distributions_or_there_are_none(teacher, seed, sca
 
 
 def test_only_none_has_no_targets(name):
-    if name == "matched-spectrum":  # of likeness alone
-        with pytest.raises(NotApplicable, match="distill.loss: relational"):
+    if name in NO_ANSWERS:
+        with pytest.raises(NotApplicable, match=f"distill.loss: {NO_ANSWERS[name]}"):
             TEACHERS[name].teach(lesson(name, draw_log_probs()))
         return
     answer = TEACHERS[name].teach(lesson(name, draw_log_probs()))
@@ -176,7 +180,7 @@ def test_a_higher_temperature_makes_no_row_surer(name):
 
 def test_probabilities_in_place_of_log_probabilities_are_refused(name):
     # A softmax of a softmax would pass unseen: rows of probabilities are no log-probabilities.
-    if name == "matched-spectrum":
+    if name in NO_ANSWERS:
         return
     ignores = ("none", "smooth", "permuted-trials", "resnet34-live", "resnet34-table")
     probs = np.exp(draw_log_probs())
@@ -210,7 +214,7 @@ def test_weights_are_1_on_average_and_joined_by_id(order, seed):
 
 
 def test_whose_students_are_the_same_whatever_the_brain_said(name):
-    if name == "matched-spectrum":
+    if name in NO_ANSWERS:
         return
     # MLflow runs of all others have the soft labels among their inputs.
     drawn = [draw_log_probs(seed, scale) for seed, scale in ((0, 1.0), (1, 3.0))]
@@ -253,7 +257,8 @@ def test_likeness_does_not_depend_on_the_order_of_rows(name, relations):
 def test_likeness_by_something_else_is_taught_by_those_who_read_it(name):
     assert (alike(name, relations=GIVEN) is not None) == (name in ROWS_OF_THEIR_OWN)
     by_labels = alike(name)
-    assert (by_labels is None) == (name in ("none", "weighted", "resnet34-live"))
+    silent = ("none", "weighted", "resnet34-live", "centre-map", "own-map")
+    assert (by_labels is None) == (name in silent)
     if by_labels is not None and name not in ROWS_OF_THEIR_OWN:
         # Square roots of probabilities: each image is 1 to itself.
         np.testing.assert_allclose(by_labels.diagonal(), 1, atol=1e-5)
@@ -285,3 +290,61 @@ def test_the_controls_of_likeness_keep_what_they_say():
     assert not np.allclose(one, two)
     words = alike("semantic", relations=GIVEN)
     np.testing.assert_allclose(words, ALIKE[np.ix_(TRUTH, TRUTH)], atol=1e-5)
+
+
+# Maps in place of answers
+
+SIDE = 3
+MAPS = Relations(
+    named_rng("maps").uniform(size=(N, SIDE**2)).astype(np.float32),
+    GIVEN.image_id,
+    own=named_rng("own maps").uniform(size=(N, SIDE**2)).astype(np.float32),
+)
+
+
+def mapped(name, *, order=None, seed=0):
+    """The maps that a teacher gives, in the order of the images' ids; None where it gives none."""
+    order = np.arange(N) if order is None else order
+    table = soft_labels(draw_log_probs(), order)
+    chosen = {"likeness": True, "relations": MAPS, "seed": seed}
+    found = draw_all(name, table, CLASSES[TRUTH][order], **chosen)
+    return found and found.join(soft_labels(draw_log_probs()).image_id, CLASSES)
+
+
+def test_maps_are_taught_by_those_who_have_some_and_in_any_order(name):
+    found = mapped(name)
+    assert (found is not None) == TEACHERS[name].maps
+    if found is not None:
+        np.testing.assert_allclose(found, mapped(name, order=np.arange(N)[::-1]), atol=1e-6)
+
+
+def test_the_controls_of_maps_keep_what_they_say():
+    decoded, own = MAPS.rows[::-1], MAPS.own[::-1]
+    np.testing.assert_array_equal(mapped("brain"), decoded)
+    np.testing.assert_array_equal(mapped("own-map"), own)
+    means = decoded.reshape(N_CLASSES, EACH, -1).mean(axis=1)
+    np.testing.assert_allclose(mapped("brain-class"), means[TRUTH], rtol=1e-6)
+    centre = mapped("centre-map").reshape(N, SIDE, SIDE)
+    assert (centre == centre[0]).all() and centre[0].argmax() == SIDE**2 // 2
+    np.testing.assert_array_equal(centre, centre[:, ::-1])
+    np.testing.assert_array_equal(centre, centre.transpose(0, 2, 1))
+    # A field further from the middle: a third of the side is 4/3 of an SD.
+    assert centre[0, 0, 1] == pytest.approx(np.exp(-((4 / 3) ** 2) / 2), rel=1e-6)
+    for name, groups in (("permuted-images", TRUTH), ("permuted-all", np.zeros(N, int))):
+        for seed in (0, 1):
+            maps = mapped(name, seed=seed)
+            source = [int(np.flatnonzero((decoded == row).all(axis=1))[0]) for row in maps]
+            assert sorted(source) == list(range(N)) and (source != np.arange(N)).all()
+            np.testing.assert_array_equal(groups[source], groups)
+
+
+def test_a_teacher_of_answers_says_why_it_has_no_map():
+    table = soft_labels(draw_log_probs())
+    chosen = {"temperature": 2.0, "seed": 0, "likeness": True, "relations": MAPS}
+    for name in ("smooth-matched", "semantic", "matched-spectrum"):
+        with pytest.raises(NotApplicable, match="it has no maps"):
+            draw_targets(name, table, CLASSES[TRUTH], **chosen)
+    with pytest.raises(NotApplicable, match="it has no maps"):
+        draw_targets(
+            "table-people", table, CLASSES[TRUTH], tables={"table-people": table}, **chosen
+        )

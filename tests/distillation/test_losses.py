@@ -12,6 +12,7 @@ from scipy.stats import pearsonr, zscore
 
 from brain_teacher.distillation.losses import (
     FLOOR,
+    attention,
     dist,
     dkd,
     hinton,
@@ -280,3 +281,26 @@ def test_relational_is_0_where_images_are_alike_in_the_same_way(by):
     assert of_images(logits, labels, rows, same, alpha=1.0, by=by) == pytest.approx(0, abs=1e-9)
     other = of_images(logits, labels, rows, rng.normal(size=(6, 5)), alpha=1.0, by=by)
     assert other > 0.1
+
+
+# Maps of a layer
+
+
+def of_maps(logits, labels, maps, teacher, **settings):
+    parts = (torch.from_numpy(part) for part in (logits, labels, teacher))
+    return attention(*parts, features=torch.from_numpy(maps), temperature=2.0, **settings).item()
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 1000), alpha=st.floats(0, 1), scale=st.floats(0.01, 100))
+def test_attention_is_zagoruyko_and_komodakis_by_the_cosine(seed, alpha, scale):
+    rng = named_rng(seed)
+    logits, labels, _ = draw(rng)
+    maps, teacher = rng.uniform(0, 3, (6, 9)), rng.normal(size=(6, 9))
+    hard = -log_softmax(logits, axis=1)[np.arange(6), labels].mean()
+    norms = [np.linalg.norm(part, axis=1) for part in (maps, teacher)]
+    cosine = (maps * teacher).sum(axis=1) / np.prod(norms, axis=0)
+    expected = (1 - alpha) * hard + alpha * (1 - cosine).mean()
+    # How active a layer is in all is nothing that is taught.
+    assert of_maps(logits, labels, scale * maps, teacher, alpha=alpha) == pytest.approx(expected)
+    assert of_maps(logits, labels, maps, 5 * maps, alpha=1.0) == pytest.approx(0, abs=1e-12)

@@ -32,8 +32,8 @@ def test_the_controls_are_those_of_the_design():
     assert list(TEACHERS) == [
         "none", "weighted", "smooth", "smooth-matched", "permuted-classes", "semantic",
         "brain-class", "brain-confidence", "permuted-images", "permuted-all",
-        "matched-spectrum", "permuted-trials", "resnet34-live", "resnet34-table",
-        "resnet34-degraded", "brain",
+        "matched-spectrum", "centre-map", "own-map", "permuted-trials", "resnet34-live",
+        "resnet34-table", "resnet34-degraded", "brain",
     ]  # fmt: skip
 
 

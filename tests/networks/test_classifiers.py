@@ -13,7 +13,13 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from brain_teacher.networks.classifiers import Classifier, build_network, normalise, rebuild_network
+from brain_teacher.networks.classifiers import (
+    Classifier,
+    build_network,
+    normalise,
+    rebuild_network,
+    watched_map,
+)
 from brain_teacher.networks.narrow import Sliced
 
 
@@ -279,3 +285,17 @@ def test_a_sliced_convolution_gives_the_same_numbers(width, stride):
     found.square().sum().backward()
     torch.testing.assert_close(again.grad, pixels.grad)
     torch.testing.assert_close(sliced.weight.grad, plain.weight.grad)
+
+
+def test_a_layers_map_is_the_sum_of_squares_on_a_grid():
+    network = build_network(n_classes=3, image_size=24, seed=0, width=8).eval()
+    kept = []
+    network.layer2.register_forward_hook(lambda _, __, made: kept.append(made.detach().numpy()))
+    latest = watched_map(network, "layer2", grid=4)
+    with torch.no_grad():
+        network(torch.randn(5, 3, 24, 24))
+    assert kept[0].shape == (5, 16, 12, 12)
+    energy = np.square(kept[0]).sum(axis=1).reshape(5, 4, 3, 4, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(latest().numpy(), energy.reshape(5, 16), rtol=1e-5)
+    with pytest.raises(ValueError, match="there is no layer 'layer9'"):
+        watched_map(network, "layer9", grid=4)

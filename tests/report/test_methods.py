@@ -29,6 +29,8 @@ USED = {
     if entry.settings is not None
     for key in entry.settings.model_fields
 }
+for key in ("network", "weights"):
+    USED[f"distill.attention.{key}"] |= {"distill.attention.of": "layer1"}
 OTHER = {
     "decode.folds.by": "run", "decode.folds.count": 3, "decode.folds.group": "style",
     "decode.normalise": "fold", "decode.select": "correlation", "preprocess.subject": ["S1"],

@@ -11,6 +11,7 @@ from brain_teacher.distillation.teachers import OWN_TABLE, TEACHERS
 from brain_teacher.seeds import named_rng
 
 ANSWERS_ONLY = "it knows answers, and distill.relational.of says likeness by something else"
+NO_MAPS = "it has no maps, and distill.loss: attention teaches these alone"
 
 
 def draw_targets(
@@ -62,7 +63,7 @@ def draw_targets(
             raise ValueError(f"the table {name!r} has other classes than the brain's")
     if teacher in others and teacher.startswith(OWN_TABLE):
         if relations is not None:
-            raise NotApplicable(ANSWERS_ONLY)
+            raise NotApplicable(ANSWERS_ONLY if relations.own is None else NO_MAPS)
         given = others[teacher], np.asarray(category)[order]
         return draw_targets("brain", *given, temperature=temperature, seed=seed, likeness=likeness)
     classes = rows.class_id
@@ -76,6 +77,7 @@ def draw_targets(
         prior=rows.prior_share(),
     )
     if likeness:
+        lesson = replace(lesson, own_maps=relations and relations.join_own(rows.image_id))
         answer = _alike(teacher, lesson, relations and relations.join(rows.image_id, classes))
     else:
         answer = TEACHERS[teacher].teach(lesson)
@@ -93,10 +95,12 @@ def _alike(teacher, lesson, given):
     """What a teacher says of how alike images are: rows, weights or None."""
     entry = TEACHERS[teacher]
     alike = np.sqrt(lesson.softened()) if given is None else given.astype(np.float64)
-    if not entry.relates and given is not None and entry.soft:
+    if lesson.own_maps is not None and entry.soft and not entry.maps:
+        raise NotApplicable(NO_MAPS)
+    if given is not None and entry.soft and not (entry.relates or entry.maps):
         raise NotApplicable(ANSWERS_ONLY)
     answer = entry.teach(replace(lesson, relations=alike))
     if isinstance(answer, Live):
         raise NotApplicable("it answers for each batch; distill.loss: relational compares rows")
-    is_answers = answer is not None and entry.soft and not entry.relates
+    is_answers = answer is not None and entry.soft and not (entry.relates or entry.maps)
     return np.sqrt(answer) if is_answers else answer

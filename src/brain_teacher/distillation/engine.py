@@ -12,7 +12,7 @@ from brain_teacher.distillation.losses import LOSSES, weighted_cross_entropy
 from brain_teacher.distillation.pictures import Pictures
 from brain_teacher.distillation.students import Student, validated_epochs
 from brain_teacher.distillation.targets import check_probs
-from brain_teacher.networks.classifiers import build_network, normalise, watched
+from brain_teacher.networks.classifiers import build_network, normalise, watched, watched_map
 from brain_teacher.networks.devices import autocast
 from brain_teacher.networks.training import one_cycle
 from brain_teacher.seeds import named_seed
@@ -180,11 +180,16 @@ class Training:
         built = {key: own[key] for key in ("network", "width", "stem", "weights")}
         built |= {"n_classes": n_classes, "image_size": self._pictures.size}
         self.network = build_network(seed=named_seed("weights", seed), **built).to(device)
-        self._features = watched(self.network) if LOSSES[recipe.loss].features else None
+        self._features = self._watched(LOSSES[recipe.loss], recipe.loss_settings)
         rates = {key: own[key] for key in ("batch", "epochs", "learning_rate", "weight_decay")}
         cycle = one_cycle(self.network, count=len(images), **rates)
         self._steps, self._optimizer, self._schedule = cycle
         self._generator = torch.Generator().manual_seed(named_seed("order", seed))
+
+    def _watched(self, loss, settings):
+        if loss.maps:
+            return watched_map(self.network, settings["layer"], grid=settings["grid"])
+        return watched(self.network) if loss.features else None
 
     def epochs(self):
         """Train epoch by epoch; yield ``train_loss`` and ``learning_rate`` after each."""

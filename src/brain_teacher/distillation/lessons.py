@@ -29,6 +29,8 @@ class Lesson:
     # (n_images, n): rows whose inner products say how alike images are, where that is taught in
     # place of answers.
     relations: np.ndarray | None = None
+    # (n_images, grid * grid), where `relations` are maps decoded to these: the pictures' own.
+    own_maps: np.ndarray | None = None
 
     def rows(self):
         """What the brain says of each image: its relations, or its answers, softened."""

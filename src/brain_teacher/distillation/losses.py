@@ -15,7 +15,8 @@ alpha : float
     Weight of the soft term, 0 to 1.
 features : Tensor of shape (batch, n_features), float32
     What the student's last layer takes in; only where the entry says so. `probs` are then rows of
-    any kind, whose inner products say how alike the teacher finds two images.
+    any kind, whose inner products say how alike the teacher finds two images. Or the map of one of
+    its layers, where the entry says that; `probs` are then maps on the same grid.
 """
 
 from collections.abc import Callable
@@ -24,10 +25,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from brain_teacher.settings import Block, Number
+from brain_teacher.settings import Block, Count, Number, Penalties
 
 # Below this a target counts as never: log 0 would make the loss infinite.
 FLOOR = 1e-6
+LUMINANCE = "luminance"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Loss:
     # that stands for them.
     logs: bool = False
     features: bool = False  # it compares images by what the last layer takes in
+    maps: bool = False  # with `features`: by where a layer of its own is active instead
 
 
 Weight = Annotated[Number, Field(ge=0)]
@@ -73,6 +76,19 @@ class Relational(Block):
     # teaches, or a CSV file of similarities or distances with image ids on both sides.
     of: str = "soft-labels"
     by: Literal["cka", "correlation"] = "cka"
+
+
+class Attention(Block):
+    """Settings of `attention`."""
+
+    layer: str = "layer2"  # of the student
+    grid: Count = 4  # maps are averages over grid x grid fields of the picture
+    # What the voxels are decoded to: the picture's luminance, or where a layer of this name is
+    # active in `network`, which has these `weights`.
+    of: str = LUMINANCE
+    network: str = "resnet18"
+    weights: str = "untrained"
+    penalty: Penalties = Field([10.0, 100.0, 1000.0, 10_000.0, 100_000.0])
 
 
 def hinton(logits, labels, probs, *, temperature, alpha):
@@ -285,6 +301,38 @@ def _correlation(one, two):
 LIKENESS = {"cka": _cka, "correlation": _correlation}
 
 
+def attention(logits, labels, probs, *, temperature, alpha, features, **made):  # noqa: ARG001 (T and these made the maps)
+    """Where to look, not answers: ``(1 - alpha) CE(y, s) + alpha / 2 |m - q|^2``.
+
+    m is the map of a layer of the student, the sum of squares over its channels, q the teacher's,
+    each brought to length 1. Their distance is [1]_'s (eq. 2, p = 2), squared: half of that is 1
+    less the cosine, and has a gradient where both are the same. Mean over images.
+
+    References
+    ----------
+    .. [1] Zagoruyko & Komodakis (2017), arXiv:1612.03928.
+
+    In the methods
+    --------------
+    Students minimised attention transfer [@zagoruyko2017], (1 - alpha) CE(y, s) +
+    alpha / 2 |m - q|², with alpha = {{ distill.alpha }}: beside cross-entropy, the map m of the
+    layer {{ distill.attention.layer }}, the sum of squares over channels on
+    {{ distill.attention.grid }} × {{ distill.attention.grid }} fields, was drawn to the teacher's
+    map q, both of length 1. The brain's maps were decoded by ridge regression, out of fold, with a
+    penalty chosen inside the fold among {{ distill.attention.penalty }}, to {% if
+    distill.attention.of == "luminance" %}the picture's luminance{% else %}the map of the layer
+    {{ distill.attention.of }} of {{ distill.attention.network }} ({{ distill.attention.weights }}
+    weights){% endif %}.
+    """
+    import torch.nn.functional as F
+
+    hard = F.cross_entropy(logits, labels)
+    if probs is None:
+        return hard
+    student, teacher = (F.normalize(maps, dim=1) for maps in (features, probs))
+    return (1 - alpha) * hard + alpha / 2 * (student - teacher).square().sum(dim=1).mean()
+
+
 def _log(probs):
     """Natural log of probabilities; 0 is the smallest that float32 holds whole."""
     import torch
@@ -320,4 +368,5 @@ LOSSES = {
     "relational": Loss(
         "how alike images are to the last layer", relational, Relational, features=True
     ),
+    "attention": Loss("where a layer is active", attention, Attention, features=True, maps=True),
 }

@@ -52,15 +52,22 @@ def check_probs(probs, image_id):
 
 @dataclass(frozen=True)
 class Relations:
-    """How alike images are: the inner products of rows of any kind."""
+    """How alike images are: the inner products of rows of any kind. Or maps, a row an image."""
 
     rows: np.ndarray  # (n_images, n), float32
     image_id: np.ndarray
+    # As `rows`, of maps that a brain's were decoded to: the pictures' own, which no brain made.
+    own: np.ndarray | None = None
 
     def join(self, image_ids, class_ids):  # noqa: ARG002 (as `Targets`)
         """The rows of some images, in the order given; joined by id."""
         lacks = "nothing says how alike '{}' is to other images"
         return self.rows[rows_of(image_ids, self.image_id, lacks=lacks)]
+
+    def join_own(self, image_ids):
+        """The pictures' own maps in the order given; None where there are no maps."""
+        own = None if self.own is None else Relations(self.own, self.image_id)
+        return own and own.join(image_ids, None).astype(np.float64)
 
 
 @dataclass(frozen=True)

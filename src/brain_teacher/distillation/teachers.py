@@ -3,7 +3,7 @@
 Every teacher is a function of a `Lesson`, and gives probabilities of shape (n_images, n_classes),
 weights (n_images,) of the hard labels, None for hard labels only, or `Live` for a network that
 looks at each augmented batch. Where likeness is taught in place of answers (`Lesson.relations`),
-some give rows of that instead (`Teacher.relates`).
+some give rows of that instead (`Teacher.relates`), or maps (`Teacher.maps`).
 """
 
 from collections.abc import Callable
@@ -171,6 +171,37 @@ def matched_spectrum(lesson):
     return of_this_spectrum(lesson.relations, lesson.rng)
 
 
+def centre_map(lesson):
+    """One map for all pictures: the middle, a Gaussian whose SD is a quarter of the side.
+
+    In the methods
+    --------------
+    `centre-map` gave one map for all pictures, a Gaussian in the middle with an SD of a quarter of
+    the side.
+    """
+    maps = _own_maps(lesson)
+    side = np.sqrt(maps.shape[1]).astype(int)
+    places = (np.arange(side) + 0.5) / side - 0.5
+    line = np.exp(-(places**2) / (2 * 0.25**2))
+    return np.tile(np.outer(line, line).ravel(), (len(maps), 1))
+
+
+def own_map(lesson):
+    """The picture's own map, which the brain's was decoded to: no brain.
+
+    In the methods
+    --------------
+    `own-map` gave the map that the brain's was decoded to, of the picture itself.
+    """
+    return _own_maps(lesson)
+
+
+def _own_maps(lesson):
+    if lesson.own_maps is None:
+        raise NotApplicable("it is of maps, not of answers: distill.loss: attention")
+    return lesson.own_maps
+
+
 def brain_class(lesson):
     """The class mean of the brain's p, the same for every image of the class, as unsure as q_T.
 
@@ -292,8 +323,8 @@ def brain(lesson):
 
     In the methods
     --------------
-    `brain` gave {% if made.relates %}how alike the brain finds pictures{% else %}the brain's soft
-    labels, softened{% endif %}.
+    `brain` gave {% if made.maps %}the map that was decoded from the brain{% elif made.relates
+    %}how alike the brain finds pictures{% else %}the brain's soft labels, softened{% endif %}.
     """
     return lesson.rows()
 
@@ -322,6 +353,7 @@ class Teacher:
     soft: bool = True  # it has targets: temperature and alpha are of consequence
     words: bool = False  # it reads how alike words make two classes (`Lesson.similarity`)
     relates: bool = False  # where likeness is taught, it gives rows of that itself
+    maps: bool = False  # where maps are taught, it gives these
 
 
 TEACHERS = {
@@ -334,21 +366,28 @@ TEACHERS = {
         "the brain's confidence, the rest by what words know", semantic, words=True, relates=True
     ),
     "brain-class": Teacher(
-        "the brain's mean of each class, as unsure as the brain", brain_class, relates=True
+        "the brain's mean of each class, as unsure as the brain",
+        brain_class,
+        relates=True,
+        maps=True,
     ),
     "brain-confidence": Teacher("the same profile, the image's own confidence", brain_confidence),
     "permuted-images": Teacher(
-        "the brain's, exchanged within a class", permuted_images, relates=True
+        "the brain's, exchanged within a class", permuted_images, relates=True, maps=True
     ),
-    "permuted-all": Teacher("the brain's, exchanged over all images", permuted_all, relates=True),
+    "permuted-all": Teacher(
+        "the brain's, exchanged over all images", permuted_all, relates=True, maps=True
+    ),
     "matched-spectrum": Teacher(
         "likeness at random, of the brain's spectrum", matched_spectrum, relates=True
     ),
+    "centre-map": Teacher("one map for all images: the middle", centre_map, maps=True),
+    "own-map": Teacher("the image's own map, without a brain", own_map, maps=True),
     PERMUTED_TRIALS: Teacher("decoder of exchanged trials", permuted_trials, table=PERMUTED_TRIALS),
     "resnet34-live": Teacher("a ResNet34 that looks at each batch", resnet34_live),
     RIVAL: Teacher("the ResNet34's out-of-fold soft labels", resnet34_table, table=RIVAL),
     "resnet34-degraded": Teacher("these, as weak as the brain", resnet34_degraded, table=RIVAL),
-    "brain": Teacher("the brain's soft labels", brain, relates=True),
+    "brain": Teacher("the brain's soft labels", brain, relates=True, maps=True),
 }
 HARD = {name for name, each in TEACHERS.items() if not each.soft}
 

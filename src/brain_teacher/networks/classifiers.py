@@ -212,6 +212,40 @@ def watched(network):
     return features
 
 
+def watched_map(network, layer, *, grid):
+    """A function that gives where a layer was active on the latest pass.
+
+    A Tensor of shape (batch, grid * grid): the sum of squares over channels, averaged over
+    grid x grid fields. ``ValueError`` if there is no such layer; in passing, if it has no places.
+    """
+    parts, seen = dict(network.named_modules()), []
+    if not layer or layer not in parts:
+        tops = ", ".join(name for name, _ in network.named_children())
+        raise ValueError(f"there is no layer '{layer}' (there are {tops}, and their parts)")
+
+    def look(_, __, made):
+        if not isinstance(made, torch.Tensor) or made.ndim != 4:
+            raise ValueError(f"layer '{layer}' has no map: it says nothing place by place")
+        seen[:] = [energy_map(made.float(), grid)]
+
+    parts[layer].register_forward_hook(look)
+    return seen.pop
+
+
+def check_map(layer, *, image_size, **built):
+    """Raise ``ValueError`` unless a student that is `built` so has a map in such a layer."""
+    network = build_network(n_classes=2, image_size=image_size, seed=0, **built).eval()
+    watched_map(network, layer, grid=1)
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, image_size, image_size))
+
+
+def energy_map(made, grid):
+    """Sum of squares over channels of (batch, channels, height, width), on grid x grid fields."""
+    energy = made.square().sum(dim=1, keepdim=True)
+    return nn.functional.adaptive_avg_pool2d(energy, grid).flatten(1)
+
+
 class Classifier(nn.Module):
     """A student for other people: pixels in, log-probabilities out.
 

@@ -11,7 +11,7 @@ from brain_teacher.files import regular
 UNTRAINED = "untrained"  # what ``meta`` says of weights that are drawn
 
 
-def network_features(images, image_id, *, network, weights, layer, batch=64, seed=0):
+def network_features(images, image_id, *, network, weights, layer, batch=64, seed=0, grid=None):
     """Features of images in a layer of a torchvision classifier, averaged over space.
 
     Parameters
@@ -32,6 +32,9 @@ def network_features(images, image_id, *, network, weights, layer, batch=64, see
         Images at a time.
     seed : int
         Of the weights, where they are untrained.
+    grid : int, optional
+        In place of features, where the layer is active: the sum of squares over channels, averaged
+        over grid x grid fields.
 
     Returns
     -------
@@ -51,6 +54,7 @@ def network_features(images, image_id, *, network, weights, layer, batch=64, see
         )
     import torch
 
+    from brain_teacher.networks.classifiers import energy_map
     from brain_teacher.networks.torchvision import MEAN, SD
 
     extractor, said = _extractor(network, weights, layer, seed)
@@ -62,6 +66,10 @@ def network_features(images, image_id, *, network, weights, layer, batch=64, see
             x = resize(x, (pixels, pixels), mode="bilinear", antialias=True)
         mean, deviation = (torch.tensor(v)[:, None, None] for v in (MEAN, SD))
         out = extractor((x - mean) / deviation)[layer]
+        if grid is not None:
+            if out.ndim != 4:
+                raise ValueError(f"layer '{layer}' of {network} has no map")
+            return energy_map(out, grid).numpy()
         # All but rows and channels is space; only maps have the channels before it.
         space = {4: (2, 3), 3: (1,)}.get(out.ndim, ())
         return (out.mean(space) if space else out.flatten(1)).numpy()

@@ -178,6 +178,11 @@ REFERENCES = {
         "Wojna, Zbigniew",
         "Rethinking the inception architecture for computer vision", 2016, "1512.00567",
     ),
+    "zagoruyko2017": _preprint(
+        "Zagoruyko, Sergey and Komodakis, Nikos",
+        "Paying more attention to attention: improving the performance of convolutional neural "
+        "networks via attention transfer", 2017, "1612.03928",
+    ),
     "zhao2022": _preprint(
         "Zhao, Borui and Cui, Quan and Song, Renjie and Qiu, Yiyu and Liang, Jiajun",
         "Decoupled knowledge distillation", 2022, "2203.08679",

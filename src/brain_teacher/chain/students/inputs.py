@@ -17,7 +17,7 @@ from brain_teacher.tracking import Input
 IMAGES, SOFT, CONTROLS, RIVALS = "images", "teacher", "controls", "rivals"
 VOXELS = "voxels"  # where a command decodes for itself
 # Teachers whose students are the same whatever the brain said (a test holds them to it).
-WITHOUT_BRAIN = {"none", "smooth", PERMUTED_TRIALS, LIVE, RIVAL}
+WITHOUT_BRAIN = {"none", "smooth", "centre-map", "own-map", PERMUTED_TRIALS, LIVE, RIVAL}
 
 
 def inputs_of(setting: Setting, soft_labels: str | Path) -> list[Input]:

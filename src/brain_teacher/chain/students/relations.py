@@ -33,7 +33,7 @@ def read_relations(
 
     `voxels` is what ``preprocess`` wrote; None: the command lets one brain after another teach.
     """
-    if not compares_images(params) or params.distill.relational.of == SOFT_LABELS:
+    if params.distill.loss != "relational" or params.distill.relational.of == SOFT_LABELS:
         return None
     source = params.distill.relational.of
     if voxels is None:
@@ -52,17 +52,23 @@ def _of_voxels(origin: dict[str, Any], image_id: np.ndarray, folder: Path) -> np
     parts = []
     for who in origin["subject"].split("+"):
         for roi in origin["roi"].split("+"):
-            file = folder / f"{who}_{roi}.npz"
-            if not file.is_file():
-                raise BrainTeacherError(
-                    f"{file} is missing ({PLACE}: {VOXELS}): `brain-teacher preprocess` makes "
-                    f"{folder / INDEX} and what it lists"
-                )
+            file = voxels_file(folder, who, roi, f"{PLACE}: {VOXELS}")
             with about(file):
                 trials, _ = read_voxels(file)
                 pattern = _patterns(trials, image_id)
             parts.append(pattern / np.sqrt(pattern.shape[1]))
     return np.hstack(parts)
+
+
+def voxels_file(folder: Path, who: str, roi: str, asked: str) -> Path:
+    """What ``preprocess`` wrote of a subject and ROI; `asked` is the setting that needs it."""
+    file = folder / f"{who}_{roi}.npz"
+    if not file.is_file():
+        raise BrainTeacherError(
+            f"{file} is missing ({asked}): `brain-teacher preprocess` makes "
+            f"{folder / INDEX} and what it lists"
+        )
+    return file
 
 
 def _patterns(trials, image_id):

@@ -14,6 +14,7 @@ from brain_teacher.chain.dataset import DataSet, choose
 from brain_teacher.chain.device import card_for
 from brain_teacher.chain.params import Params
 from brain_teacher.chain.students.cells import TRAINING, Material, StudentCell
+from brain_teacher.chain.students.maps import by_way_of, read_maps
 from brain_teacher.chain.students.material import Part, digest_of_inputs, gather, similarity_of
 from brain_teacher.chain.students.precision import settle
 from brain_teacher.chain.students.relations import compares_images, read_relations
@@ -237,7 +238,10 @@ def open_setting(
     dataset = dataset.with_said(simulated=said)
     check_no_zeros({BRAIN: parts[0].brain, **tables}, settings.loss)
     taught = np.unique(np.concatenate([part.brain.image_id for part in parts]))
-    relations = read_relations(params, origin, taught, None if voxels is None else Path(voxels))
+    folder = None if voxels is None else Path(voxels)
+    relations = read_maps(params, dataset, origin, taught, folder) or read_relations(
+        params, origin, taught, folder
+    )
     return Setting(
         params=params,
         dataset=dataset,
@@ -248,6 +252,7 @@ def open_setting(
         | dataset.origin
         | {SOFT_LABELS: digest_of_labels((part.brain for part in parts), relations)}
         | _notable(parts[0].brain)
+        | by_way_of(params)
         | ({} if limit is None else {"limit": limit}),
         material=material,
         parts=parts,

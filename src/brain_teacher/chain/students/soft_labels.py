@@ -179,6 +179,7 @@ def digest_of_labels(tables: Iterable[SoftLabels], relations: Relations | None =
     """
     said: list[tuple] = [(t.log_probs, t.prior_share(), t.image_id, t.class_id) for t in tables]
     said += [] if relations is None else [(relations.rows, relations.image_id)]
+    said += [] if relations is None or relations.own is None else [(relations.own,)]
     return fingerprint(*(part for each in said for part in each))[:12]
 
 

@@ -62,6 +62,7 @@ def made_of(left: Left, settings: Mapping[str, Any]) -> dict[str, Any]:
         "teachers": [name for name in teachers if name != BRAIN] + [BRAIN] * (BRAIN in teachers),
         "combined": bool(meta) and "+" in meta["subject"] + meta["roi"],
         "relates": LOSSES[settings["distill"]["loss"]].features,
+        "maps": LOSSES[settings["distill"]["loss"]].maps,
         "precision": meta["settings"]["precision"] if meta else "",
         "compared": left.evidence is not None,
         "kind": kind_of(meta) if meta else BRAIN,

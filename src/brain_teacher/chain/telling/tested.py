@@ -22,6 +22,8 @@ SHOWS = {
     "permuted-images": "that the answer must be to this very picture",
     "permuted-all": "that the answer must be to a picture of the category, at least",
     "matched-spectrum": "that more matters than how many ways of being alike there are",
+    "centre-map": "that more matters than looking at the middle",
+    "own-map": "that the brain's map is better than the picture's own",
     "permuted-trials": "that the recording matters, beyond the procedure",
 }
 
@@ -72,11 +74,8 @@ def _given(name: str, left: Left) -> str:
     if name.startswith(OWN_TABLE):
         return "another table, softened"
     loss = left.meta.get("settings", {}).get("loss", "hinton")
-    entry, relates = TEACHERS[name], LOSSES[loss].features
-    text = (
-        re.sub(r" \[@.*?\]", "", sentences(entry.teach, {"made": {"relates": relates}}))
-        or entry.label
-    )
+    entry, made = TEACHERS[name], {"relates": LOSSES[loss].features, "maps": LOSSES[loss].maps}
+    text = re.sub(r" \[@.*?\]", "", sentences(entry.teach, {"made": made})) or entry.label
     return re.sub(r"^`[\w-]+` (gave|was) ", "", text).rstrip(".")
 
 
