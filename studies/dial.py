@@ -5,12 +5,14 @@
 A draw is a set of simulated pictures in the sample's size, and brains that look at them: one set of
 brains for each truth (`dial_truths.py`), from such that see every picture to such that see nothing.
 It says at the start what it will take; what is finished is kept, so that it can be stopped and
-started again.
+started again. What ``--write`` put into `dial_results.json` counts on every machine, as long as the
+rules of the verdict are those that it was judged by.
 """
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import click
@@ -49,6 +51,7 @@ RECORD, FIGURE = "dial.json", "what-a-brain-can-teach"
 # What makes a draw: of each, its code and all that it imports; the decoder is named, since what
 # others the table has is without consequence.
 CODE = (simulate, preprocess, decode, decode_logistic, distill, compare)
+RESULTS = Path(__file__).with_name("dial_results.json")
 # Core-seconds a student, with its share of all that comes before it: 9.2 to 9.9 were measured.
 SECONDS = 9.5
 
@@ -74,13 +77,19 @@ class Arm:
         return len(self.params.distill.teacher) * self.params.distill.seeds
 
     def is_finished(self):
-        """Whether its comparison is there, and is the one that these settings give."""
+        """Whether what these settings give is known: made here, or written down before."""
+        return self.is_here() or self.made_from in written_down()
+
+    def is_here(self):
+        """Whether its comparison is in its folder, and is the one that these settings give."""
         done = (self.place / RECORD).is_file() and (self.place / "comparison" / METRICS).is_file()
         return done and read_json(self.place / RECORD)["made_from"] == self.made_from
 
     def judge(self):
         """Compare its students, where that was not done by today's rules of the verdict."""
-        record, rules = read_json(self.place / RECORD), source_fingerprint(compare_answers)
+        if not self.is_here():
+            return
+        record, rules = read_json(self.place / RECORD), rules_now()
         if record.get("rules") == rules:
             return
         students = self.place / "students"
@@ -94,14 +103,35 @@ class Arm:
 
     def read(self):
         """The comparison as a `Result`."""
+        if not self.is_here():
+            return Result(**written_down()[self.made_from])
         metrics, record = (
             read_json(file) for file in (self.place / "comparison" / METRICS, self.place / RECORD)
         )
         accuracy = {}
         for student in metrics["students"]:
             if student["test"] is not None:  # a diverged one has none
-                accuracy.setdefault(student["teacher"], {})[student["seed"]] = student["test"]
+                accuracy.setdefault(student["teacher"], {})[str(student["seed"])] = student["test"]
         return Result(metrics["verdict"], accuracy, record["table"], record["source"])
+
+
+@cache
+def rules_now():
+    """Fingerprint of the code that judges."""
+    return source_fingerprint(compare_answers)
+
+
+@cache
+def written_down():
+    """The fields of results that were written down, by what made them; of today's rules alone."""
+    content = read_json(RESULTS) if RESULTS.is_file() else {}
+    return content["results"] if content.get("rules") == rules_now() else {}
+
+
+def write_down(arms):
+    """Keep the results of all finished arms with the code."""
+    results = {arm.made_from: asdict(arm.read()) for arm in arms if arm.is_finished()}
+    write_json(RESULTS, {"rules": rules_now(), "results": results})
 
 
 def arm_of(truth, number, folder, *, seeds=None, epochs=None):
@@ -199,6 +229,7 @@ def main(truth, draws, folder, seeds, epochs, tables, file, check):
     click.echo(said)
     figure = write_figure(folder / FIGURE, teaching_figure(results))[0]
     if file:
+        write_down(arms)
         shutil.copy(figure, file.parent)
         said += f"\n\n![What a simulated brain of this quality can teach]({figure.name})"
         put_between_marks(file, "dial", said)

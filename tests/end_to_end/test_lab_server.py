@@ -85,7 +85,8 @@ def test_only_the_labs_names_are_answered_and_only_its_people(host, code, lab):
     asked = urllib.request.Request(f"{lab.mlflow.address}/", headers={"Host": host})
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(asked, timeout=60)
-    assert caught.value.code == code
+    with caught.value as refusal:
+        assert refusal.code == code
 
 
 def test_two_people_run_the_chain_at_once(worked, lab, clones):
