@@ -64,6 +64,8 @@ def setting_of(
         )
     own = {key: first["settings"][key] for key in ("image_size", "network", "width", "stem")}
     own |= {key: first["settings"][key] for key in ("weights", "loss")}
+    if settings := first["settings"].get("loss_settings"):
+        own[own["loss"]] = settings
     asked = {
         "subject": first["subject"].split("+"),
         "roi": first["roi"].split("+"),
