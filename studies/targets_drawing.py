@@ -15,7 +15,7 @@ from brain_teacher.chain.params import load_params
 from brain_teacher.chain.students.material import similarity_of
 from brain_teacher.chain.students.soft_labels import origin_of, read_brain
 from brain_teacher.dataset.images import find_shown, load_images
-from brain_teacher.distillation.teachers import draw_targets
+from brain_teacher.distillation.drawing import draw_targets
 from brain_teacher.report.cell_guesses import choose_images
 from brain_teacher.report.figure_files import save_figure
 from brain_teacher.report.layout import BLUE, VERMILION, new_figure, write_caption, write_title

@@ -396,6 +396,7 @@ def test_every_dependency_is_pinned_to_a_version_that_it_allows():
             assert wanted.specifier.contains(specifier.version), line
 
 
+@pytest.mark.full
 def test_benchmarks_run_quickly(tmp_path):
     file = tmp_path / "rows.json"
     subprocess.run(

@@ -160,6 +160,7 @@ def test_fewer_trials_are_decoded_and_teach(work, tmp_path, monkeypatch):
     assert less.shape == all_.shape and not np.allclose(less, all_)
 
 
+@pytest.mark.full
 def test_shown_images_that_are_tested_have_parts_but_no_curves(work, tmp_path):
     content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
     content["decode"]["nested"], content["distill"]["split"] = True, "folds"

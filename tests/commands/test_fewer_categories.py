@@ -101,6 +101,7 @@ def test_other_pictures_make_cells_new_and_the_same_keep_them(folder):
     )
 
 
+@pytest.mark.full
 def test_students_learn_and_are_judged_on_these_whatever_table_teaches(folder):
     # The table of all categories put more than a quarter of its mass where no student can look.
     for table, out in (("all", "one"), ("soft_labels", "two")):

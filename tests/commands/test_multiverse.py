@@ -63,6 +63,7 @@ def test_more_voxels_than_there_are_is_no_other_specification(work):
     assert specifications(params, index())[1] == 1 + 16
 
 
+@pytest.mark.full
 def test_each_specification_has_its_own_verdict(work):
     said = run("multiverse", "--out", "runs/m")
     assert "3 of 32 specifications" in said and "(simulated)" in said and "exploratory" in said

@@ -14,6 +14,8 @@ from helpers.running import project, run
 TEACHERS = ("none", "brain")
 FAMILY = ["none"]
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
@@ -30,7 +32,7 @@ def work(tmp_path_factory):
     with project(folder, small) as patch:
         patch.setenv("BRAIN_TEACHER_DEVICE", "cpu")
         patch.setattr("brain_teacher.chain.decodings.figures.write_figures", lambda *_: [])
-        patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_: None)
+        patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_, **__: None)
         run(
             *("simulate", "--out", "data/sample", "--subjects", "3", "--categories", "4"),
             *("--shown", "8", "--unseen", "4", "--voxels", "60", "--image-size", "12"),

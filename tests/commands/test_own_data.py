@@ -28,6 +28,7 @@ TRIALS = "image_id,category,run,style\nb,dog,1,x\na,cat,1,y\na,cat,2,y\nb,dog,2,
 VOXELS = np.arange(12.0).reshape(4, 3)
 
 
+@pytest.mark.full
 def test_the_page_works_as_written(tmp_path):
     def quick(content):
         content["distill"] |= {"width": 8}

@@ -91,6 +91,7 @@ def test_the_files_are_those_of_the_authors_list():
     assert len({file.url for file in names.values()} | {f.md5 for f in names.values()}) == 12
 
 
+@pytest.mark.full
 def test_the_page_works_as_printed(work, published):
     for synset in SYNSETS:
         for k in range(1, 12):
