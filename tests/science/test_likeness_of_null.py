@@ -27,7 +27,7 @@ def likeness(folder, *, snr, seed):
     with project(folder, small) as patch:
         patch.setenv("BRAIN_TEACHER_DEVICE", "cpu")
         patch.setattr("brain_teacher.chain.decodings.figures.write_figures", lambda *_: [])
-        patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_: None)
+        patch.setattr("brain_teacher.tracking.Tracker.log_student", lambda *_, **__: None)
         run(
             *("simulate", "--out", "data/sample", "--subjects", "3", "--categories", "8"),
             *("--unseen", "4", "--voxels", "150", "--image-size", "12", "--snr", str(snr)),
