@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from brain_teacher.networks.classifiers import (
     build_network,
     normalise,
     rebuild_network,
+    watched,
     watched_map,
 )
 from brain_teacher.networks.narrow import Sliced
@@ -299,3 +301,13 @@ def test_a_layers_map_is_the_sum_of_squares_on_a_grid():
     np.testing.assert_allclose(latest().numpy(), energy.reshape(5, 16), rtol=1e-5)
     with pytest.raises(ValueError, match="there is no layer 'layer9'"):
         watched_map(network, "layer9", grid=4)
+
+
+def test_what_nobody_asks_for_is_kept_of_the_latest_pass_alone():
+    network = build_network(n_classes=3, image_size=16, seed=0, width=8)
+    features, taken = watched(network), []
+    network.fc.register_forward_hook(lambda _, given, __: taken.append(weakref.ref(given[0])))
+    for pictures in torch.randn(3, 2, 3, 16, 16):
+        network(pictures)
+    assert [each() is None for each in taken] == [True, True, False]
+    assert torch.equal(features(), taken[-1]())

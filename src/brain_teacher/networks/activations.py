@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import torch
 
-from brain_teacher.networks.classifiers import normalise
+from brain_teacher.networks.classifiers import last_layer, normalise, pooled
 
 PENULTIMATE = "penultimate"
 _BATCH = 256
@@ -29,20 +29,18 @@ def activations(network, images, *, stages=True):
     """
     network.eval()
     device = next(network.parameters()).device
-    last = [name for name, _ in network.named_parameters()][-1].rpartition(".")[0]
     names = [name for name, _ in network.named_children() if stages and name.startswith("layer")]
     parts = {name: [] for name in [*names, PENULTIMATE]}
 
     def seen(_, given):
-        values = given[0].float()
-        values = values.mean((2, 3)) if values.ndim == 4 else values.flatten(1)
-        parts[PENULTIMATE].append(values.cpu())
+        parts[PENULTIMATE].append(pooled(given[0].float()).cpu())
 
     def kept(name):
         return lambda _, __, made: parts[name].append(made.float().flatten(1).cpu())
 
     with ExitStack() as hooks:
-        hooks.callback(network.get_submodule(last).register_forward_pre_hook(seen).remove)
+        last = network.get_submodule(last_layer(network))
+        hooks.callback(last.register_forward_pre_hook(seen).remove)
         for name in names:
             hooks.callback(network.get_submodule(name).register_forward_hook(kept(name)).remove)
         for start in range(0, len(images), _BATCH):

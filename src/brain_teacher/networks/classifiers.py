@@ -167,7 +167,7 @@ def _begin_from(model, state, weights):
     """Take what fits; only the last layer may not."""
     own = model.state_dict()
     state = {name: value for name, value in state.items() if not name.startswith("aux")}
-    last = [name for name, _ in model.named_parameters()][-1].rpartition(".")[0]
+    last = last_layer(model)
     wrong = [
         name
         for name in own.keys() | state.keys()
@@ -194,22 +194,28 @@ def _compared(name, own, state):
     return f"{name} belongs to another network"
 
 
+def last_layer(network):
+    """The name of a classifier's last layer."""
+    return [name for name, _ in network.named_parameters()][-1].rpartition(".")[0]
+
+
+def pooled(taken):
+    """What a last layer took in, (batch, n_features): of a convolution, means over the places."""
+    return taken if taken.ndim == 2 else taken.flatten(2).mean(dim=2)
+
+
 def watched(network):
-    """A function that gives what a classifier's last layer took in on the latest pass.
+    """A function that gives what a classifier's last layer took in on the latest pass (`pooled`).
 
-    A Tensor of shape (batch, n_features), as the network computed it; means over the places of a
-    picture, where the last layer is a convolution.
+    Of one pass alone: whoever never asks keeps no former graph alive.
     """
-    last = [name for name, _ in network.named_parameters()][-1].rpartition(".")[0]
     seen = []
-    network.get_submodule(last).register_forward_pre_hook(lambda _, taken: seen.append(taken[0]))
 
-    def features():
-        taken = seen.pop()
-        seen.clear()
-        return taken if taken.ndim == 2 else taken.flatten(2).mean(dim=2)
+    def look(_, taken):
+        seen[:] = [pooled(taken[0])]
 
-    return features
+    network.get_submodule(last_layer(network)).register_forward_pre_hook(look)
+    return seen.pop
 
 
 def watched_map(network, layer, *, grid):

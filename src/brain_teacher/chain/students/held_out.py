@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from brain_teacher.analysis.agreement import Agreement, agreement
 from brain_teacher.chain.dataset import METRICS
@@ -18,14 +18,14 @@ from brain_teacher.decoding.soft_labels import SoftLabels, read_soft_labels
 from brain_teacher.distillation.students import Answers
 from brain_teacher.errors import BrainTeacherError, about
 from brain_teacher.files import write_json, write_npz
-from brain_teacher.reading.text import read_json
+from brain_teacher.reading.text import Said, read_json
 from brain_teacher.report.beside_verdict import OTHERS, TAUGHT
 from brain_teacher.report.words import BRAIN
 
 FOLDER, BETWEEN = "held_out", "between_subjects.json"
 
 
-class _Row(BaseModel):
+class Agreed(Said):
     """What `decode` says of one decoder and ROI: the fields of a `Reliability`."""
 
     decoder: str
@@ -38,7 +38,7 @@ class _Row(BaseModel):
     images: int
 
 
-_ROWS = TypeAdapter(list[_Row])
+_ROWS = TypeAdapter(list[Agreed])
 
 
 @dataclass(frozen=True)

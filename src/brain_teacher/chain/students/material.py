@@ -184,19 +184,7 @@ def similarity_of(
     """
     source = params.distill.similarity
     if source != "superclass":
-        try:
-            table = read_csv_table(source, (), index=True)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"distill.similarity: {source} is no table ({error})") from error
-        with about(f"{source} (distill.similarity)"):
-            rows = rows_of(class_id, table.iloc[:, 0], lacks="lacks class '{}'")
-            columns = 1 + rows_of(class_id, table.columns[1:], lacks="lacks class '{}'")
-        part = table.iloc[rows, columns].apply(pd.to_numeric, errors="coerce").astype(float)
-        part = part.set_axis(list(class_id))
-        if not np.isfinite(part).all(axis=None):
-            raise BrainTeacherError(
-                f"{source} (distill.similarity) has entries that are no numbers"
-            )
+        part = read_square(source, class_id, place="distill.similarity", what="class")
         _check_similarity(part, source)
         return part
     if any(name not in superclasses for name in class_id):
@@ -204,6 +192,24 @@ def similarity_of(
     group = np.array([superclasses[name] for name in class_id])
     same = (group[:, None] == group).astype(float)
     return pd.DataFrame(same, index=class_id, columns=class_id)
+
+
+def read_square(source: str, ids: np.ndarray, *, place: str, what: str) -> pd.DataFrame:
+    """A person's CSV of numbers between all pairs of some ids, in their order; joined by id.
+
+    `place` is the setting that names the file, `what` what an id is of.
+    """
+    try:
+        table = read_csv_table(source, (), index=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{place}: {source} is no table ({error})") from error
+    with about(f"{source} ({place})"):
+        rows = rows_of(ids, table.iloc[:, 0], lacks=f"lacks {what} '{{}}'")
+        columns = 1 + rows_of(ids, table.columns[1:], lacks=f"lacks {what} '{{}}'")
+    part = table.iloc[rows, columns].apply(pd.to_numeric, errors="coerce").astype(float)
+    if not np.isfinite(part).all(axis=None):
+        raise BrainTeacherError(f"{source} ({place}) has entries that are no numbers")
+    return part.set_axis(list(ids))
 
 
 def _check_similarity(table: pd.DataFrame, source: str) -> None:

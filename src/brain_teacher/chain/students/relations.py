@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from brain_teacher.chain.dataset import INDEX
 from brain_teacher.chain.params import Params
-from brain_teacher.dataset.csv_tables import read_csv_table
+from brain_teacher.chain.students.material import read_square
 from brain_teacher.dataset.ids import rows_of
 from brain_teacher.dataset.trials import TRAINING, read_voxels
 from brain_teacher.decoding.voxel_scaling import scaled_sides
@@ -87,20 +86,12 @@ def _patterns(trials, image_id):
 
 def _of_file(source: str, image_id: np.ndarray) -> np.ndarray:
     """Rows of a table of similarities, or of distances: 0 from each image to itself."""
-    try:
-        table = read_csv_table(source, (), index=True)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{PLACE}: {source} is no table ({error})") from error
+    table = read_square(source, image_id, place=PLACE, what="image")
     with about(f"{source} ({PLACE})"):
-        rows = rows_of(image_id, table.iloc[:, 0], lacks="lacks image '{}'")
-        columns = 1 + rows_of(image_id, table.columns[1:], lacks="lacks image '{}'")
-        part = table.iloc[rows, columns].apply(pd.to_numeric, errors="coerce")
-        return _checked(part.to_numpy(dtype=float), image_id)
+        return _checked(table.to_numpy(), image_id)
 
 
 def _checked(values: np.ndarray, image_id: np.ndarray) -> np.ndarray:
-    if not np.isfinite(values).all():
-        raise ValueError("has entries that are no numbers")
     odd = np.abs(values - values.T) > 1e-6 * np.abs(values).max()
     if odd.any():
         one, two = np.argwhere(odd)[0]

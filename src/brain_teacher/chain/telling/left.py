@@ -13,6 +13,7 @@ from brain_teacher.chain.params import Params
 from brain_teacher.chain.students import folder as student_folder
 from brain_teacher.chain.students.cells import ANSWERS
 from brain_teacher.chain.students.evidence import check_evidence, compared, read_evidence
+from brain_teacher.chain.students.held_out import Agreed
 from brain_teacher.chain.voxels import Index
 from brain_teacher.dataset.csv_tables import read_csv_table
 from brain_teacher.distillation.students import Answers
@@ -46,19 +47,6 @@ class Noise(Said):
     top1: float
     chance: float
     p: float
-
-
-class Agreed(Said):
-    """How well subjects agree in one ROI."""
-
-    decoder: str
-    roi: str
-    mean: float
-    low: float
-    high: float
-    p: float
-    subjects: int
-    images: int
 
 
 class Decoded(Said):
